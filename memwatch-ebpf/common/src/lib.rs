@@ -1,0 +1,20 @@
+//! The one definition of everything that crosses the boundary between the eBPF programs and the collector.
+//!
+//! * [`event`]: what the ring buffer carries, one struct a kind;
+//! * [`target`]: what the collector tells the kernel side about a process and about an attached binary;
+//! * [`loss`]: why something was not reported, one counter a reason;
+//! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
+//! * [`names`]: programs, maps and globals by name.
+//!
+//! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
+//! integers, decoded with `TryFrom`), and a size assertion beside every struct.
+#![no_std]
+
+pub mod collection;
+pub mod event;
+pub mod loss;
+pub mod names;
+pub mod target;
+
+/// Bumped whenever a struct, a code or a name here changes its meaning; the collector refuses an object with another.
+pub const ABI_VERSION: u32 = 1;

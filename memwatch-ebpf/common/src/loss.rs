@@ -1,0 +1,73 @@
+//! Why something that happened was not reported: one kernel counter a reason.
+
+/// Index into the per-CPU array of loss counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum LossReason {
+    /// The ring buffer was full: the collector is too slow.
+    RingFull = 0,
+    /// The map of threads was full: a collection on that thread is not seen.
+    ThreadsFull = 1,
+    /// A collection ended that we did not see begin: it was running when we attached.
+    EndWithoutStart = 2,
+    /// A collection began on a thread on which the last one had not ended.
+    StartWithoutEnd = 3,
+    /// A pair of start and end without any collector between: V8 gave up early; not a collection.
+    NoCollector = 4,
+    /// The limit's fields could not be read: the page was not resident.
+    LimitUnreadable = 5,
+    /// The location of V8's out-of-memory could not be read.
+    LocationUnreadable = 6,
+    /// The map of targets or of followed processes was full: a new process is not watched.
+    TargetsFull = 7,
+}
+
+impl LossReason {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Self; 8] = [
+        Self::RingFull,
+        Self::ThreadsFull,
+        Self::EndWithoutStart,
+        Self::StartWithoutEnd,
+        Self::NoCollector,
+        Self::LimitUnreadable,
+        Self::LocationUnreadable,
+        Self::TargetsFull,
+    ];
+
+    /// The reason's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring-full",
+            Self::ThreadsFull => "threads-full",
+            Self::EndWithoutStart => "end-without-start",
+            Self::StartWithoutEnd => "start-without-end",
+            Self::NoCollector => "no-collector",
+            Self::LimitUnreadable => "limit-unreadable",
+            Self::LocationUnreadable => "location-unreadable",
+            Self::TargetsFull => "targets-full",
+        }
+    }
+
+    /// What the loss means for a reader of the report.
+    #[must_use]
+    pub const fn class(self) -> LossClass {
+        match self {
+            Self::RingFull | Self::ThreadsFull | Self::TargetsFull => LossClass::Lost,
+            Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
+            Self::LimitUnreadable | Self::LocationUnreadable => LossClass::Malformed,
+        }
+    }
+}
+
+/// What a loss means: see GLOSSARY.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossClass {
+    /// It happened and is not in the report.
+    Lost,
+    /// Half of a pair, dropped on purpose.
+    Unmatched,
+    /// It is in the report, without a value that could not be read.
+    Malformed,
+}

@@ -1,0 +1,97 @@
+//! Programs, maps and globals by name. At most 15 bytes: the kernel cuts longer ones (`BPF_OBJ_NAME_LEN` is 16).
+
+/// Uprobes and uretprobes on V8.
+pub mod probe {
+    /// Entry of `Heap::CollectGarbage`.
+    pub const GC_ENTER: &str = "gc_enter";
+    /// Return of `Heap::CollectGarbage`.
+    pub const GC_EXIT: &str = "gc_exit";
+    /// Entry of `Heap::Scavenge` and `Heap::EvacuateYoungGeneration`.
+    pub const SCAVENGE: &str = "scavenge";
+    /// Entry of `Heap::MinorMarkCompact` or `Heap::MinorMarkSweep`.
+    pub const MINOR_MARK: &str = "minor_mark";
+    /// Entry of `Heap::MarkCompact`.
+    pub const MARK_COMPACT: &str = "mark_compact";
+    /// Return of `Heap::SizeOfObjects`.
+    pub const SIZE_EXIT: &str = "size_exit";
+    /// Entry of `Heap::StartIncrementalMarking`.
+    pub const MARKING_START: &str = "marking_start";
+    /// Return of `MarkCompactCollector::StartCompaction`.
+    pub const COMPACTION: &str = "compaction";
+    /// Entry of `Heap::FatalProcessOutOfMemory`.
+    pub const V8_OOM: &str = "v8_oom";
+    /// Entry of `Heap::SetUp`.
+    pub const HEAP_SET_UP: &str = "heap_set_up";
+    /// Entry of `Heap::TearDown`.
+    pub const HEAP_TEAR_DOWN: &str = "heap_tear_down";
+
+    /// All of them.
+    pub const ALL: [&str; 11] = [
+        GC_ENTER,
+        GC_EXIT,
+        SCAVENGE,
+        MINOR_MARK,
+        MARK_COMPACT,
+        SIZE_EXIT,
+        MARKING_START,
+        COMPACTION,
+        V8_OOM,
+        HEAP_SET_UP,
+        HEAP_TEAR_DOWN,
+    ];
+}
+
+/// Raw tracepoints of the kernel: unlike tracepoints they need no tracefs, which many hosts do not mount.
+pub mod tracepoint {
+    /// Program and tracepoint of `sched_process_exec`.
+    pub const EXEC: (&str, &str) = ("process_exec", "sched_process_exec");
+    /// Program and tracepoint of `sched_process_fork`.
+    pub const FORK: (&str, &str) = ("process_fork", "sched_process_fork");
+    /// Program and tracepoint of `sched_process_exit`.
+    pub const EXIT: (&str, &str) = ("process_exit", "sched_process_exit");
+    /// Program and tracepoint of `mark_victim`.
+    pub const OOM: (&str, &str) = ("oom_victim", "mark_victim");
+
+    /// All of them.
+    pub const ALL: [(&str, &str); 4] = [EXEC, FORK, EXIT, OOM];
+}
+
+/// Maps.
+pub mod map {
+    /// Ring buffer of events.
+    pub const EVENTS: &str = "EVENTS";
+    /// tgid → [`crate::target::Target`].
+    pub const TARGETS: &str = "TARGETS";
+    /// tgid → 0: processes whose descendants are followed.
+    pub const FOLLOWED: &str = "FOLLOWED";
+    /// attachment → [`crate::target::HeapLayout`].
+    pub const HEAP_LAYOUTS: &str = "HEAP_LAYOUTS";
+    /// pid and tgid → the kernel side's own state of a thread.
+    pub const THREADS: &str = "THREADS";
+    /// Per-CPU counters by [`crate::loss::LossReason`].
+    pub const LOSSES: &str = "LOSSES";
+
+    /// All of them.
+    pub const ALL: [&str; 6] = [EVENTS, TARGETS, FOLLOWED, HEAP_LAYOUTS, THREADS, LOSSES];
+}
+
+/// Read-only globals, set before the object is loaded.
+pub mod global {
+    /// `u32`: [`crate::ABI_VERSION`] of the object.
+    pub const ABI_VERSION: &str = "ABI_VERSION";
+    /// `u8`: 1 if probes carry their attachment as a cookie (kernel 5.15 on).
+    pub const HAS_COOKIES: &str = "HAS_COOKIES";
+    /// `u8`: 1 if every process that executes a program becomes a target until the collector says otherwise.
+    pub const FOLLOW_ALL: &str = "FOLLOW_ALL";
+    /// [`crate::target::TaskLayout`].
+    pub const TASK_LAYOUT: &str = "TASK_LAYOUT";
+}
+
+/// Attachments (distinct V8 binaries) that can be live at once.
+pub const MAX_ATTACHMENTS: u32 = 256;
+/// Processes that can be watched at once.
+pub const MAX_TARGETS: u32 = 4096;
+/// Threads of targets that run JavaScript, at once.
+pub const MAX_THREADS: u32 = 16384;
+/// Bytes of the ring buffer: room for about 2 700 collections.
+pub const RING_BYTES: u32 = 256 * 1024;

@@ -1,0 +1,2 @@
+//! Empty: a library target lets cargo see this package as a build dependency of the collector.
+#![no_std]

@@ -1,0 +1,58 @@
+//! Every map and global: who writes it, who reads it, and what happens when it is full.
+#![expect(unsafe_code, reason = "a map is a static in a section of its own, which is an unsafe attribute")]
+
+use aya_ebpf::{
+    Global,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use memwatch_common::{
+    collection::ThreadState,
+    loss::LossReason,
+    names::{MAX_ATTACHMENTS, MAX_TARGETS, MAX_THREADS, RING_BYTES},
+    target::{HeapLayout, Target, TaskLayout},
+};
+
+/// Events, from every program to the collector. Full: the event is dropped and `LossReason::RingFull` counted.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
+
+/// Which processes are targets. Written by the collector, and by `process_exec` for followed processes. Full:
+/// `LossReason::TargetsFull`.
+#[map]
+pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// Processes whose descendants are targets too. Seeded by the collector, kept by fork and exit. Full:
+/// `LossReason::TargetsFull`.
+#[map]
+pub(crate) static FOLLOWED: HashMap<u32, u8> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// How each attachment's binary lays out a heap. Written by the collector before the attachment is live.
+#[map]
+pub(crate) static HEAP_LAYOUTS: Array<HeapLayout> = Array::with_max_entries(MAX_ATTACHMENTS, 0);
+
+/// State of each target thread that has collected. Written by the probes, removed when the thread ends. Full:
+/// `LossReason::ThreadsFull`.
+#[map]
+pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries(MAX_THREADS, 0);
+
+/// Losses by reason. Written by every program, read by the collector.
+#[map]
+pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
+
+/// Which definition of the boundary this object was built with.
+#[unsafe(no_mangle)]
+pub(crate) static ABI_VERSION: Global<u32> = Global::new(memwatch_common::ABI_VERSION);
+
+/// Whether probes carry their attachment as a cookie. Without (kernels before 5.15) each is scoped to one process, and
+/// the collector writes the attachment into `TARGETS`.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_COOKIES: Global<u8> = Global::new(0);
+
+/// Whether every process that executes a program is a target until the collector says otherwise.
+#[unsafe(no_mangle)]
+pub(crate) static FOLLOW_ALL: Global<u8> = Global::new(0);
+
+/// Offsets in the running kernel's `task_struct`.
+#[unsafe(no_mangle)]
+pub(crate) static TASK_LAYOUT: Global<TaskLayout> = Global::new(TaskLayout::UNKNOWN);

@@ -1,0 +1,77 @@
+//! One collection: start, collector, sizes, end.
+
+use aya_ebpf::{
+    macros::{uprobe, uretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use aya_log_ebpf::debug;
+use memwatch_common::event::{EventKind, gc_kind};
+
+use super::isolate;
+use crate::{emit, losses, scope, threads};
+
+/// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
+#[uprobe]
+fn gc_enter(ctx: ProbeContext) -> u32 {
+    let (Some(hit), Some(heap), Some(reason)) = (scope::hit(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(2)) else {
+        return 0;
+    };
+    let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
+    // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
+    if let Some(loss) = state.start(emit::header(EventKind::Gc).time_ns, heap, reason as u8) {
+        losses::count(loss);
+    }
+    0
+}
+
+/// Entry of `Heap::Scavenge()` and, up to Node 18, `Heap::EvacuateYoungGeneration()`.
+#[uprobe]
+fn scavenge(ctx: ProbeContext) -> u32 {
+    collector(&ctx, gc_kind::SCAVENGE)
+}
+
+/// Entry of `Heap::MinorMarkCompact()` (Node 12 to 20) or `Heap::MinorMarkSweep()` (22 on).
+#[uprobe]
+fn minor_mark(ctx: ProbeContext) -> u32 {
+    collector(&ctx, gc_kind::MINOR_MARK)
+}
+
+/// Entry of `Heap::MarkCompact()`.
+#[uprobe]
+fn mark_compact(ctx: ProbeContext) -> u32 {
+    collector(&ctx, gc_kind::MARK_COMPACT)
+}
+
+#[inline(always)]
+fn collector(ctx: &ProbeContext, kind: u8) -> u32 {
+    if let Some(state) = scope::hit(ctx).and_then(|hit| threads::state(hit.thread)) {
+        state.collector(kind);
+    }
+    0
+}
+
+/// Return of `Heap::SizeOfObjects()`. Also called by `v8.getHeapStatistics()`, outside of any collection.
+#[uretprobe]
+fn size_exit(ctx: RetProbeContext) -> u32 {
+    if let Some(state) = scope::hit(&ctx).and_then(|hit| threads::state(hit.thread)) {
+        state.size(ctx.ret());
+    }
+    0
+}
+
+/// Return of `Heap::CollectGarbage`.
+#[uretprobe]
+fn gc_exit(ctx: RetProbeContext) -> u32 {
+    let Some(hit) = scope::hit(&ctx) else { return 0 };
+    let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
+    let limit = if state.is_collecting() { isolate::limit(state.heap, hit.attachment) } else { None };
+    match state.end(limit) {
+        Ok(mut event) => {
+            event.header = emit::header(EventKind::Gc);
+            debug!(&ctx, "collection of heap {:x}: {} to {}", event.heap, event.before_bytes, event.after_bytes);
+            emit::event(event);
+        }
+        Err(loss) => losses::count(loss),
+    }
+    0
+}

@@ -1,0 +1,9 @@
+//! The programs, in the order in which a process meets them.
+
+mod process;
+
+mod isolate;
+
+mod collection;
+
+mod marking;

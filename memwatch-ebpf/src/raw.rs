@@ -1,0 +1,92 @@
+//! The only module with unsafe code: helper calls and raw pointers behind safe functions.
+#![expect(unsafe_code, reason = "helpers and map values are raw pointers; each block says why it holds")]
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::{
+        bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns,
+        bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str_bytes,
+    },
+    maps::{HashMap, PerCpuArray},
+};
+
+/// The kernel refuses programs without a licence that allows its GPL helpers.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+/// Programs must not panic; the verifier would reject one that can reach this.
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The running thread: tgid in the upper half, pid in the lower.
+#[inline(always)]
+pub(crate) fn current() -> u64 {
+    bpf_get_current_pid_tgid()
+}
+
+/// `CLOCK_MONOTONIC`, nanoseconds.
+#[inline(always)]
+pub(crate) fn now_ns() -> u64 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// The cookie of the attachment whose probe was hit. Exists from kernel 5.15: call only behind `HAS_COOKIES`, so that
+/// older verifiers prune the call.
+#[inline(always)]
+pub(crate) fn attach_cookie<C: EbpfContext>(ctx: &C) -> u64 {
+    // SAFETY: the context is the one the program was called with.
+    unsafe { bpf_get_attach_cookie(ctx.as_ptr()) }
+}
+
+/// The running thread's `task_struct`, as an address.
+#[inline(always)]
+pub(crate) fn current_task() -> u64 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_get_current_task() }
+}
+
+/// Reads a word of the target's memory.
+#[inline(always)]
+pub(crate) fn read_user(addr: u64) -> Option<u64> {
+    // SAFETY: the helper checks the address itself and fails on a bad one.
+    unsafe { bpf_probe_read_user(addr as *const u64) }.ok()
+}
+
+/// Reads half a word of the kernel's memory.
+#[inline(always)]
+pub(crate) fn read_kernel_u32(addr: u64) -> Option<u32> {
+    // SAFETY: the helper checks the address itself and fails on a bad one.
+    unsafe { bpf_probe_read_kernel(addr as *const u32) }.ok()
+}
+
+/// Copies a C string of the target, cut to `to`'s length. `false` if it could not be read.
+#[inline(always)]
+pub(crate) fn read_user_str(addr: u64, to: &mut [u8]) -> bool {
+    // SAFETY: the helper checks the address itself and writes at most `to.len()` bytes.
+    unsafe { bpf_probe_read_user_str_bytes(addr as *const u8, to) }.is_ok()
+}
+
+/// The value of `key`, to be changed in place.
+///
+/// Values of `THREADS` are changed only by programs that run on that very thread, and uprobes on one thread do not
+/// nest; those of `TARGETS` are single words.
+#[inline(always)]
+pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
+    let value = map.get_ptr_mut(key)?;
+    // SAFETY: the map returned it for this key; it stays valid until the program ends (RCU), and it is not shared in a
+    // way that matters (above).
+    Some(unsafe { &mut *value })
+}
+
+/// Adds one to this CPU's counter at `index`.
+#[inline(always)]
+pub(crate) fn increment(counters: &PerCpuArray<u64>, index: u32) {
+    if let Some(counter) = counters.get_ptr_mut(index) {
+        // SAFETY: the map returned it for this index, and no other program runs on this CPU meanwhile.
+        unsafe { *counter += 1 };
+    }
+}

@@ -1,0 +1,54 @@
+//! Is this thread ours? The first question of every program.
+
+use aya_ebpf::EbpfContext;
+use memwatch_common::target::UNCLAIMED;
+
+use crate::{
+    maps::{FOLLOW_ALL, FOLLOWED, HAS_COOKIES, TARGETS},
+    raw,
+};
+
+/// A hit of a probe that counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Hit {
+    /// The thread: key of `THREADS`.
+    pub(crate) thread: u64,
+    /// The attachment: index of `HEAP_LAYOUTS`.
+    pub(crate) attachment: u32,
+}
+
+/// The hit, if its process is a target and the probe belongs to the attachment that has claimed it.
+///
+/// One file can be attached under several names (an overlay a container, all with the same inode below); the first
+/// attachment that is hit claims the process, the others are ignored for it.
+#[inline(always)]
+pub(crate) fn hit<C: EbpfContext>(ctx: &C) -> Option<Hit> {
+    let thread = raw::current();
+    let target = raw::map_value(&TARGETS, tgid(thread))?;
+    if HAS_COOKIES.load() == 0 {
+        return Some(Hit { thread, attachment: target.attachment });
+    }
+    let cookie = raw::attach_cookie(ctx) as u32;
+    if target.attachment == UNCLAIMED {
+        target.attachment = cookie;
+    }
+    (target.attachment == cookie).then_some(Hit { thread, attachment: cookie })
+}
+
+/// Whether the running process is a target.
+#[inline(always)]
+pub(crate) fn is_target(thread: u64) -> bool {
+    raw::map_value(&TARGETS, tgid(thread)).is_some()
+}
+
+/// Whether the running process becomes a target when it executes a program.
+#[inline(always)]
+pub(crate) fn is_followed(thread: u64) -> bool {
+    FOLLOW_ALL.load() != 0 || raw::map_value(&FOLLOWED, tgid(thread)).is_some()
+}
+
+/// Process id of a thread as [`raw::current`] returns it.
+#[inline(always)]
+pub(crate) fn tgid(thread: u64) -> u32 {
+    (thread >> 32) as u32
+}
