@@ -1,1 +1,32 @@
-//! .
+//! The collector of memwatch-bpf. Data flows one way, and the modules are listed in its order:
+//!
+//! ```text
+//!  target ──► plan ──► bpf ─────► ingest ──► series ──► detect ──► report
+//!  which      which    programs   bytes to   what an    is it      records, and what
+//!  process    probe    and maps   events     isolate    leaking?   is made of them
+//!             where                          did
+//! ```
+//!
+//! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
+//! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data.
+
+pub mod cli;
+pub mod commands;
+
+pub mod host;
+pub mod model;
+pub mod v8;
+
+pub mod target;
+
+pub mod plan;
+
+pub mod bpf;
+
+pub mod ingest;
+
+pub mod series;
+
+pub mod detect;
+
+pub mod report;

@@ -1,2 +1,3 @@
-//! .
+//! `memwatch-bpf`: see README.md.
+
 fn main() {}

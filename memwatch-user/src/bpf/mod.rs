@@ -1,0 +1,1 @@
+//! Programs and maps in the kernel: the only module with unsafe code.

@@ -1,0 +1,1 @@
+//! The verbs: each connects the stages for one job.

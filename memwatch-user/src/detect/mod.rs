@@ -1,0 +1,1 @@
+//! Is it leaking? Pure functions over series.

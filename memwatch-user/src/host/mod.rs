@@ -1,0 +1,1 @@
+//! What the running kernel and our own rights allow.

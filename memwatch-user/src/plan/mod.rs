@@ -1,0 +1,1 @@
+//! Which probe goes where in a binary.

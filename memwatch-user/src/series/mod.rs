@@ -1,0 +1,1 @@
+//! What each process and isolate did, in bounded memory.

@@ -1,0 +1,1 @@
+//! Which process, and what it is made of.
