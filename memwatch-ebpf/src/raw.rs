@@ -82,6 +82,12 @@ pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
     Some(unsafe { &mut *value })
 }
 
+/// Removes `key`. That it was not there is no error.
+#[inline(always)]
+pub(crate) fn remove<K, V>(map: &HashMap<K, V>, key: K) {
+    let _absent = map.remove(key);
+}
+
 /// Adds one to this CPU's counter at `index`.
 #[inline(always)]
 pub(crate) fn increment(counters: &PerCpuArray<u64>, index: u32) {

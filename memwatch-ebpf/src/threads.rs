@@ -22,8 +22,8 @@ pub(crate) fn state_or_new(thread: u64) -> Option<&'static mut ThreadState> {
     state(thread)
 }
 
-/// Forgets a thread that has ended. Most never collected: it is no error that there is nothing to forget.
+/// Forgets a thread that has ended.
 #[inline(always)]
 pub(crate) fn forget(thread: u64) {
-    drop(THREADS.remove(thread));
+    raw::remove(&THREADS, thread);
 }

@@ -54,8 +54,7 @@ fn process_exit(_: RawTracePointContext) -> i32 {
     let thread = raw::current();
     let tgid = scope::tgid(thread);
     if thread as u32 == tgid {
-        // Mostly there is nothing to remove.
-        drop(FOLLOWED.remove(tgid));
+        raw::remove(&FOLLOWED, tgid);
     }
     if !scope::is_target(thread) {
         return 0;

@@ -1,1 +1,13 @@
-//! Programs and maps in the kernel: the only module with unsafe code.
+//! Programs and maps in the kernel, behind types: names of programs and maps appear here and nowhere else.
+//!
+//! * [`object`]: the object that the build embedded;
+//! * [`load`]: the object, loaded: [`load::Kernel`];
+//! * [`attach`]: a plan's probes, live on one binary;
+//! * [`ring`]: records, as they arrive;
+//! * [`pod`]: the only unsafe code of the collector.
+
+pub mod attach;
+pub mod load;
+pub mod object;
+pub(crate) mod pod;
+pub mod ring;

@@ -1,1 +1,4 @@
-//! What was typed, and what is to be done about it.
+//! What was typed ([`args`]), and what is to be done about it ([`job`]).
+
+pub mod args;
+pub mod job;

@@ -1,0 +1,122 @@
+//! A plan's probes, live on one binary.
+//!
+//! A probe on V8 is attached to the file for all processes and filtered in the handler: a probe scoped to a process is
+//! a perf event that the scheduler switches in and out with its threads. What tells processes and files apart is the
+//! attachment's number, carried as the probe's cookie. Kernels before 5.15 have no cookies: there, and only there, each
+//! process gets probes of its own.
+
+use std::{num::NonZeroU32, path::Path};
+
+use aya::programs::{
+    ProgramError, UProbe,
+    uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
+};
+
+use super::load::{Kernel, LoadError};
+
+/// Where one probe goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Name of the program.
+    pub program: &'a str,
+    /// Offset in the file.
+    pub file_offset: u64,
+}
+
+/// Why a probe could not be attached.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The program could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The kernel refused the probe.
+    #[error("cannot attach {program} at offset {file_offset:#x} of {file}: {source}; is the target still running?")]
+    Attach {
+        /// Which program.
+        program: String,
+        /// Where.
+        file_offset: u64,
+        /// In which file.
+        file: String,
+        /// Why.
+        source: ProgramError,
+    },
+}
+
+/// Live probes on one binary. Dropping it detaches them, one after another; [`detach_all`] is faster.
+#[derive(Debug)]
+pub struct Attachment {
+    /// Its number: cookie of its probes, index of its heap layout.
+    pub number: u32,
+    links: Vec<UProbeLink>,
+}
+
+/// Whose hits of the probes count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Of every process that has the file mapped and is a target; probes carry the attachment's number.
+    File,
+    /// Of this process only.
+    Process(NonZeroU32),
+}
+
+impl Kernel {
+    /// Attaches programs to `file` (a path that leads to the very file the target has mapped), in the order given.
+    pub fn attach(
+        &mut self,
+        number: u32,
+        file: &Path,
+        scope: Scope,
+        places: &[Place<'_>],
+    ) -> Result<Attachment, AttachError> {
+        let mut attachment = Attachment { number, links: Vec::with_capacity(places.len()) };
+        for place in places {
+            attachment.links.push(self.attach_one(number, file, scope, *place)?);
+        }
+        Ok(attachment)
+    }
+
+    fn attach_one(
+        &mut self,
+        number: u32,
+        file: &Path,
+        scope: Scope,
+        place: Place<'_>,
+    ) -> Result<UProbeLink, AttachError> {
+        let program = self.loaded_uprobe(place.program)?;
+        let location = UProbeAttachLocation::AbsoluteOffset(place.file_offset);
+        let (cookie, scope) = match scope {
+            Scope::File => (Some(u64::from(number)), UProbeScope::AllProcesses),
+            Scope::Process(pid) => (None, UProbeScope::OneProcess(pid)),
+        };
+        program
+            .attach(UProbeAttachPoint { location, cookie }, file, scope)
+            .and_then(|id| program.take_link(id))
+            .map_err(|source| AttachError::Attach {
+                program: place.program.to_owned(),
+                file_offset: place.file_offset,
+                file: file.display().to_string(),
+                source,
+            })
+    }
+
+    fn loaded_uprobe(&mut self, name: &str) -> Result<&mut UProbe, LoadError> {
+        let failed = |source| LoadError::Program { name: name.to_owned(), source };
+        let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
+        let program: &mut UProbe = program.try_into().map_err(failed)?;
+        if program.fd().is_err() {
+            program.load().map_err(failed)?;
+        }
+        Ok(program)
+    }
+}
+
+/// Detaches everything, side by side: the kernel waits for a grace period at each probe (some hundredths of a second),
+/// and waits that overlap share it.
+pub fn detach_all(attachments: impl IntoIterator<Item = Attachment>) {
+    std::thread::scope(|threads| {
+        for link in attachments.into_iter().flat_map(|attachment| attachment.links) {
+            threads.spawn(move || drop(link));
+        }
+    });
+}

@@ -1,0 +1,181 @@
+//! The object, loaded into the kernel: its maps as typed methods.
+
+use std::collections::BTreeMap;
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray},
+    programs::{ProgramError, RawTracePoint},
+};
+use memwatch_common::{
+    loss::LossReason,
+    names::{global, map, tracepoint},
+    target::{HeapLayout, Target, TaskLayout, UNCLAIMED},
+};
+
+use super::object;
+
+/// aya-log's map of debug lines.
+const LOG_MAP: &str = "AYA_LOGS";
+/// aya-log's global: the most verbose level that is sent; 0 sends nothing.
+const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
+
+/// What the kernel side is told before it is loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Probes carry their attachment as a cookie (kernel 5.15 on).
+    pub cookies: bool,
+    /// Every process that executes a program is a target until it is removed.
+    pub follow_all: bool,
+    /// Offsets in the running kernel's `task_struct`.
+    pub task: TaskLayout,
+    /// The kernel side's own debug lines are wanted.
+    pub debug: bool,
+}
+
+/// Why the object could not be loaded or spoken to.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The build has none.
+    #[error(transparent)]
+    Object(#[from] object::NoObject),
+    /// The object as a whole, or a map.
+    #[error("cannot load the eBPF object: {0}; `memwatch-bpf doctor` says what this host allows")]
+    Load(#[from] EbpfError),
+    /// A program, mostly the verifier.
+    #[error("cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows")]
+    Program {
+        /// Which.
+        name: String,
+        /// Why.
+        source: ProgramError,
+    },
+    /// A map that the object should have.
+    #[error("the eBPF object has no {0}: it is from another build; build again")]
+    Missing(&'static str),
+    /// Reading or writing a map.
+    #[error("cannot use the eBPF map {name}: {source}")]
+    Map {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: MapError,
+    },
+    /// Waiting for the ring buffer.
+    #[error("cannot wait for the ring buffer: {0}")]
+    Ring(#[source] std::io::Error),
+}
+
+/// The loaded object. Everything in the kernel goes when this is dropped, or when the process dies.
+pub struct Kernel {
+    pub(super) ebpf: Ebpf,
+    targets: HashMap<MapData, u32, Target>,
+    followed: HashMap<MapData, u32, u8>,
+    heap_layouts: Array<MapData, HeapLayout>,
+    losses: PerCpuArray<MapData, u64>,
+}
+
+impl Kernel {
+    /// Loads maps and programs. Nothing is attached yet.
+    pub fn load(settings: Settings) -> Result<Self, LoadError> {
+        let (cookies, follow_all) = (u8::from(settings.cookies), u8::from(settings.follow_all));
+        let log_level = if settings.debug { aya_log::Level::Debug as u8 } else { 0 };
+        let mut loader = EbpfLoader::new();
+        loader
+            // No CO-RE relocations to resolve: rustc emits none.
+            .btf(None)
+            .verifier_log_level(VerifierLogLevel::DISABLE)
+            .override_global(global::HAS_COOKIES, &cookies, true)
+            .override_global(global::FOLLOW_ALL, &follow_all, true)
+            .override_global(global::TASK_LAYOUT, &settings.task, true)
+            .override_global(LOG_LEVEL, &log_level, false);
+        if !settings.debug {
+            loader.map_max_entries(LOG_MAP, 4096);
+        }
+        Self::from_ebpf(loader.load(object::bytes()?)?)
+    }
+
+    fn from_ebpf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
+        let targets = typed(&mut ebpf, map::TARGETS)?;
+        let followed = typed(&mut ebpf, map::FOLLOWED)?;
+        let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
+        let losses = typed(&mut ebpf, map::LOSSES)?;
+        Ok(Self { ebpf, targets, followed, heap_layouts, losses })
+    }
+
+    /// Attaches the tracepoints on the life of processes. Returns the names of those that this kernel refuses, and why:
+    /// without them ends are told with less detail.
+    pub fn attach_tracepoints(&mut self) -> Vec<(&'static str, String)> {
+        let mut refused = Vec::new();
+        for (program, tracepoint) in tracepoint::ALL {
+            if let Err(error) = self.attach_tracepoint(program, tracepoint) {
+                refused.push((tracepoint, format!("{:#}", anyhow::Error::from(error))));
+            }
+        }
+        refused
+    }
+
+    fn attach_tracepoint(&mut self, name: &'static str, tracepoint: &str) -> Result<(), LoadError> {
+        let failed = |source| LoadError::Program { name: name.to_owned(), source };
+        let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+        let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
+        program.load().map_err(failed)?;
+        program.attach(tracepoint).map_err(failed)?;
+        Ok(())
+    }
+
+    /// Makes a process a target. `attachment` is [`UNCLAIMED`] where probes carry cookies.
+    pub fn add_target(&mut self, pid: u32, attachment: u32) -> Result<(), LoadError> {
+        self.targets.insert(pid, Target { attachment }, 0).map_err(in_map(map::TARGETS))
+    }
+
+    /// Makes a process a target that the first attachment it hits claims.
+    pub fn add_unclaimed_target(&mut self, pid: u32) -> Result<(), LoadError> {
+        self.add_target(pid, UNCLAIMED)
+    }
+
+    /// Forgets a target; that it was none is no error.
+    pub fn remove_target(&mut self, pid: u32) {
+        let _absent = self.targets.remove(&pid);
+    }
+
+    /// Makes targets of what descends from this process and executes a program.
+    pub fn follow(&mut self, pid: u32) -> Result<(), LoadError> {
+        self.followed.insert(pid, 0, 0).map_err(in_map(map::FOLLOWED))
+    }
+
+    /// Stops following a process; those that descend from it are followed on.
+    pub fn unfollow(&mut self, pid: u32) {
+        let _absent = self.followed.remove(&pid);
+    }
+
+    /// Says how the binary of an attachment lays out a heap.
+    pub fn set_heap_layout(&mut self, attachment: u32, layout: HeapLayout) -> Result<(), LoadError> {
+        self.heap_layouts.set(attachment, layout, 0).map_err(in_map(map::HEAP_LAYOUTS))
+    }
+
+    /// Losses since the object was loaded, by reason; only those that occurred.
+    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
+        let mut losses = BTreeMap::new();
+        for reason in LossReason::ALL {
+            let per_cpu = self.losses.get(&(reason as u32), 0).map_err(in_map(map::LOSSES))?;
+            let total = per_cpu.iter().sum();
+            if total > 0 {
+                losses.insert(reason, total);
+            }
+        }
+        Ok(losses)
+    }
+}
+
+fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
+    T::try_from(map).map_err(in_map(name))
+}
+
+fn in_map(name: &'static str) -> impl Fn(MapError) -> LoadError {
+    move |source| LoadError::Map { name, source }
+}

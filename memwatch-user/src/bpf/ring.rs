@@ -1,0 +1,49 @@
+//! Records as they arrive: the ring buffer, woken by readiness, never polled.
+
+use aya::maps::{MapData, RingBuf};
+use aya_log::EbpfLogger;
+use memwatch_common::names::map;
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::load::{Kernel, LoadError};
+
+/// The reading end of the ring buffer.
+pub struct Ring(AsyncFd<RingBuf<MapData>>);
+
+impl Ring {
+    /// Opens the ring buffer of a loaded object; needs a tokio runtime. There is one reader: the second call fails.
+    pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
+        let map = kernel.ebpf.take_map(map::EVENTS).ok_or(LoadError::Missing(map::EVENTS))?;
+        let ring = RingBuf::try_from(map)
+            .map_err(|source| LoadError::Map { name: map::EVENTS, source })?;
+        AsyncFd::with_interest(ring, Interest::READABLE).map(Self).map_err(LoadError::Ring)
+    }
+
+    /// Waits until there may be records; [`Ring::drain`] must follow. Safe to cancel.
+    pub async fn readable(&mut self) -> std::io::Result<()> {
+        let mut guard = self.0.readable_mut().await?;
+        guard.clear_ready();
+        Ok(())
+    }
+
+    /// Hands every record that is there to `take`, oldest first.
+    pub fn drain(&mut self, mut take: impl FnMut(&[u8])) {
+        let ring = self.0.get_mut();
+        while let Some(record) = ring.next() {
+            take(&record);
+        }
+    }
+}
+
+/// Sends the kernel side's debug lines to the `log` crate for as long as the runtime lives.
+pub fn forward_debug_lines(kernel: &mut Kernel) -> Result<(), anyhow::Error> {
+    let logger = EbpfLogger::init(&mut kernel.ebpf)?;
+    let mut logger = AsyncFd::with_interest(logger, Interest::READABLE)?;
+    tokio::task::spawn_local(async move {
+        while let Ok(mut guard) = logger.readable_mut().await {
+            guard.get_inner_mut().flush();
+            guard.clear_ready();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! What is to be done: every value checked, every contradiction found, before anything is touched.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Parser, error::ErrorKind};
+use jiff::SignedDuration;
+
+use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, WatchArgs};
+
+/// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
+const PID_MAX: u32 = 4 * 1024 * 1024;
+/// Reading /proc more often than this costs more than it tells.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Watch.
+    Watch(Watch),
+    /// Examine host and process.
+    Doctor(Doctor),
+    /// Show off.
+    Demo(Demo),
+    /// Print this and leave: help or version.
+    Print(String),
+}
+
+/// Whom to watch, for how long, and how to show it.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Whom.
+    pub whom: Whom,
+    /// Also what they start.
+    pub children: bool,
+    /// For how long; `None` until they or we are stopped.
+    pub duration: Option<Duration>,
+    /// How often to read the process's memory.
+    pub interval: Duration,
+    /// How to show it.
+    pub output: OutputArgs,
+    /// 0 to 2.
+    pub verbose: u8,
+    /// Only verdicts.
+    pub quiet: bool,
+    /// Features of the host to do without.
+    pub assume_missing: Vec<String>,
+}
+
+/// Whom to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// These processes; at least one, each once.
+    Pids(Vec<u32>),
+    /// Those whose executable, script or package matches this pattern.
+    Name(String),
+    /// Every Node process.
+    All,
+    /// Every Node process of this container.
+    Container(String),
+    /// A program that we start, and what it starts.
+    Command(Vec<OsString>),
+}
+
+/// What to examine.
+#[derive(Clone, Debug)]
+pub struct Doctor {
+    /// Also this process.
+    pub pid: Option<u32>,
+    /// How to show it.
+    pub output: OutputArgs,
+    /// Every probe's instruction.
+    pub verbose: bool,
+}
+
+/// What to demonstrate with.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    /// The Node to start; `None` for the one on the PATH.
+    pub node: Option<PathBuf>,
+    /// Give up after this long.
+    pub duration: Duration,
+    /// How to show it.
+    pub output: OutputArgs,
+}
+
+/// What was typed makes no sense: one line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(String);
+
+/// Reads the command line.
+pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job, Usage> {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return Ok(Job::Print(error.render().to_string()));
+        }
+        Err(error) => return Err(one_line(&error)),
+    };
+    match cli.command {
+        None => watch(cli.watch).map(Job::Watch),
+        Some(Command::Watch(args)) => watch(args).map(Job::Watch),
+        Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
+        Some(Command::Demo(args)) => demo(args).map(Job::Demo),
+    }
+}
+
+/// clap explains over several lines; its first paragraph is the explanation.
+fn one_line(error: &clap::Error) -> Usage {
+    let text = error.render().to_string();
+    let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = paragraph.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
+}
+
+fn watch(args: WatchArgs) -> Result<Watch, Usage> {
+    let interval = duration("--interval", &args.interval)?;
+    if interval < SHORTEST_INTERVAL {
+        return Err(Usage(format!("--interval {} is too short: at least 100ms", args.interval)));
+    }
+    let children = args.children;
+    let whom = whom(&args)?;
+    if children && matches!(whom, Whom::All | Whom::Command(_)) {
+        return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
+    }
+    Ok(Watch {
+        whom,
+        children,
+        duration: args.duration.as_deref().map(|text| duration("--duration", text)).transpose()?,
+        interval,
+        output: args.output,
+        verbose: args.verbose,
+        quiet: args.quiet,
+        assume_missing: args.assume_missing,
+    })
+}
+
+fn whom(args: &WatchArgs) -> Result<Whom, Usage> {
+    let given = [
+        args.pid.as_deref().map(|list| pids(list).map(Whom::Pids)),
+        args.name.clone().map(|glob| Ok(Whom::Name(glob))),
+        args.all.then_some(Ok(Whom::All)),
+        args.container.as_deref().map(|id| container(id).map(Whom::Container)),
+        (!args.command.is_empty()).then(|| Ok(Whom::Command(args.command.clone()))),
+    ];
+    let mut given = given.into_iter().flatten();
+    match (given.next(), given.next()) {
+        (Some(whom), None) => whom,
+        (None, _) => Err(Usage(
+            "whom to watch? --pid PID, --name GLOB, --all, --container ID or -- COMMAND; `memwatch-bpf --help` shows more"
+                .to_owned(),
+        )),
+        (Some(_), Some(_)) => {
+            Err(Usage("--pid, --name, --all, --container and -- COMMAND exclude each other: give one".to_owned()))
+        }
+    }
+}
+
+fn pids(list: &str) -> Result<Vec<u32>, Usage> {
+    let mut pids = Vec::new();
+    for text in list.split(',') {
+        let pid = pid(text)?;
+        if pids.contains(&pid) {
+            return Err(Usage(format!("--pid {list} names process {pid} twice")));
+        }
+        pids.push(pid);
+    }
+    Ok(pids)
+}
+
+fn pid(text: &str) -> Result<u32, Usage> {
+    let number: i128 = text
+        .trim()
+        .parse()
+        .map_err(|_| Usage(format!("--pid {}: not a number; `pgrep node` lists candidates", text.escape_debug())))?;
+    u32::try_from(number)
+        .ok()
+        .filter(|pid| (1..=PID_MAX).contains(pid))
+        .ok_or_else(|| Usage(format!("--pid {number}: no process can have this id (1 to {PID_MAX})")))
+}
+
+fn container(id: &str) -> Result<String, Usage> {
+    if id.len() >= 4 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        Ok(id.to_owned())
+    } else {
+        Err(Usage(format!("--container {}: give at least four characters of its id", id.escape_debug())))
+    }
+}
+
+fn doctor(args: &DoctorArgs) -> Result<Doctor, Usage> {
+    let pid = args.pid.as_deref().map(pid).transpose()?;
+    Ok(Doctor { pid, output: args.output, verbose: args.verbose > 0 })
+}
+
+fn demo(args: DemoArgs) -> Result<Demo, Usage> {
+    Ok(Demo { node: args.node, duration: duration("--duration", &args.duration)?, output: args.output })
+}
+
+fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
+    let wrong = || Usage(format!("{option} {}: not a length of time, such as 90s or 1h 30m", text.escape_debug()));
+    let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Job, Usage> {
+        from_command_line(line.split(' ').map(OsString::from))
+    }
+
+    fn watch_of(line: &str) -> Watch {
+        match parse(line) {
+            Ok(Job::Watch(watch)) => watch,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn watch_is_the_default_command() {
+        for line in ["memwatch-bpf --pid 7,8", "memwatch-bpf watch --pid 7,8"] {
+            assert_eq!(watch_of(line).whom, Whom::Pids(vec![7, 8]));
+        }
+    }
+
+    #[test]
+    fn a_command_takes_everything_after_the_dashes() {
+        let watch = watch_of("memwatch-bpf --json --duration 90s -- node app.js --pid 3");
+        assert_eq!(watch.whom, Whom::Command(["node", "app.js", "--pid", "3"].map(OsString::from).to_vec()));
+        assert_eq!(watch.duration, Some(Duration::from_secs(90)));
+        assert!(watch.output.json);
+    }
+
+    #[test]
+    fn bad_input_is_one_line() {
+        let cases = [
+            ("memwatch-bpf", "whom to watch?"),
+            ("memwatch-bpf --pid 0", "no process can have this id"),
+            ("memwatch-bpf --pid -4", "no process can have this id"),
+            ("memwatch-bpf --pid 99999999999999999999", "no process can have this id"),
+            ("memwatch-bpf --pid x", "not a number"),
+            ("memwatch-bpf --pid 7,7", "twice"),
+            ("memwatch-bpf --pid 7,", "not a number"),
+            ("memwatch-bpf --pid 7 --all", "exclude each other"),
+            ("memwatch-bpf --all --children", "adds nothing"),
+            ("memwatch-bpf --all -- node", "exclude each other"),
+            ("memwatch-bpf --pid 7 --duration soon", "not a length of time"),
+            ("memwatch-bpf --pid 7 --duration=-5s", "not a length of time"),
+            ("memwatch-bpf --pid 7 --interval 1ms", "too short"),
+            ("memwatch-bpf --pid 7 -v -q", "cannot be used with"),
+            ("memwatch-bpf --container x", "four characters"),
+            ("memwatch-bpf --frobnicate", "unexpected argument"),
+            ("memwatch-bpf frobnicate", "frobnicate"),
+        ];
+        for (line, expected) in cases {
+            let message = parse(line).unwrap_err().to_string();
+            assert!(message.contains(expected) && !message.contains('\n'), "{line}: {message}");
+        }
+    }
+}

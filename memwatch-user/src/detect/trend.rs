@@ -1,0 +1,1 @@
+//! How fast a series grows, and whether it does: Theil–Sen and Kendall.

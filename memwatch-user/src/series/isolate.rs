@@ -1,0 +1,92 @@
+//! One isolate: everything that its collections tell, kept up to date collection by collection.
+
+use super::{Memwatch, MemwatchLeak, Pauses, Valleys};
+use crate::model::{Collection, GcKind, Mono};
+
+/// One isolate since it was first seen.
+#[derive(Clone, Debug)]
+pub struct Isolate {
+    /// Serial number within the process, from 1.
+    pub serial: u32,
+    /// Id of its thread.
+    pub tid: u32,
+    /// Whether it belongs to a worker thread.
+    pub worker: bool,
+    /// When it was first seen: its birth, or when we were attached.
+    pub since: Mono,
+    /// Its heap's limit in bytes, as last read; `None` while that is unknown.
+    pub limit: Option<u64>,
+    /// Its pauses.
+    pub pauses: Pauses,
+    /// node-memwatch's statistics of it.
+    pub memwatch: Memwatch,
+    /// Its heap right after mark-compacts.
+    pub valleys: Valleys,
+}
+
+impl Isolate {
+    /// An isolate of which nothing is known yet but when it was first seen.
+    #[must_use]
+    pub fn new(serial: u32, tid: u32, worker: bool, since: Mono, limit: Option<u64>) -> Self {
+        let valleys = Valleys::new(since);
+        Self {
+            serial,
+            tid,
+            worker,
+            since,
+            limit,
+            pauses: Pauses::default(),
+            memwatch: Memwatch::default(),
+            valleys,
+        }
+    }
+
+    /// Takes in one collection. `limit` is the heap's limit in force, bytes; with `None` the last one stays.
+    ///
+    /// Returns node-memwatch's event when this collection is its fifth of growth.
+    pub fn collection(&mut self, c: &Collection, limit: Option<u64>) -> Option<MemwatchLeak> {
+        self.limit = limit.or(self.limit);
+        self.pauses.add(c.pause());
+        self.valleys.collection(c);
+        if c.kind == GcKind::MarkCompact {
+            self.memwatch.full_collection(c.end, c.after_bytes)
+        } else {
+            self.memwatch.other_collection();
+            None
+        }
+    }
+
+    /// Share of the time since it was first seen that it spent in collections, 0 to 1.
+    #[must_use]
+    pub fn gc_share(&self, now: Mono) -> f64 {
+        let watched = now.since(self.since).as_secs_f64();
+        if watched > 0.0 { (self.pauses.total().as_secs_f64() / watched).min(1.0) } else { 0.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::series::valleys::tests::mark_compact;
+
+    #[test]
+    fn the_share_of_time_in_collections_is_of_the_time_watched() {
+        let mut isolate = Isolate::new(1, 7, false, Mono(0), None);
+        assert_eq!(isolate.gc_share(Mono(0)), 0.0);
+        let mut c = mark_compact(10.0, 9 << 20, 5 << 20);
+        c.start = Mono(9_000_000_000);
+        assert_eq!(isolate.collection(&c, Some(1 << 30)), None);
+        assert!((isolate.gc_share(Mono(10_000_000_000)) - 0.1).abs() < 1e-9);
+        assert_eq!(isolate.pauses.total(), Duration::from_secs(1));
+        assert_eq!(isolate.limit, Some(1 << 30));
+    }
+
+    #[test]
+    fn an_unread_limit_leaves_the_last_one() {
+        let mut isolate = Isolate::new(1, 7, false, Mono(0), Some(5));
+        isolate.collection(&mark_compact(1.0, 9, 5), None);
+        assert_eq!(isolate.limit, Some(5));
+    }
+}
