@@ -1,3 +1,43 @@
 //! `memwatch-bpf`: see README.md.
 
-fn main() {}
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use memwatch_user::{
+    cli::job::{self, Job},
+    commands,
+};
+
+/// The job could not be done.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    let status = match run() {
+        Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => 0,
+        Err(error) => {
+            // Nothing is left to be done about a standard error that is closed.
+            let _closed = writeln!(io::stderr(), "memwatch-bpf: {error:#}");
+            FAILED
+        }
+    };
+    ExitCode::from(status)
+}
+
+fn run() -> anyhow::Result<u8> {
+    match job::from_command_line(std::env::args_os())? {
+        Job::Print(text) => {
+            write!(io::stdout(), "{text}")?;
+            Ok(0)
+        }
+        Job::Watch(watch) => commands::watch::run(&watch),
+        Job::Doctor(doctor) => commands::doctor::run(&doctor),
+        Job::Demo(demo) => commands::demo::run(&demo),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

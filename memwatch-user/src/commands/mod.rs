@@ -1,1 +1,3 @@
 //! The verbs: each connects the stages for one job.
+
+pub mod watch;

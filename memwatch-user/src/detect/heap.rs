@@ -1,9 +1,25 @@
-//! The verdict on one isolate's heap.
+//! The verdict on one isolate's heap, and how it lasts.
 
 use std::time::Duration;
 
-use super::Finding;
+use super::{
+    Finding, Level, exhaustion,
+    gates::{self, Gate, hourly, mib},
+    shape::{MIN_POINTS, Shape},
+    tier::{Tier, tier},
+    trend::{Z_80, Z_95},
+};
 use crate::{model::Mono, series::Isolate};
+
+/// Share of lost collections above which nothing is claimed.
+const MAX_LOST_SHARE: f64 = 0.1;
+/// Mark-compacts in a row that must speak against a verdict before it is taken back.
+const FAILURES_TO_CLEAR: u32 = 4;
+/// A heap that is back within this share of where its growth began has dropped what it held.
+const FALLEN_BACK: f64 = 0.1;
+/// Share of the limit from which V8 collects so often that the process slows down, and its growth in time with it.
+const STORM_SHARE: f64 = 0.75;
+const SECONDS_PER_HOUR: f64 = 3600.0;
 
 /// What the series cannot tell.
 #[derive(Clone, Copy, Debug)]
@@ -19,20 +35,30 @@ pub struct Circumstances {
 #[derive(Clone, Debug)]
 pub struct HeapJudge {
     finding: Finding,
+    /// Mark-compacts at the last judgement.
+    judged: u64,
+    /// The last judgement found a leak that the next has to confirm.
+    awaits_confirmation: bool,
+    failures: u32,
+    /// Where the growth began that the verdict is about, bytes.
+    base: f64,
+    rate: Option<Rate>,
+}
+
+/// A slope with its intervals, bytes a second.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    slope: f64,
+    wide: [Option<f64>; 2],
+    narrow: [Option<f64>; 2],
 }
 
 impl HeapJudge {
     /// A judge who has seen nothing yet; `since` is when the isolate was first seen.
     #[must_use]
     pub fn new(since: Mono) -> Self {
-        Self { finding: Finding::nothing_yet(since) }
-    }
-
-    /// Judges `isolate` at `now`. Call it after every mark-compact and once at the end; in between nothing new can be
-    /// said, and a second call without a new mark-compact changes no level.
-    pub fn judge(&mut self, isolate: &Isolate, now: Mono, circumstances: &Circumstances) -> &Finding {
-        let _ = (isolate, now, circumstances);
-        &self.finding
+        let finding = Finding::nothing_yet(since);
+        Self { finding, judged: 0, awaits_confirmation: false, failures: 0, base: 0.0, rate: None }
     }
 
     /// The last verdict.
@@ -40,4 +66,115 @@ impl HeapJudge {
     pub fn finding(&self) -> &Finding {
         &self.finding
     }
+
+    /// Judges `isolate` at `now`. Call it after every mark-compact and once at the end; in between nothing new can be
+    /// said but that enough time has passed, and a second call without a new mark-compact raises no alarm.
+    pub fn judge(&mut self, isolate: &Isolate, now: Mono, circumstances: &Circumstances) -> &Finding {
+        if circumstances.lost_share > MAX_LOST_SHARE {
+            self.give_up(now, circumstances.lost_share);
+            return &self.finding;
+        }
+        let is_new = isolate.valleys.seen() != self.judged;
+        if is_new || self.finding.level == Level::Inconclusive {
+            self.judged = isolate.valleys.seen();
+            self.look(isolate, now, circumstances.age.as_secs_f64(), is_new);
+        }
+        &self.finding
+    }
+
+    fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
+        let valleys = isolate.valleys.points();
+        let Some(shape) = Shape::of(valleys, age, isolate.limit) else {
+            self.finding.evidence = vec![format!("only {} mark-compacts so far", isolate.valleys.seen())];
+            return;
+        };
+        let gates = gates::all(&shape);
+        let watched = now.since(isolate.since).as_secs_f64();
+        let tier = tier(&shape, &gates, watched, age + watched);
+        let storm = is_storm(&shape) && self.rate.is_some();
+        let level = self.confirmed(tier, is_new);
+        let level = if is_new { self.held(level, &shape, storm) } else { level };
+        if !storm {
+            self.rate = Some(Rate::of(&shape));
+        }
+        self.say(level, now, &shape, &gates);
+    }
+
+    /// Makes a leak that needs confirmation a suspicion until the next mark-compact says the same.
+    fn confirmed(&mut self, tier: Tier, is_new: bool) -> Level {
+        let confirms = self.awaits_confirmation && is_new;
+        if is_new {
+            self.awaits_confirmation = tier.unconfirmed;
+        }
+        let is_known = self.finding.level == Level::Leak;
+        if tier.unconfirmed && !confirms && !is_known { Level::Suspect } else { tier.level }
+    }
+
+    /// Keeps an alarm until several mark-compacts in a row speak against it, or the heap has fallen back.
+    fn held(&mut self, level: Level, shape: &Shape, storm: bool) -> Level {
+        let last = self.finding.level;
+        if level >= last || last < Level::Suspect {
+            if level >= Level::Suspect && last < Level::Suspect {
+                self.base = shape.first().1;
+            }
+            self.failures = 0;
+            return level;
+        }
+        if !storm {
+            self.failures += 1;
+        }
+        let fell_back = shape.last().1 <= self.base * (1.0 + FALLEN_BACK);
+        if self.failures < FAILURES_TO_CLEAR && !fell_back { last } else { level }
+    }
+
+    fn say(&mut self, level: Level, now: Mono, shape: &Shape, gates: &[Gate]) {
+        let since = if level == self.finding.level { self.finding.since } else { now };
+        let rate = self.rate.filter(|_| shape.points.len() >= 3);
+        let per_hour = |x: f64| x * SECONDS_PER_HOUR;
+        self.finding = Finding {
+            level,
+            rate: rate.map(|r| per_hour(r.slope)),
+            rate_interval: rate.map(|r| r.wide.map(|end| end.map(per_hour))),
+            since,
+            confidence: Some(1.0 - shape.trend.p),
+            exhaustion: rate.filter(|_| level >= Level::Growing).and_then(|r| r.exhaustion(shape)),
+            evidence: evidence(shape, gates),
+        };
+    }
+
+    fn give_up(&mut self, now: Mono, lost_share: f64) {
+        let since = if self.finding.level == Level::Inconclusive { self.finding.since } else { now };
+        let why = format!("{:.0} % of the collections were lost", lost_share * 100.0);
+        self.finding = Finding { evidence: vec![why], ..Finding::nothing_yet(since) };
+        self.failures = 0;
+    }
+}
+
+impl Rate {
+    fn of(shape: &Shape) -> Self {
+        let trend = &shape.trend;
+        Self { slope: trend.slope, wide: trend.interval(Z_95), narrow: trend.interval(Z_80) }
+    }
+
+    /// From the 80 % interval: together with the two bounds of the limit a wider one would say nothing.
+    fn exhaustion(self, shape: &Shape) -> Option<super::Exhaustion> {
+        let low = self.narrow[0].unwrap_or(0.0);
+        let high = self.narrow[1].unwrap_or(self.slope);
+        let hourly = [low, high].map(|x| x * SECONDS_PER_HOUR);
+        exhaustion::exhaustion(shape.last().1, shape.limit?, hourly)
+    }
+}
+
+fn is_storm(shape: &Shape) -> bool {
+    shape.limit.is_some_and(|limit| shape.last().1 > STORM_SHARE * limit)
+}
+
+fn evidence(shape: &Shape, gates: &[Gate]) -> Vec<String> {
+    let (from, to) = (mib(shape.first().1), mib(shape.last().1));
+    let (n, span, rate) = (shape.points.len(), shape.span(), hourly(shape.trend.slope));
+    let seen = format!("heap after mark-compacts: {from} to {to} in {span:.0} s and {n} of them, {rate}");
+    if n < MIN_POINTS {
+        return vec![seen, format!("{MIN_POINTS} mark-compacts are needed for a verdict of leak")];
+    }
+    std::iter::once(seen).chain(gates.iter().map(Gate::evidence)).collect()
 }

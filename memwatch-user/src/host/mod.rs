@@ -1,1 +1,18 @@
-//! What the running kernel and our own rights allow.
+//! What the running kernel and our own rights allow, and what the kernel says of a process from outside.
+//!
+//! Each file answers one question and knows no other stage:
+//!
+//! * [`kernel`], [`features`], [`rights`]: may we, and can this kernel;
+//! * [`btf`]: where the kernel's structs hold what the eBPF programs read;
+//! * [`clock`], [`own`]: our clock and our own cost;
+//! * [`memory`], [`cgroup`], [`exit`]: a process's memory and limits, and how it ended.
+
+pub mod btf;
+pub mod cgroup;
+pub mod clock;
+pub mod exit;
+pub mod features;
+pub mod kernel;
+pub mod memory;
+pub mod own;
+pub mod rights;

@@ -1,0 +1,106 @@
+//! Which binaries have live probes, and for whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    path::Path,
+    thread,
+};
+
+use memwatch_common::names::MAX_ATTACHMENTS;
+
+use crate::{
+    bpf::{
+        attach::{AttachError, Attachment, Place, Scope, detach_all},
+        load::Kernel,
+    },
+    plan::Plan,
+    target::image::FileKey,
+};
+
+/// Why a binary got no probes.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoProbes {
+    /// The kernel side.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// There is a limit.
+    #[error("more than {MAX_ATTACHMENTS} different Node binaries at once: watch fewer with --name or --pid")]
+    TooMany,
+}
+
+/// The live attachments.
+pub(super) struct Attachments {
+    /// Whether probes carry cookies, so that one attachment serves every process of a file.
+    cookies: bool,
+    live: BTreeMap<Key, Live>,
+}
+
+/// What one attachment serves: a file, or (without cookies) one process's use of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    file: FileKey,
+    process: Option<NonZeroU32>,
+}
+
+struct Live {
+    attachment: Attachment,
+    users: BTreeSet<u32>,
+}
+
+impl Attachments {
+    pub(super) fn new(cookies: bool) -> Self {
+        Self { cookies, live: BTreeMap::new() }
+    }
+
+    /// Sees to it that `pid` is served, and returns the number of the attachment that does. `file` must lead to the very
+    /// file that the process has mapped, and `plan` must have been checked against it.
+    pub(super) fn serve(
+        &mut self,
+        kernel: &mut Kernel,
+        pid: u32,
+        file: (FileKey, &Path),
+        plan: &Plan,
+    ) -> Result<u32, NoProbes> {
+        let key = Key { file: file.0, process: if self.cookies { None } else { NonZeroU32::new(pid) } };
+        if let Some(live) = self.live.get_mut(&key) {
+            live.users.insert(pid);
+            return Ok(live.attachment.number);
+        }
+        let attachment = self.attach(kernel, key, file.1, plan)?;
+        let number = attachment.number;
+        self.live.insert(key, Live { attachment, users: BTreeSet::from([pid]) });
+        Ok(number)
+    }
+
+    /// `pid` needs no probes any more. What nobody needs is detached, in a thread of its own because the kernel takes
+    /// its time.
+    pub(super) fn release(&mut self, pid: u32) {
+        for (_, unused) in self.live.extract_if(.., |_, live| live.users.remove(&pid) && live.users.is_empty()) {
+            thread::spawn(move || detach_all([unused.attachment]));
+        }
+    }
+
+    /// Detaches everything.
+    pub(super) fn detach(self) {
+        detach_all(self.live.into_values().map(|live| live.attachment));
+    }
+
+    fn attach(&self, kernel: &mut Kernel, key: Key, file: &Path, plan: &Plan) -> Result<Attachment, NoProbes> {
+        let number = self.free_number().ok_or(NoProbes::TooMany)?;
+        kernel.set_heap_layout(number, plan.heap_layout()).map_err(AttachError::from)?;
+        let places: Vec<Place<'_>> = plan
+            .probes
+            .iter()
+            .map(|probe| Place { program: &probe.program, file_offset: probe.file_offset })
+            .collect();
+        let scope = key.process.map_or(Scope::File, Scope::Process);
+        Ok(kernel.attach(number, file, scope, &places)?)
+    }
+
+    /// 0 means that nobody has claimed the process.
+    fn free_number(&self) -> Option<u32> {
+        let taken: BTreeSet<u32> = self.live.values().map(|live| live.attachment.number).collect();
+        (1..MAX_ATTACHMENTS).find(|number| !taken.contains(number))
+    }
+}

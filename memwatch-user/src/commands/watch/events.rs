@@ -1,0 +1,125 @@
+//! Everything that can happen while we watch, as one enum, and the waiting for it.
+
+use std::{os::fd::OwnedFd, time::Duration};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
+};
+
+use crate::bpf::ring::Ring;
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// There may be records in the ring buffer.
+    Records,
+    /// A target has ended.
+    Gone(u32),
+    /// It is time to read the targets' memory.
+    Interval,
+    /// Stop.
+    Stop(Stop),
+}
+
+/// Why we stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Ctrl-C, SIGTERM, SIGHUP.
+    Interrupted,
+    /// `--duration` is over.
+    Duration,
+    /// Nobody is left.
+    TargetsGone,
+    /// `q`, or nobody reads what we write.
+    Quit,
+}
+
+impl Stop {
+    /// The reason's name in records.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::Duration => "duration",
+            Self::TargetsGone => "targets-gone",
+            Self::Quit => "quit",
+        }
+    }
+}
+
+/// What we wait for.
+pub(super) struct Events {
+    pub(super) ring: Ring,
+    interrupts: [Signal; 3],
+    interval: Interval,
+    deadline: Option<std::pin::Pin<Box<Sleep>>>,
+    gone: mpsc::UnboundedReceiver<u32>,
+    gone_sender: mpsc::UnboundedSender<u32>,
+}
+
+impl Events {
+    pub(super) fn new(ring: Ring, every: Duration, duration: Option<Duration>) -> Result<Self> {
+        let (gone_sender, gone) = mpsc::unbounded_channel();
+        let on = |kind| signal(kind).context("cannot listen for signals");
+        let mut interval = interval(every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            ring,
+            interrupts: [
+                on(SignalKind::interrupt())?,
+                on(SignalKind::terminate())?,
+                on(SignalKind::hangup())?,
+            ],
+            interval,
+            deadline: duration.map(|duration| Box::pin(sleep(duration))),
+            gone,
+            gone_sender,
+        })
+    }
+
+    /// Says when `pid` has ended: `Input::Gone`, once. The pid cannot be reused unnoticed, as the descriptor is of this
+    /// very process; it is opened before the process is looked at again.
+    pub(super) fn wait_for_end(&self, pid: u32) {
+        let sender = self.gone_sender.clone();
+        let pidfd = open_pidfd(pid);
+        tokio::task::spawn_local(async move {
+            if let Some(pidfd) = pidfd {
+                let _readable = pidfd.readable().await;
+            }
+            // The receiver is dropped only when we stop.
+            let _stopping = sender.send(pid);
+        });
+    }
+
+    /// Waits for the next thing to happen.
+    pub(super) async fn next(&mut self) -> Input {
+        let [interrupt, terminate, hangup] = &mut self.interrupts;
+        let deadline = async {
+            match &mut self.deadline {
+                Some(deadline) => deadline.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => Input::Stop(Stop::Interrupted),
+            _ = terminate.recv() => Input::Stop(Stop::Interrupted),
+            _ = hangup.recv() => Input::Stop(Stop::Interrupted),
+            () = deadline => Input::Stop(Stop::Duration),
+            _ = self.ring.readable() => Input::Records,
+            Some(pid) = self.gone.recv() => Input::Gone(pid),
+            _ = self.interval.tick() => Input::Interval,
+        }
+    }
+}
+
+/// `None` if the process has already ended.
+fn open_pidfd(pid: u32) -> Option<AsyncFd<OwnedFd>> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+}

@@ -1,0 +1,38 @@
+//! A program that we start, to be watched from its first instruction.
+
+use std::{
+    ffi::OsString,
+    os::fd::AsFd,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+/// The started program. It is left running if it outlives the watch.
+pub(super) struct Launched(Child);
+
+impl Launched {
+    /// Starts `command`. Its standard output goes to our standard error where ours carries JSON.
+    pub(super) fn start(command: &[OsString], stdout_is_taken: bool) -> Result<Self> {
+        let (program, args) = command.split_first().context("no program to start")?;
+        let mut command = Command::new(program);
+        command.args(args);
+        if stdout_is_taken {
+            command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
+        }
+        let child = command
+            .spawn()
+            .with_context(|| format!("cannot start {}: is it installed and on the PATH?", program.display()))?;
+        Ok(Self(child))
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Takes its exit status once it has ended, so that it does not stay a zombie; whether it has.
+    pub(super) fn reap(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}

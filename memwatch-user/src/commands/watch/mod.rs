@@ -1,0 +1,226 @@
+//! `watch`: connects all stages for as long as it lasts.
+//!
+//! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes),
+//! [`events`] is everything that can happen, [`output`] is where the records go.
+
+mod attachments;
+mod ending;
+mod events;
+mod hello;
+mod launch;
+pub(crate) mod output;
+mod session;
+mod translate;
+mod watched;
+mod whom;
+
+use std::io;
+
+use anyhow::{Result, ensure};
+use tokio::runtime;
+
+use self::{
+    events::{Events, Input, Stop},
+    launch::Launched,
+    output::Output,
+    session::{Adopted, Session},
+    whom::Roster,
+};
+use crate::{
+    bpf::{
+        load::{Kernel, Settings},
+        ring::{self, Ring},
+    },
+    cli::job::{Watch, Whom},
+    host::{
+        btf, clock,
+        features::Features,
+        kernel::Kernel as HostKernel,
+        own,
+        rights::Rights,
+    },
+    ingest,
+    model::Mono,
+    report::{
+        record::{Body, Bye, Overhead, Own, Record, SCHEMA},
+        time::Time,
+    },
+};
+use memwatch_common::target::TaskLayout;
+
+/// What a collection costs the target: eight hits of about 1.1 µs (docs/performance.md).
+const COST_OF_COLLECTION_S: f64 = 8.0 * 1.1e-6;
+/// Percent of one CPU that watching may cost.
+const BUDGET_PCT: f64 = 1.0;
+
+/// Watches until it is over. Returns the exit status.
+pub fn run(watch: &Watch) -> Result<u8> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, watch_until_over(watch))
+}
+
+async fn watch_until_over(watch: &Watch) -> Result<u8> {
+    let roster = Roster::new(&watch.whom, watch.children)?;
+    let features = allowed(watch)?;
+    let mut kernel = load(watch, features, roster.follows_all())?;
+    let ring = Ring::open(&mut kernel)?;
+    let mut session = Session::new(kernel, features.attach_cookie, roster);
+    let mut run = Run {
+        adopted: session.adopt_running()?,
+        events: Events::new(ring, watch.interval, watch.duration)?,
+        launched: launch(watch, &mut session)?,
+        since: clock::now(),
+        session,
+    };
+    ensure_somebody(watch, &run)?;
+    let mut output = Output::open(watch)?;
+    let stop = run.until_stopped(&mut output).await;
+    run.finish(output, stop)
+}
+
+/// What the host offers, or why nothing can be watched here.
+fn allowed(watch: &Watch) -> Result<Features> {
+    let version = HostKernel::running().version;
+    Rights::ours().check(version)?;
+    let features = Features::probe(version).without(&watch.assume_missing);
+    features.check()?;
+    Ok(features)
+}
+
+fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
+    let debug = watch.verbose > 1;
+    let task = if features.btf { btf::task_layout().unwrap_or(TaskLayout::UNKNOWN) } else { TaskLayout::UNKNOWN };
+    let mut kernel = Kernel::load(Settings { cookies: features.attach_cookie, follow_all, task, debug })?;
+    for (tracepoint, reason) in kernel.attach_tracepoints() {
+        log::warn!("the tracepoint {tracepoint} cannot be used, so ends are told with less detail: {reason}");
+    }
+    if debug {
+        ring::forward_debug_lines(&mut kernel)?;
+    }
+    Ok(kernel)
+}
+
+fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
+    let Whom::Command(command) = &watch.whom else { return Ok(None) };
+    session.expect_child()?;
+    let launched = Launched::start(command, watch.output.json)?;
+    session.child_is_started();
+    Ok(Some(launched))
+}
+
+fn ensure_somebody(watch: &Watch, run: &Run) -> Result<()> {
+    let someone_may_come = run.session.may_grow();
+    ensure!(
+        someone_may_come || !run.adopted.is_empty() || run.launched.is_some(),
+        "no process to watch: {:?} matches none",
+        watch.whom
+    );
+    Ok(())
+}
+
+/// A watch under way.
+struct Run {
+    session: Session,
+    events: Events,
+    launched: Option<Launched>,
+    /// Adopted before the first event.
+    adopted: Vec<Adopted>,
+    since: Mono,
+}
+
+impl Run {
+    async fn until_stopped(&mut self, output: &mut Output) -> io::Result<Stop> {
+        for adopted in std::mem::take(&mut self.adopted) {
+            self.welcome(adopted, output)?;
+        }
+        let clock = self.session.clock();
+        loop {
+            let input = tokio::select! {
+                biased;
+                input = self.events.next() => input,
+                wanted = output.wants(|| Time::from_unix_ms(clock.unix_ms(clock::now()))) => wanted?,
+            };
+            match input {
+                Input::Records => self.records(output)?,
+                Input::Gone(pid) => self.gone(pid, output)?,
+                Input::Interval => output.records(&self.session.interval())?,
+                Input::Stop(stop) => return Ok(stop),
+            }
+            if self.is_over() {
+                return Ok(Stop::TargetsGone);
+            }
+        }
+    }
+
+    fn records(&mut self, output: &mut Output) -> io::Result<()> {
+        let mut events = Vec::new();
+        let session = &mut self.session;
+        self.events.ring.drain(|bytes| match ingest::decode(bytes) {
+            Ok(event) => events.push(event),
+            Err(_) => session.malformed(),
+        });
+        for event in events {
+            let (records, adopted) = self.session.event(&event);
+            output.records(&records)?;
+            if let Some(adopted) = adopted {
+                self.welcome(adopted, output)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, adopted: Adopted, output: &mut Output) -> io::Result<()> {
+        self.events.wait_for_end(adopted.id);
+        output.records(&adopted.records)
+    }
+
+    /// What it said last may still be in the ring buffer.
+    fn gone(&mut self, pid: u32, output: &mut Output) -> io::Result<()> {
+        self.records(output)?;
+        output.records(&self.session.gone(pid))
+    }
+
+    fn is_over(&mut self) -> bool {
+        let ended = self.launched.as_mut().is_none_or(Launched::reap);
+        ended && self.session.is_over()
+    }
+
+    /// The report is out before the probes are gone: detaching takes the kernel some tenths of a second.
+    fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<u8> {
+        let last_words = stop.and_then(|stop| {
+            self.records(&mut output)?;
+            output.records(&self.session.last_records())?;
+            output.records(&[self.bye(stop)])?;
+            output.finish()
+        });
+        let status = match last_words {
+            Ok(status) => status,
+            // Nobody reads any more: no failure of ours.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => output.exit_status(),
+            Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
+        };
+        self.session.detach();
+        Ok(status)
+    }
+
+    fn bye(&self, stop: Stop) -> Record {
+        let now = clock::now();
+        let watched_s = now.since(self.since).as_secs_f64();
+        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S;
+        Record {
+            schema: SCHEMA,
+            ts: Time::from_unix_ms(self.session.clock().unix_ms(now)),
+            subject: None,
+            body: Body::Bye(Bye {
+                reason: stop.name().to_owned(),
+                watched_s,
+                own: Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() },
+                target_overhead: Overhead {
+                    estimated_pct: (watched_s > 0.0).then(|| 100.0 * cost_s / watched_s),
+                    budget_pct: BUDGET_PCT,
+                    backoffs: 0,
+                },
+            }),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Where the records go: JSON, plain lines or the live view; and what they mean for the exit status.
+
+use std::{
+    io::{self, IsTerminal, Stdout},
+    time::Duration,
+};
+
+use anyhow::Result;
+
+use super::events::{Input, Stop};
+use crate::{
+    cli::{
+        args::{ColorArg, OutputArgs},
+        job::{Watch, Whom},
+    },
+    host::own,
+    report::{
+        Sink,
+        color::ColorChoice,
+        exit_status::{Job, Outcome},
+        json::Json,
+        lines::{Lines, Verbosity},
+        live::{Live, view::Flow},
+        record::{Own, Record},
+        time::Time,
+    },
+};
+
+/// How often the live view may draw.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Where the records go.
+pub(super) struct Output {
+    view: View,
+    outcome: Outcome,
+}
+
+enum View {
+    Json(Json<Stdout>),
+    Lines(Lines<Stdout>),
+    Live(Box<Live>),
+}
+
+impl Output {
+    /// The live view needs the terminal for itself: with a program that we started, lines it is.
+    pub(super) fn open(watch: &Watch) -> Result<Self> {
+        let stdout = io::stdout();
+        let color = has_color(watch.output);
+        let launches = matches!(watch.whom, Whom::Command(_));
+        let live = stdout.is_terminal() && io::stdin().is_terminal() && !launches && !watch.quiet;
+        let view = if watch.output.json {
+            View::Json(Json::new(stdout))
+        } else if live {
+            View::Live(Box::new(Live::start(color)?))
+        } else {
+            View::Lines(Lines::new(stdout, verbosity(watch), color))
+        };
+        Ok(Self { view, outcome: Outcome::default() })
+    }
+
+    pub(super) fn records(&mut self, records: &[Record]) -> io::Result<()> {
+        for record in records {
+            self.outcome.record(record);
+            self.sink().record(record)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the output; the exit status that the records amount to.
+    pub(super) fn finish(&mut self) -> io::Result<u8> {
+        self.sink().finish()?;
+        Ok(self.outcome.exit_status(Job::Done))
+    }
+
+    /// The exit status where nobody reads any more.
+    pub(super) fn exit_status(&self) -> u8 {
+        self.outcome.exit_status(Job::Done)
+    }
+
+    /// Waits until the view wants something: a key that stops us. Meanwhile keeps the picture fresh.
+    pub(super) async fn wants(&mut self, now: impl Fn() -> Time) -> io::Result<Input> {
+        let View::Live(live) = &mut self.view else { return std::future::pending().await };
+        loop {
+            live.own(Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() });
+            live.tick(now())?;
+            match tokio::time::timeout(FRAME, live.next_key()).await {
+                Ok(flow) if flow? == Flow::Quit => return Ok(Input::Stop(Stop::Quit)),
+                _ => {}
+            }
+        }
+    }
+
+    fn sink(&mut self) -> &mut dyn Sink {
+        match &mut self.view {
+            View::Json(json) => json,
+            View::Lines(lines) => lines,
+            View::Live(live) => live.as_mut(),
+        }
+    }
+}
+
+/// Whether standard output is to be coloured.
+pub(crate) fn has_color(output: OutputArgs) -> bool {
+    let choice = match output.color {
+        ColorArg::Auto => ColorChoice::Auto,
+        ColorArg::Always => ColorChoice::Always,
+        ColorArg::Never => ColorChoice::Never,
+    };
+    choice.enabled(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref())
+}
+
+fn verbosity(watch: &Watch) -> Verbosity {
+    match watch.verbose {
+        _ if watch.quiet => Verbosity::Quiet,
+        0 => Verbosity::Normal,
+        _ => Verbosity::Verbose,
+    }
+}

@@ -1,0 +1,279 @@
+//! All targets of one watch: adopts them, hands them their events, lets them go. What it has to say it returns as
+//! records; it writes nowhere.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context, Result};
+use memwatch_common::{loss::LossClass, target::UNCLAIMED};
+
+use super::{
+    attachments::Attachments,
+    hello,
+    translate::{self, Stamp},
+    watched::Watched,
+    whom::Roster,
+};
+use crate::{
+    bpf::load::Kernel,
+    host::{
+        cgroup::{MemoryCgroup, OomScope},
+        clock::{self, WallClock},
+        memory::ProcessMemory,
+    },
+    ingest::{Event, What},
+    model::Mono,
+    plan::{Plan, cache::Cache},
+    report::{
+        record::{Body, End, Loss, Memory, Record, Subject},
+        time::Time,
+    },
+    target::{self, Target},
+};
+
+/// All targets of one watch.
+pub(super) struct Session {
+    kernel: Kernel,
+    attachments: Attachments,
+    cookies: bool,
+    clock: WallClock,
+    cache: Cache,
+    roster: Roster,
+    watched: BTreeMap<u32, Member>,
+    /// Records that the collector could not decode.
+    malformed: u64,
+    /// Losses as last told.
+    told_loss: Loss,
+    collections: u64,
+}
+
+struct Member {
+    watched: Watched,
+    cgroup: Option<MemoryCgroup>,
+    /// The cgroup's count of refusals when we were attached.
+    limit_hits: Option<u64>,
+}
+
+/// A target that was adopted: what to say, and whom to wait for.
+pub(super) struct Adopted {
+    pub(super) pid: u32,
+    pub(super) records: Vec<Record>,
+}
+
+impl Session {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster) -> Self {
+        Self {
+            kernel,
+            attachments: Attachments::new(cookies),
+            cookies,
+            clock: WallClock::sample(),
+            cache: Cache::open(),
+            roster,
+            watched: BTreeMap::new(),
+            malformed: 0,
+            told_loss: Loss::default(),
+            collections: 0,
+        }
+    }
+
+    /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's.
+    pub(super) fn adopt_running(&mut self) -> Result<Vec<Adopted>> {
+        let mut adopted = Vec::new();
+        for pid in self.roster.running() {
+            match self.adopt(pid) {
+                Ok(new) => adopted.push(new),
+                Err(error) if self.roster.is_named() => return Err(error),
+                Err(error) => log::warn!("process {pid} is not watched: {error:#}"),
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it.
+    pub(super) fn adopt(&mut self, pid: u32) -> Result<Adopted> {
+        let target = target::examine(pid)?;
+        let plan = Plan::of(&target.image, &self.cache)?;
+        let file = (target.image.key, target.image.open_path.as_path());
+        let number = self.attachments.serve(&mut self.kernel, pid, file, &plan)?;
+        self.admit(pid, number)?;
+        anyhow::ensure!(
+            target::process::current(pid) == Some(target.process.id),
+            "process {pid} ended while it was being attached to"
+        );
+        Ok(self.welcome(pid, &target, &plan))
+    }
+
+    fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
+        self.kernel.add_target(pid, if self.cookies { UNCLAIMED } else { attachment })?;
+        if self.roster.follows_children() {
+            self.kernel.follow(pid)?;
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, pid: u32, target: &Target, plan: &Plan) -> Adopted {
+        let now = clock::now();
+        let start_ms = target.process.start_unix_ms;
+        let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
+        let stamp = Stamp { subject, clock: self.clock };
+        let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
+        let factor = hello::semi_spaces(target, plan);
+        let hello = hello::hello(target, plan, factor.as_ref().err());
+        let semi_spaces = factor.unwrap_or(0);
+        let watched =
+            Watched::new(target.process.id, stamp, now, Duration::from_millis(age_ms), semi_spaces);
+        let cgroup = MemoryCgroup::of(pid);
+        let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
+        self.watched.insert(pid, Member { watched, cgroup, limit_hits });
+        Adopted { pid, records: vec![stamp.record(now, Body::Hello(Box::new(hello)))] }
+    }
+
+    /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
+    /// followed, and if `file` is a Node its probes are live before it runs.
+    pub(super) fn expect_child(&mut self) -> Result<()> {
+        self.kernel.follow(std::process::id()).context("cannot follow what we start")
+    }
+
+    /// The program is started; what else we start is none of the session's business.
+    pub(super) fn child_is_started(&mut self) {
+        self.kernel.unfollow(std::process::id());
+    }
+
+    /// Whether nobody is left, and nobody can come.
+    pub(super) fn is_over(&self) -> bool {
+        self.watched.is_empty() && !self.roster.follows_all()
+    }
+
+    /// Whether anybody is being watched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.watched.is_empty()
+    }
+
+    /// Takes in one event. An exec can bring a new target.
+    pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Option<Adopted>) {
+        if event.what == What::Exec {
+            return self.exec(event.pid, event.time);
+        }
+        let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), None) };
+        if matches!(event.what, What::Collection(_)) {
+            self.collections += 1;
+        }
+        (member.watched.event(event), None)
+    }
+
+    /// Counts a record that could not be decoded.
+    pub(super) fn malformed(&mut self) {
+        self.malformed += 1;
+    }
+
+    fn exec(&mut self, pid: u32, at: Mono) -> (Vec<Record>, Option<Adopted>) {
+        let records = self.dismiss(pid, at, |_| End::Exec);
+        let adopted = if self.roster.means(pid) { self.adopt(pid) } else { Err(anyhow::anyhow!("not meant")) };
+        match adopted {
+            Ok(adopted) => (records, Some(adopted)),
+            Err(error) => {
+                log::debug!("process {pid} is not watched: {error:#}");
+                self.kernel.remove_target(pid);
+                (records, None)
+            }
+        }
+    }
+
+    /// `pid` has ended.
+    pub(super) fn gone(&mut self, pid: u32) -> Vec<Record> {
+        self.dismiss(pid, clock::now(), |member| member.watched.ending.account(|| member.oom_scope()))
+    }
+
+    fn dismiss(&mut self, pid: u32, at: Mono, end: impl FnOnce(&Member) -> End) -> Vec<Record> {
+        let Some(mut member) = self.watched.remove(&pid) else { return Vec::new() };
+        let end = Body::End(end(&member));
+        let mut records = vec![member.watched.stamp.record(at, end)];
+        records.extend(member.last_records(at));
+        self.kernel.remove_target(pid);
+        self.attachments.release(pid);
+        records
+    }
+
+    /// What there is to say at every interval: memory, and losses if there are new ones.
+    pub(super) fn interval(&mut self) -> Vec<Record> {
+        let now = clock::now();
+        let mut records: Vec<Record> = self.watched.values().map(|member| member.memory(now)).collect();
+        records.extend(self.new_losses(now));
+        records
+    }
+
+    /// What there is to say before the end.
+    pub(super) fn last_records(&mut self) -> Vec<Record> {
+        let now = clock::now();
+        let mut records = self.new_losses(now);
+        records.extend(self.watched.values_mut().flat_map(|member| member.last_records(now)));
+        records
+    }
+
+    fn new_losses(&mut self, now: Mono) -> Vec<Record> {
+        let loss = self.losses();
+        if loss == self.told_loss {
+            return Vec::new();
+        }
+        self.told_loss = loss.clone();
+        let lost_share = loss.lost as f64 / (loss.lost + self.collections).max(1) as f64;
+        self.watched
+            .values_mut()
+            .map(|member| {
+                member.watched.lost_share = lost_share;
+                member.watched.stamp.record(now, Body::Loss(loss.clone()))
+            })
+            .collect()
+    }
+
+    fn losses(&self) -> Loss {
+        let mut loss = Loss { malformed: self.malformed, ..Loss::default() };
+        if self.malformed > 0 {
+            loss.reasons.insert("not-understood".to_owned(), self.malformed);
+        }
+        for (reason, count) in self.kernel.losses().unwrap_or_default() {
+            *match reason.class() {
+                LossClass::Lost => &mut loss.lost,
+                LossClass::Unmatched => &mut loss.unmatched,
+                LossClass::Malformed => &mut loss.malformed,
+            } += count;
+            loss.reasons.insert(reason.name().to_owned(), count);
+        }
+        loss
+    }
+
+    /// Collections of all targets so far.
+    pub(super) fn collections(&self) -> u64 {
+        self.collections
+    }
+
+    /// Detaches everything; takes the kernel some tenths of a second.
+    pub(super) fn detach(self) {
+        self.attachments.detach();
+    }
+}
+
+impl Member {
+    fn last_records(&mut self, at: Mono) -> Vec<Record> {
+        let bodies = self.watched.last_words(at);
+        bodies.into_iter().map(|body| self.watched.stamp.record(at, body)).collect()
+    }
+
+    fn memory(&self, now: Mono) -> Record {
+        let memory = ProcessMemory::of(self.watched.id.pid);
+        let cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::memory);
+        let body = Memory {
+            rss: memory.rss_bytes,
+            fds: memory.fds,
+            threads: memory.threads,
+            isolates: self.watched.isolate_count(),
+            cgroup: cgroup.map(translate::cgroup),
+            ..Memory::default()
+        };
+        self.watched.stamp.record(now, Body::Memory(Box::new(body)))
+    }
+
+    fn oom_scope(&self) -> Option<&'static str> {
+        let now = self.cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
+        OomScope::between(self.limit_hits, now).map(OomScope::name)
+    }
+}

@@ -1,0 +1,142 @@
+//! From what the stages know to the records that say it: one function a record, nothing decided here.
+
+use crate::{
+    detect::{self, Finding},
+    host::{
+        clock::WallClock,
+        exit::{Ended, signal_name},
+    },
+    model::{Collection, Mono},
+    report::{
+        record::{self, Body, Record, SCHEMA, Subject},
+        time::Time,
+    },
+    series::{Isolate, MemwatchLeak, MemwatchStats},
+    v8::reasons,
+};
+
+/// Whom records are about, and how their times are told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamp {
+    pub(super) subject: Subject,
+    pub(super) clock: WallClock,
+}
+
+impl Stamp {
+    pub(super) fn record(&self, at: Mono, body: Body) -> Record {
+        Record { schema: SCHEMA, ts: self.time(at), subject: Some(self.subject), body }
+    }
+
+    pub(super) fn time(&self, at: Mono) -> Time {
+        Time::from_unix_ms(self.clock.unix_ms(at))
+    }
+}
+
+pub(super) fn isolate(isolate: &Isolate, state: record::IsolateState) -> Body {
+    Body::Isolate(record::Isolate {
+        isolate: isolate.serial,
+        state,
+        thread: isolate.tid,
+        worker: isolate.worker,
+        heap_limit: isolate.limit,
+    })
+}
+
+pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
+    Body::Gc(record::Gc {
+        isolate: isolate.serial,
+        thread: collection.tid,
+        kind: collection.kind.name().to_owned(),
+        reason: reasons::words(collection.reason).into(),
+        pause_us: micros(collection.pause()),
+        before_bytes: collection.before_bytes,
+        after_bytes: collection.after_bytes,
+        compacted: collection.compacted,
+        marking_ms: collection
+            .marking_start
+            .map(|start| micros(collection.start.since(start)) / 1000),
+    })
+}
+
+pub(super) fn stats(isolate: &Isolate, memwatch: &MemwatchStats, now: Mono) -> Body {
+    let pauses = isolate.pauses.percentiles();
+    Body::Stats(Box::new(record::Stats {
+        isolate: isolate.serial,
+        num_full_gc: memwatch.num_full_gc,
+        num_inc_gc: memwatch.num_inc_gc,
+        heap_compactions: memwatch.heap_compactions,
+        usage_trend: memwatch.usage_trend,
+        estimated_base: memwatch.estimated_base,
+        current_base: memwatch.current_base,
+        min: memwatch.min,
+        max: memwatch.max,
+        heap_limit: isolate.limit,
+        gc_pause_us: record::Pauses { p50: pauses.p50, p90: pauses.p90, p99: pauses.p99, max: pauses.max },
+        gc_share: isolate.gc_share(now),
+    }))
+}
+
+pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Body {
+    Body::Leak(record::Leak {
+        isolate: isolate.serial,
+        start: stamp.time(leak.start),
+        end: stamp.time(leak.end),
+        growth: leak.growth,
+        reason: leak.reason.clone(),
+    })
+}
+
+pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Body {
+    let exhaustion = finding.exhaustion;
+    Body::Verdict(Box::new(record::Verdict {
+        isolate: Some(isolate.serial),
+        verdict: level(finding.level),
+        kind: record::Kind::JsHeap,
+        rate_bytes_per_hour: finding.rate,
+        rate_interval: finding.rate_interval,
+        since: stamp.time(finding.since),
+        confidence: finding.confidence,
+        time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
+        exhausts: exhaustion.map(|_| record::Exhausts::HeapLimit),
+        evidence: finding.evidence.clone(),
+        sites: Vec::new(),
+    }))
+}
+
+/// The verdict on a process of which no isolate was ever heard.
+pub(super) fn silence(stamp: &Stamp, since: Mono) -> Body {
+    Body::Verdict(Box::new(record::Verdict {
+        isolate: None,
+        verdict: record::Level::Inconclusive,
+        kind: record::Kind::None,
+        rate_bytes_per_hour: None,
+        rate_interval: None,
+        since: stamp.time(since),
+        confidence: None,
+        time_to_exhaustion_s: None,
+        exhausts: None,
+        evidence: vec!["no collection was seen: watch longer, or put load on it".to_owned()],
+        sites: Vec::new(),
+    }))
+}
+
+pub(super) fn ended(ended: Ended) -> record::End {
+    match ended {
+        Ended::Exit(code) => record::End::Exit { code },
+        Ended::Signal(signal) => record::End::Signal { signal, name: signal_name(signal).into_owned() },
+    }
+}
+
+fn level(level: detect::Level) -> record::Level {
+    match level {
+        detect::Level::Inconclusive => record::Level::Inconclusive,
+        detect::Level::Stable => record::Level::Stable,
+        detect::Level::Growing => record::Level::Growing,
+        detect::Level::Suspect => record::Level::Suspect,
+        detect::Level::Leak => record::Level::Leak,
+    }
+}
+
+fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

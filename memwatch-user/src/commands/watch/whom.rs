@@ -1,0 +1,69 @@
+//! Whom we watch: those that run now, and those that execute a program later.
+
+use anyhow::{Context, Result};
+
+use crate::{
+    cli::job::Whom,
+    target::select::{Candidate, Scanner, Selector, with_descendants},
+};
+
+/// Which processes are meant.
+pub(super) struct Roster {
+    selector: Selector,
+    scanner: Scanner,
+    /// Also what they start.
+    children: bool,
+    /// The pids were named: a failure with one of them is the job's.
+    named: bool,
+}
+
+impl Roster {
+    /// What the command line meant.
+    pub(super) fn new(whom: &Whom, children: bool) -> Result<Self> {
+        let selector = match whom {
+            Whom::Pids(pids) => Selector::Pids(pids.clone()),
+            Whom::Name(glob) => {
+                Selector::name(glob).with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?
+            }
+            Whom::All => Selector::All,
+            Whom::Container(id) => Selector::Container(id.clone()),
+            Whom::Command(_) => Selector::Pids(Vec::new()),
+        };
+        let (named, launched) = (matches!(whom, Whom::Pids(_)), matches!(whom, Whom::Command(_)));
+        Ok(Self { selector, scanner: Scanner::default(), children: children || launched, named })
+    }
+
+    /// Whether every process that executes a program later may be meant.
+    pub(super) fn follows_all(&self) -> bool {
+        !matches!(self.selector, Selector::Pids(_))
+    }
+
+    /// Whether descendants of targets are meant too.
+    pub(super) fn follows_children(&self) -> bool {
+        self.children
+    }
+
+    /// Whether a failure with one process is the job's.
+    pub(super) fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// Those that run now, and with `--children` what they have started.
+    pub(super) fn running(&mut self) -> Vec<u32> {
+        let chosen: Vec<u32> = self.scanner.scan(&self.selector).iter().map(|c: &Candidate| c.pid).collect();
+        if !self.children {
+            return chosen;
+        }
+        let family = with_descendants(&chosen);
+        family.into_iter().filter(|pid| chosen.contains(pid) || self.scanner.runs_node(*pid)).collect()
+    }
+
+    /// Whether a process that has just executed a program is meant. The kernel side only asks about those that may be.
+    pub(super) fn means(&mut self, pid: u32) -> bool {
+        if self.follows_all() && !self.children {
+            self.scanner.consider(&self.selector, pid).is_some()
+        } else {
+            self.scanner.runs_node(pid)
+        }
+    }
+}

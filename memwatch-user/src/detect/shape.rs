@@ -1,0 +1,166 @@
+//! What the points of a heap look like: the part of them that counts, and its measures.
+
+use super::trend::{Point, Trend, median, slope};
+use crate::series::Valley;
+
+/// Start-up (modules, first compilations, filling pools) adds 10 to 30 MB for about this long.
+const START_UP_S: f64 = 30.0;
+/// Points from start-up are only worth leaving out if so many others are there.
+const ENOUGH_WITHOUT_START_UP: usize = 8;
+/// Below so many points halves say too little to drop one.
+const ENOUGH_TO_HALVE: usize = 10;
+/// An older half that is so much steeper than the newer is a warm-up.
+const FADING: f64 = 3.0;
+/// Valleys whose retention counts.
+const RECENT: usize = 8;
+/// A rise that is more than this share of all growth, in less than [`STEP_TIME_SHARE`] of the time, is a step.
+const STEP_SHARE: f64 = 0.5;
+/// See [`STEP_SHARE`].
+pub(super) const STEP_TIME_SHARE: f64 = 0.15;
+/// Fewest points that a trend is judged by: five rising in a row come by chance once in 120 times.
+pub const MIN_POINTS: usize = 5;
+
+/// The measures of a window of valleys.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Seconds and bytes after each mark-compact.
+    pub points: Vec<Point>,
+    /// Their trend.
+    pub trend: Trend,
+    /// Slope of the older half, bytes a second.
+    pub early: f64,
+    /// Slope of the newer half, bytes a second.
+    pub late: f64,
+    /// Median of the recent valleys' retention.
+    pub retention: Option<f64>,
+    /// The heap's limit, bytes.
+    pub limit: Option<f64>,
+}
+
+impl Shape {
+    /// The measures of the part of `valleys` that counts. `age` is how old the isolate was at their origin, seconds.
+    ///
+    /// `None` below three points.
+    #[must_use]
+    pub fn of(valleys: &[Valley], age: f64, limit: Option<u64>) -> Option<Self> {
+        let window = after_step(after_fading(after_start_up(valleys, age)));
+        let points = points(window);
+        let trend = Trend::of(&points)?;
+        let half = points.len().div_ceil(2);
+        let early = slope(&points[..half]).unwrap_or(0.0);
+        let late = slope(&points[points.len() - half..]).unwrap_or(0.0);
+        let limit = limit.map(|bytes| bytes as f64);
+        Some(Self { points, trend, early, late, retention: retention(window), limit })
+    }
+
+    /// Seconds between the first point and the last.
+    #[must_use]
+    pub fn span(&self) -> f64 {
+        self.last().0 - self.first().0
+    }
+
+    /// The first point.
+    #[must_use]
+    pub fn first(&self) -> Point {
+        self.points.first().copied().unwrap_or_default()
+    }
+
+    /// The last point.
+    #[must_use]
+    pub fn last(&self) -> Point {
+        self.points.last().copied().unwrap_or_default()
+    }
+
+    /// Bytes by which the line rises over the span.
+    #[must_use]
+    pub fn rise(&self) -> f64 {
+        self.trend.slope * self.span()
+    }
+
+    /// The newer half's slope in units of the whole's: 1 for a straight line, 0 for a plateau.
+    #[must_use]
+    pub fn persistence(&self) -> f64 {
+        if self.trend.slope > 0.0 { self.late / self.trend.slope } else { 0.0 }
+    }
+
+    /// Seconds from the last point until the limit at the line's slope.
+    #[must_use]
+    pub fn seconds_left(&self) -> Option<f64> {
+        let left = (self.limit? - self.last().1).max(0.0);
+        (self.trend.slope > 0.0).then(|| left / self.trend.slope)
+    }
+}
+
+fn points(valleys: &[Valley]) -> Vec<Point> {
+    valleys.iter().map(|v| (v.t, v.after)).collect()
+}
+
+fn after_start_up(valleys: &[Valley], age: f64) -> &[Valley] {
+    let settled = &valleys[valleys.partition_point(|v| age + v.t < START_UP_S)..];
+    if settled.len() >= ENOUGH_WITHOUT_START_UP { settled } else { valleys }
+}
+
+/// Drops older halves as long as they are the steep beginning of something that levels off.
+fn after_fading(mut valleys: &[Valley]) -> &[Valley] {
+    while valleys.len() >= ENOUGH_TO_HALVE {
+        let (old, new) = valleys.split_at(valleys.len() / 2);
+        let steepness = |half: &[Valley]| slope(&points(half)).unwrap_or(0.0);
+        if steepness(old) <= FADING * steepness(new).max(0.0) {
+            break;
+        }
+        valleys = new;
+    }
+    valleys
+}
+
+/// Starts anew behind a step that makes most of the growth, if enough points follow it.
+fn after_step(valleys: &[Valley]) -> &[Valley] {
+    let (Some(first), Some(last)) = (valleys.first(), valleys.last()) else { return valleys };
+    let (growth, span) = (last.after - first.after, last.t - first.t);
+    let is_step = |w: &[Valley]| {
+        w[1].after - w[0].after > STEP_SHARE * growth && w[1].t - w[0].t < STEP_TIME_SHARE * span
+    };
+    let step = valleys.windows(2).rposition(is_step).filter(|_| growth > 0.0);
+    step.map(|i| &valleys[i + 1..]).filter(|rest| rest.len() >= MIN_POINTS).unwrap_or(valleys)
+}
+
+fn retention(valleys: &[Valley]) -> Option<f64> {
+    let recent = &valleys[valleys.len().saturating_sub(RECENT)..];
+    let mut known: Vec<f64> = recent.iter().filter_map(|v| v.retention.map(f64::from)).collect();
+    median(&mut known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valleys(ys: &[f64]) -> Vec<Valley> {
+        let valley = |(i, &after): (usize, &f64)| Valley { t: 10.0 * i as f64, after, ..Valley::default() };
+        ys.iter().enumerate().map(valley).collect()
+    }
+
+    #[test]
+    fn the_part_that_counts() {
+        let line: Vec<f64> = (0..12).map(f64::from).collect();
+        let fill: Vec<f64> = (0..12).map(|i| f64::from(i).min(6.0)).collect();
+        let step: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.1 + if i > 4 { 50.0 } else { 0.0 }).collect();
+        for (name, ys, age, first) in [
+            ("an old process's line", &line, 1000.0, 0.0),
+            ("a young process's line", &line, 0.0, 30.0),
+            ("a fill", &fill, 1000.0, 60.0),
+            ("a step", &step, 1000.0, 50.0),
+        ] {
+            let shape = Shape::of(&valleys(ys), age, None).unwrap();
+            assert_eq!(shape.first().0, first, "{name}");
+        }
+    }
+
+    #[test]
+    fn measures_of_a_line() {
+        let line: Vec<f64> = (0..7).map(|i| f64::from(i) * 100.0).collect();
+        let shape = Shape::of(&valleys(&line), 0.0, Some(1600)).unwrap();
+        assert_eq!((shape.span(), shape.rise(), shape.persistence()), (60.0, 600.0, 1.0));
+        assert_eq!((shape.early, shape.late, shape.seconds_left()), (10.0, 10.0, Some(100.0)));
+        assert_eq!(shape.retention, None);
+    }
+}

@@ -1,0 +1,41 @@
+//! What we cost ourselves.
+
+use std::fs;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// CPU time of all our threads since we started, seconds.
+#[must_use]
+pub fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Our resident set size, bytes; `None` if `/proc` does not say.
+#[must_use]
+pub fn rss_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_rises_with_work() {
+        let before = cpu_seconds();
+        let sum = (0..2_000_000_u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+        std::hint::black_box(sum);
+        assert!(cpu_seconds() > before);
+    }
+
+    #[test]
+    fn rss_counts_what_we_touch() {
+        let before = rss_bytes().unwrap();
+        let touched = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(rss_bytes().unwrap() > before + (32 << 20));
+        drop(touched);
+    }
+}
