@@ -21,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
+
 /// Root of the workspace.
 #[must_use]
 pub fn workspace() -> PathBuf {
@@ -42,9 +44,6 @@ pub fn patience() -> Duration {
 }
 
 /// Says past the test harness, which hides what passing tests print, that something could not be tested here.
-pub fn skip(what: &str, why: &str) {
-    let line = format!("\nskipped: {what}: {why}\n");
-    if io::stderr().write_all(line.as_bytes()).is_err() {
-        // Standard error is closed: there is nobody to tell.
-    }
+pub fn skip(what: &str, why: &str) -> Result<()> {
+    Ok(writeln!(io::stderr(), "\nskipped: {what}: {why}")?)
 }

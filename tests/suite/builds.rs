@@ -1,0 +1,37 @@
+//! Binaries without symbols: until Node 22 the dynamic symbols are enough, from 24 on what is lost is said.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Result, ensure};
+use memwatch_tests::{machine, node, node::Start, releases, scratch, tool};
+
+use crate::compare::watch_and_compare;
+
+#[test]
+fn stripped_node_22_is_exact() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = Start::new(stripped("22.23.3")?, node::fixture("mixed_load")).traced().ready()?;
+    watch_and_compare(&mut node, 1, 15)?;
+    Ok(())
+}
+
+#[test]
+fn stripped_node_24_says_what_is_lost() -> Result<()> {
+    let _machine = machine::shared();
+    let node = Start::new(stripped("24.21.0")?, node::fixture("mixed_load")).ready()?;
+    let finished = tool::run(&["--pid", &node.pid().to_string(), "--json", "--duration", "2s"])?;
+    finished.expect(2)?;
+    ensure!(
+        finished.stderr.lines().count() == 1 && finished.stderr.contains("stripped"),
+        "{}",
+        finished.stderr
+    );
+    Ok(())
+}
+
+fn stripped(version: &str) -> Result<PathBuf> {
+    let path = scratch::directory("stripped")?.join("node");
+    let status = Command::new("strip").arg("-o").arg(&path).arg(releases::node(version)?).status()?;
+    ensure!(status.success(), "strip failed");
+    Ok(path)
+}
