@@ -47,7 +47,7 @@ fn processes() -> Result<()> {
     proc::until(memwatch_tests::patience(), || Ok((proc::state(zombie.0.id())? == 'Z').then_some(())))?;
     let gone = gone()?;
     let cases = [
-        (gone, "no such process"),
+        (gone, "no process"),
         (sleep.0.id(), "not a Node"),
         (thread, "thread"),
         (zombie.0.id(), "zombie"),
@@ -84,7 +84,7 @@ fn rights() -> Result<()> {
     for (rights, expected) in cases {
         let mut command = Command::new("setpriv");
         command.args(rights).arg(&binary).args(["--pid", &pid, "--json"]);
-        command.env(tool::CACHE_DIR, scratch::directory("plans")?);
+        command.env(tool::CACHE_HOME, scratch::directory("plans")?);
         refused(&Tool::spawn(&mut command)?.finish()?, expected).with_context(|| format!("{rights:?}"))?;
     }
     Ok(())

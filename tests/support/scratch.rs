@@ -28,9 +28,9 @@ pub fn directory(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Where this run's tools keep their plans, unless a test wants them apart.
-pub fn plan_cache() -> Result<PathBuf> {
-    let path = ROOT.join("plans");
+/// The `XDG_CACHE_HOME` of this run's tools, unless a test wants one of its own.
+pub fn cache_home() -> Result<PathBuf> {
+    let path = ROOT.join("cache");
     fs::create_dir_all(&path)?;
     Ok(path)
 }

@@ -13,8 +13,8 @@ use rustix::process::Signal;
 
 use crate::{patience, proc, scratch, tail::Tail, workspace};
 
-/// Where the tool keeps its plans; not for users, so that it is no option.
-pub const CACHE_DIR: &str = "MEMWATCH_CACHE_DIR";
+/// Says where the directory with the tool's plans is.
+pub const CACHE_HOME: &str = "XDG_CACHE_HOME";
 
 static BINARY: LazyLock<Result<PathBuf, String>> =
     LazyLock::new(|| find().map_err(|error| format!("{error:#}")));
@@ -175,7 +175,7 @@ impl Finished {
 pub fn command() -> Result<Command> {
     let mut command = Command::new(binary()?);
     command
-        .env(CACHE_DIR, scratch::plan_cache()?)
+        .env(CACHE_HOME, scratch::cache_home()?)
         .env_remove("NODE_EXTRA_CA_CERTS")
         .env_remove("NODE_OPTIONS");
     Ok(command)
