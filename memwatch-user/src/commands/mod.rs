@@ -1,1 +1,4 @@
 //! The verbs: each connects the stages for one job.
+
+pub mod demo;
+pub mod doctor;
