@@ -1,1 +1,54 @@
 //! Which process, and what it is made of.
+
+pub mod container;
+pub mod elf;
+mod error;
+pub mod image;
+pub mod libc;
+pub mod maps;
+pub mod process;
+pub mod select;
+pub mod text;
+
+use std::path::PathBuf;
+
+pub use self::{
+    error::TargetError,
+    image::{FileKey, Image},
+    libc::{Allocator, Libc},
+    process::{Process, parse_pid},
+    select::{Candidate, Matched, Scanner, Selector},
+};
+
+/// A Node.js process and what it is made of. Its versions are the plan's, which knows the file.
+#[derive(Debug)]
+pub struct Target {
+    /// The process.
+    pub process: Process,
+    /// The file in it that holds V8 and Node.
+    pub image: Image,
+    /// Its C library.
+    pub libc: Option<Libc>,
+    /// What serves `malloc` in it.
+    pub allocator: Option<Allocator>,
+    /// Id of the container it runs in, by its cgroups.
+    pub container: Option<String>,
+    /// Where the memory of its cgroup is accounted.
+    pub memory_cgroup: Option<container::MemoryCgroup>,
+}
+
+/// Finds out all there is to know of `pid` before it is probed.
+pub fn examine(pid: u32) -> Result<Target, TargetError> {
+    let process = process::identify(pid)?;
+    let image = image::find(&process)?;
+    let path = PathBuf::from(format!("/proc/{pid}/maps"));
+    let maps = maps::of(pid).map_err(|error| image::access(&process, &path, error))?;
+    Ok(Target {
+        image,
+        libc: libc::libc(&maps),
+        allocator: libc::allocator(&maps),
+        container: container::id(pid),
+        memory_cgroup: container::memory_cgroup(pid),
+        process,
+    })
+}

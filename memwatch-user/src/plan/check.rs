@@ -1,0 +1,77 @@
+//! A plan against the file that is really mapped, before anything of it is armed.
+//!
+//! Each site is derived again from the symbol at the place that the plan names. So a plan, wherever it came from, can only
+//! say at which places of a symbol table to look: whether the name is right, where the function begins, which instruction
+//! is there and whether it is executable is the file's to say. A breakpoint in the middle of an instruction would corrupt
+//! the target.
+
+use super::{Plan, PlanError, ProbeSite, resolve};
+use crate::{
+    target::{Image, elf::Elf},
+    v8::symbols::{FUNCTIONS, Function, Need},
+};
+
+/// Whether the file of `image` has all that `plan` says.
+pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
+    let verdict = check_file(plan, image).and_then(|()| check_programs(plan)).and_then(|()| {
+        plan.probes.iter().try_for_each(|site| check_site(site, &image.elf))?;
+        check_heap_limit(plan, &image.elf)
+    });
+    verdict.map_err(|what| PlanError::Mismatch { path: image.path.clone(), what })
+}
+
+/// A stripped copy has the build id of the original, and lacks what the original has: what a plan found missing is missing
+/// in a file of that size only.
+fn check_file(plan: &Plan, image: &Image) -> Result<(), String> {
+    let has_all = plan.missing.is_empty() && plan.heap_limit.is_ok();
+    if plan.build_id != image.build_id {
+        return Err("its build id differs".to_owned());
+    }
+    if !has_all && plan.file_size != image.key.size {
+        return Err("its size differs".to_owned());
+    }
+    Ok(())
+}
+
+/// Each program has a place or is said to be missing, and they come in the order of attaching.
+fn check_programs(plan: &Plan) -> Result<(), String> {
+    let places: Vec<usize> = plan.probes.iter().filter_map(|site| index(&site.program)).collect();
+    if places.len() != plan.probes.len() || !places.is_sorted() {
+        return Err("the plan has unknown programs, or another order".to_owned());
+    }
+    let is_placed = |index: usize, function: &Function| {
+        places.contains(&index)
+            || (function.need != Need::Required && plan.missing(function.program).is_some())
+    };
+    match FUNCTIONS.iter().enumerate().find(|(index, function)| !is_placed(*index, function)) {
+        Some((_, function)) => Err(format!("the plan has no place for {}", function.program)),
+        None => Ok(()),
+    }
+}
+
+fn check_site(site: &ProbeSite, elf: &Elf) -> Result<(), String> {
+    let program = &site.program;
+    let function = index(program).map(|index| &FUNCTIONS[index]).ok_or("an unknown program")?;
+    let symbol = elf.symbol(site.symbol_ref).map_err(|error| format!("{program}: {error}"))?;
+    let symbol = symbol.ok_or_else(|| format!("{program} has no symbol where the plan has one"))?;
+    if !function.is_instance(&symbol.name) {
+        return Err(format!("{program} does not belong on {}", symbol.name));
+    }
+    let derived = resolve::site(elf, function, &symbol).map_err(|why| format!("{program}: {why}"))?;
+    if derived == *site { Ok(()) } else { Err(format!("{program} belongs elsewhere")) }
+}
+
+fn check_heap_limit(plan: &Plan, elf: &Elf) -> Result<(), String> {
+    let Ok(limit) = &plan.heap_limit else { return Ok(()) };
+    let symbol = elf.symbol(limit.symbol_ref).map_err(|error| error.to_string())?;
+    let symbol = symbol.ok_or("Heap::MaxReserved has no symbol where the plan has one")?;
+    if resolve::limit_of(elf, &symbol)? == *limit {
+        Ok(())
+    } else {
+        Err("the heap's limit is computed otherwise".to_owned())
+    }
+}
+
+fn index(program: &str) -> Option<usize> {
+    FUNCTIONS.iter().position(|function| function.program == program)
+}

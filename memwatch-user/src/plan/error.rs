@@ -1,0 +1,69 @@
+//! Why there is no plan for a file.
+
+use std::io;
+
+use thiserror::Error;
+
+use super::Missing;
+use crate::target::elf::Machine;
+
+/// Why there is no plan for a file. Paths are fit to be shown.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// It could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// V8's own functions have no names in it.
+    #[error(
+        "{} is stripped: V8's collections have no symbols in it (Node 24 and later export none), so they cannot be probed; \
+         use the binary as released, or keep its .symtab",
+        .0.path
+    )]
+    Stripped(Box<Stripped>),
+    /// Some names are there, but not all that it takes.
+    #[error("{path} lacks functions that collections are told by: {}", programs(missing))]
+    Incomplete {
+        /// The file.
+        path: String,
+        /// What has no place, required or not.
+        missing: Vec<Missing>,
+    },
+    /// Programs read arguments by the x86-64 or the 64-bit Arm calling convention.
+    #[error("{path} is built for {machine:?}, which is not supported")]
+    Machine {
+        /// The file.
+        path: String,
+        /// What it is built for.
+        machine: Machine,
+    },
+    /// A probe is not where the plan has it.
+    #[error("{path} is not the file the plan was made for: {what}")]
+    Mismatch {
+        /// The file.
+        path: String,
+        /// What differs.
+        what: String,
+    },
+}
+
+/// What is known of a file whose collections cannot be probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stripped {
+    /// The file.
+    pub path: String,
+    /// Node's version.
+    pub node_version: Option<String>,
+    /// V8's version.
+    pub v8_version: Option<String>,
+    /// What is lost.
+    pub missing: Vec<Missing>,
+}
+
+fn programs(missing: &[Missing]) -> String {
+    missing.iter().map(|missing| missing.reason.as_str()).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,165 @@
+//! A plan from a file's symbols: one pass over them, then a few bytes of code each.
+
+use super::{
+    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped,
+    placement::{Placement, place},
+};
+use crate::{
+    target::{
+        Image,
+        elf::{Elf, Machine, Symbol},
+    },
+    v8::{
+        heap_limit::{self, CODE_LEN},
+        symbols::{self, At, COMMON_PREFIX, FUNCTIONS, Function, MAX_RESERVED, Need},
+        version::{self, Versions},
+    },
+};
+
+/// Makes the plan for `image` from its symbols.
+pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
+    let elf = &image.elf;
+    let read = |source| PlanError::Read { path: image.path.clone(), source };
+    if let Machine::Other(_) = elf.machine {
+        return Err(PlanError::Machine { path: image.path.clone(), machine: elf.machine });
+    }
+    let found = elf.functions(COMMON_PREFIX, is_of_interest).map_err(read)?;
+    let versions = match elf.read_only_data() {
+        Some(range) => version::find(range, |at, to| elf.read(at, to)).map_err(read)?,
+        None => Versions::default(),
+    };
+    let (probes, missing) = sites(elf, &found);
+    let plan = Plan {
+        build_id: image.build_id.clone(),
+        file_size: image.key.size,
+        node_version: versions.node,
+        v8_version: versions.v8,
+        probes,
+        heap_limit: heap_limit(elf, &found),
+        missing,
+    };
+    complete(plan, image)
+}
+
+fn is_of_interest(name: &str) -> bool {
+    // Nearly every name fails the first test.
+    name.starts_with("_ZN2v88internal4Heap")
+        || name.starts_with("_ZNK2v88internal4Heap")
+        || name.starts_with("_ZN2v88internal20MarkCompactCollector")
+}
+
+fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
+    let (mut probes, mut missing) = (Vec::new(), Vec::new());
+    for function in &FUNCTIONS {
+        match sites_of(elf, function, found) {
+            Ok(sites) => probes.extend(sites),
+            Err(why) => missing.push(lost(function, &why)),
+        }
+    }
+    (probes, missing)
+}
+
+/// All copies of a function, each address once; the reason if there is none or one cannot be probed.
+fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, String> {
+    let mut sites: Vec<ProbeSite> = Vec::new();
+    for symbol in found.iter().filter(|symbol| function.is_instance(&symbol.name)) {
+        let site = site(elf, function, symbol)?;
+        if sites.iter().all(|known| known.file_offset != site.file_offset) {
+            sites.push(site);
+        }
+    }
+    if sites.is_empty() { Err("it has no symbol".to_owned()) } else { Ok(sites) }
+}
+
+fn lost(function: &Function, why: &str) -> Missing {
+    let name = function.prefixes.first().map_or(function.program, |prefix| readable(prefix));
+    let loss = match function.need {
+        Need::Required => "collections cannot be told",
+        Need::Optional(loss) => loss,
+    };
+    Missing { program: function.program.to_owned(), reason: format!("{name}: {why}; {loss}") }
+}
+
+/// `CollectGarbage` from `_ZN2v88internal4Heap14CollectGarbageE`.
+fn readable(prefix: &str) -> &str {
+    let name = prefix.trim_end_matches('E');
+    name.rfind(|char: char| char.is_ascii_digit()).map_or(name, |digit| &name[digit + 1..])
+}
+
+/// The place of `function`'s program in `symbol`, read from the file; the reason if there is none.
+pub(super) fn site(elf: &Elf, function: &Function, symbol: &Symbol) -> Result<ProbeSite, String> {
+    let entry = elf.code_offset(symbol.address).ok_or("its symbol lies outside of the code")?;
+    let Placement { offset, instruction, emulated } =
+        place(&code(elf, entry)?, symbol.address, elf.machine).ok_or("no instruction of it can be probed")?;
+    // The kernel finds the return address where the first instruction left it.
+    if offset != 0 && function.at == At::Return {
+        return Err("its first instruction cannot be probed".to_owned());
+    }
+    let file_offset = entry + offset;
+    Ok(ProbeSite {
+        program: function.program.to_owned(),
+        at_return: function.at == At::Return,
+        symbol: symbol.name.clone(),
+        symbol_ref: symbol.at,
+        file_offset,
+        bytes: code(elf, file_offset)?,
+        instruction,
+        emulated,
+    })
+}
+
+fn code(elf: &Elf, offset: u64) -> Result<[u8; CODE_BYTES], String> {
+    let mut bytes = [0; CODE_BYTES];
+    elf.read(offset, &mut bytes).map_err(|error| format!("its code cannot be read: {error}"))?;
+    Ok(bytes)
+}
+
+fn heap_limit(elf: &Elf, found: &[Symbol]) -> Result<HeapLimit, String> {
+    let is_it = |name: &str| MAX_RESERVED.iter().any(|prefix| symbols::is_instance(name, prefix, true));
+    let symbol = found.iter().find(|symbol| is_it(&symbol.name)).ok_or("Heap::MaxReserved has no symbol")?;
+    limit_of(elf, symbol)
+}
+
+/// The heap limit as the code of `symbol`, which is `Heap::MaxReserved`, has it.
+pub(super) fn limit_of(elf: &Elf, symbol: &Symbol) -> Result<HeapLimit, String> {
+    if elf.machine != Machine::X86_64 {
+        return Err(format!("the code of Heap::MaxReserved is not understood on {:?}", elf.machine));
+    }
+    if !MAX_RESERVED.iter().any(|prefix| symbols::is_instance(&symbol.name, prefix, true)) {
+        return Err(format!("{} is not Heap::MaxReserved", symbol.name));
+    }
+    let offset = elf.code_offset(symbol.address).ok_or("Heap::MaxReserved lies outside of the code")?;
+    let mut code = [0; CODE_LEN];
+    elf.read(offset, &mut code).map_err(|error| format!("cannot read Heap::MaxReserved: {error}"))?;
+    let formula = heap_limit::decode(&code, symbol.address).map_err(|error| error.to_string())?;
+    Ok(HeapLimit { formula, symbol_ref: symbol.at })
+}
+
+/// The plan, if what it takes to tell collections has a place.
+fn complete(plan: Plan, image: &Image) -> Result<Plan, PlanError> {
+    let is_missing = |function: &&Function| plan.missing(function.program).is_some();
+    let required = || FUNCTIONS.iter().filter(|function| function.need == Need::Required);
+    if !required().any(|function| is_missing(&function)) {
+        return Ok(plan);
+    }
+    let path = image.path.clone();
+    if required().all(|function| is_missing(&function)) && !image.elf.has_full_table() {
+        let Plan { node_version, v8_version, missing, .. } = plan;
+        return Err(PlanError::Stripped(Box::new(Stripped { path, node_version, v8_version, missing })));
+    }
+    Err(PlanError::Incomplete { path, missing: plan.missing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_is_of_interest_and_has_a_readable_name() {
+        for prefix in FUNCTIONS.iter().flat_map(|function| function.prefixes).chain(&MAX_RESERVED) {
+            assert!(is_of_interest(prefix), "{prefix}");
+        }
+        let names: Vec<_> = FUNCTIONS.iter().map(|function| readable(function.prefixes[0])).collect();
+        assert_eq!(names[..4], ["SizeOfObjects", "Scavenge", "MarkCompact", "MinorMarkCompact"]);
+    }
+}

@@ -1,0 +1,187 @@
+//! Which mapped file holds V8 and Node: the program itself, or a `libnode.so`.
+//!
+//! Files are opened through /proc so that it is the very inode that runs, also if its name on disk means another file by
+//! now (an upgrade), or means nothing outside of the process's mount namespace.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use memchr::memmem;
+
+use super::{
+    TargetError,
+    elf::{Elf, ElfError},
+    maps::{self, Mapping},
+    process::Process,
+    text::printable,
+};
+use crate::v8::symbols::{EMBEDDED_MARK, NODE_LIBRARY, NODE_MARK, V8_MARK};
+
+/// Which file, and which state of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileKey {
+    /// Device, as `stat` has it (an overlay's own, not the one below).
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Last change of its contents, nanoseconds since 1970.
+    pub mtime_ns: i128,
+}
+
+impl From<&Metadata> for FileKey {
+    fn from(of: &Metadata) -> Self {
+        let mtime_ns = i128::from(of.mtime()) * 1_000_000_000 + i128::from(of.mtime_nsec());
+        Self { dev: of.dev(), ino: of.ino(), size: of.size(), mtime_ns }
+    }
+}
+
+/// The file that holds V8 and Node, as a process has it mapped.
+#[derive(Debug)]
+pub struct Image {
+    /// Opens the mapped inode while the process lives; what probes are attached to.
+    pub open_path: PathBuf,
+    /// Its name as the process knows it, fit to be shown.
+    pub path: String,
+    /// Which file it is.
+    pub key: FileKey,
+    /// Its build id in hexadecimal.
+    pub build_id: Option<String>,
+    /// How far it is above its linked addresses.
+    pub bias: u64,
+    /// The file, with its headers read.
+    pub elf: Elf,
+}
+
+/// How a program is related to Node, as far as its own file tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeIn {
+    /// It holds Node and V8.
+    Itself,
+    /// It needs a `libnode.so`.
+    Library,
+    /// It has nothing to do with Node.
+    Nowhere,
+}
+
+/// How the program in `elf` is related to Node. Reads only the names of its dynamic symbols.
+pub fn node_in(elf: &Elf) -> io::Result<NodeIn> {
+    Ok(match elf.dynamic_names_contain([NODE_MARK, V8_MARK, NODE_LIBRARY])? {
+        [true, true, false] => NodeIn::Itself,
+        [_, _, true] => NodeIn::Library,
+        _ => NodeIn::Nowhere,
+    })
+}
+
+/// Finds the file that holds V8 and Node in `process`.
+pub fn find(process: &Process) -> Result<Image, TargetError> {
+    let pid = process.id.pid;
+    let open_path = PathBuf::from(format!("/proc/{pid}/exe"));
+    let exe = fs::read_link(&open_path).map_err(|error| access(process, &open_path, error))?;
+    let elf = open(process, &open_path)?;
+    match node_in(&elf).map_err(|error| access(process, &open_path, error))? {
+        NodeIn::Itself => image(process, open_path, &exe, elf),
+        NodeIn::Library => library(process, &exe),
+        NodeIn::Nowhere => Err(not_node(process, &exe, &elf)),
+    }
+}
+
+fn library(process: &Process, exe: &Path) -> Result<Image, TargetError> {
+    let pid = process.id.pid;
+    let maps = mappings(process)?;
+    let is_node = |mapping: &&Mapping| mapping.file_name().starts_with(NODE_LIBRARY.as_bytes());
+    let Some(mapping) = maps.iter().find(is_node) else {
+        let (comm, exe) = (process.comm.clone(), shown(exe));
+        return Err(TargetError::NotNode { pid, comm, exe });
+    };
+    let open_path = library_path(process, mapping)?;
+    let elf = open(process, &open_path)?;
+    image(process, open_path, &mapping.path, elf)
+}
+
+/// The link in map_files leads to the mapped inode whatever has become of its name; it takes a capability. The name seen
+/// from the process's own root is as good if it still has the inode that is mapped.
+fn library_path(process: &Process, mapping: &Mapping) -> Result<PathBuf, TargetError> {
+    let pid = process.id.pid;
+    let link = PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end));
+    if fs::metadata(&link).is_ok() {
+        return Ok(link);
+    }
+    let mut path = PathBuf::from(format!("/proc/{pid}/root")).into_os_string();
+    path.push(&mapping.path);
+    match fs::metadata(&path) {
+        Ok(file) if file.ino() == mapping.inode => Ok(path.into()),
+        _ => Err(TargetError::Replaced { pid, path: shown(&mapping.path) }),
+    }
+}
+
+fn image(process: &Process, open_path: PathBuf, path: &Path, elf: Elf) -> Result<Image, TargetError> {
+    let metadata = elf.file().metadata().map_err(|error| access(process, &open_path, error))?;
+    let bias = mappings(process)?
+        .iter()
+        .filter(|mapping| mapping.path == path)
+        .find_map(|mapping| elf.bias(mapping.start, mapping.offset))
+        .ok_or(TargetError::NoProcess { pid: process.id.pid })?;
+    let build_id = elf.build_id.clone();
+    Ok(Image { open_path, path: shown(path), key: FileKey::from(&metadata), build_id, bias, elf })
+}
+
+fn mappings(process: &Process) -> Result<Vec<Mapping>, TargetError> {
+    let path = PathBuf::from(format!("/proc/{}/maps", process.id.pid));
+    maps::of(process.id.pid).map_err(|error| access(process, &path, error))
+}
+
+fn open(process: &Process, path: &Path) -> Result<Elf, TargetError> {
+    Elf::open(path).map_err(|error| match error {
+        ElfError::Io(error) => access(process, path, error),
+        source @ ElfError::Format(_) => TargetError::Elf { pid: process.id.pid, path: shown(path), source },
+    })
+}
+
+fn not_node(process: &Process, exe: &Path, elf: &Elf) -> TargetError {
+    let (pid, comm, exe) = (process.id.pid, process.comm.clone(), shown(exe));
+    if embeds_v8(elf) {
+        TargetError::OtherEmbedder { pid, comm, exe }
+    } else {
+        TargetError::NotNode { pid, comm, exe }
+    }
+}
+
+/// Whether a flag of V8 is in the read-only data. Only asked about a program that was named and is not Node.
+fn embeds_v8(elf: &Elf) -> bool {
+    const CHUNK: u64 = 1 << 20;
+    let Some(range) = elf.read_only_data() else { return false };
+    let overlap = EMBEDDED_MARK.len() as u64;
+    let finder = memmem::Finder::new(EMBEDDED_MARK);
+    let mut start = range.start;
+    while start < range.end {
+        let len = usize::try_from(range.end.min(start + CHUNK + overlap) - start).unwrap_or_default();
+        let mut bytes = vec![0; len];
+        if elf.read(start, &mut bytes).is_err() {
+            return false;
+        }
+        if finder.find(&bytes).is_some() {
+            return true;
+        }
+        start += CHUNK;
+    }
+    false
+}
+
+pub(super) fn access(process: &Process, path: &Path, source: io::Error) -> TargetError {
+    let pid = process.id.pid;
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => TargetError::Permission { pid, comm: process.comm.clone() },
+        io::ErrorKind::NotFound => TargetError::NoProcess { pid },
+        _ => TargetError::Io { path: shown(path), source },
+    }
+}
+
+fn shown(path: &Path) -> String {
+    printable(path.as_os_str().as_bytes())
+}

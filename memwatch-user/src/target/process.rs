@@ -1,0 +1,208 @@
+//! Which process: what /proc says of a pid, and one clear error for each way in which it is no process to watch.
+
+use std::{fs, io};
+
+use super::{TargetError, text::printable};
+use crate::model::ProcessId;
+
+/// The largest pid there can be: the kernel's `PID_MAX_LIMIT` on 64 bits is one more.
+pub const MAX_PID: u32 = (1 << 22) - 1;
+
+/// `PF_KTHREAD` of the kernel's `linux/sched.h`.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
+/// A process, as /proc describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Pid and start, which together are unique.
+    pub id: ProcessId,
+    /// The kernel's name of its main thread, fit to be shown.
+    pub comm: String,
+    /// Its arguments; what is not UTF-8 is replaced. Not fit for a terminal until [`printable`] has seen it.
+    pub cmdline: Vec<String>,
+    /// Pid of its parent.
+    pub parent: u32,
+    /// When it started: milliseconds since 1970.
+    pub start_unix_ms: i64,
+}
+
+/// Reads a pid as typed.
+pub fn parse_pid(text: &str) -> Result<u32, TargetError> {
+    let pid = text.trim().parse::<u32>().ok().filter(|pid| (1..=MAX_PID).contains(pid));
+    pid.ok_or_else(|| TargetError::NotAPid { text: printable(text.as_bytes()) })
+}
+
+/// Reads what /proc says of `pid`, if it is a process that can run a program.
+pub fn identify(pid: u32) -> Result<Process, TargetError> {
+    parse_pid(&pid.to_string())?;
+    let status = read(pid, "status")?;
+    let tgid = field(&status, "Tgid:").unwrap_or(pid);
+    if tgid != pid {
+        return Err(TargetError::Thread { tid: pid, pid: tgid });
+    }
+    let stat = Stat::parse(&read(pid, "stat")?).ok_or(TargetError::NoProcess { pid })?;
+    let comm = printable(&stat.comm);
+    if matches!(stat.state, b'Z' | b'X') {
+        return Err(TargetError::Zombie { pid, comm, parent: stat.parent });
+    }
+    if stat.flags & KERNEL_THREAD != 0 {
+        return Err(TargetError::KernelThread { pid, comm });
+    }
+    Ok(Process {
+        id: ProcessId { pid, start_ticks: stat.start_ticks },
+        comm,
+        cmdline: arguments(&read(pid, "cmdline")?),
+        parent: stat.parent,
+        start_unix_ms: start_unix_ms(boot_unix_s()?, stat.start_ticks),
+    })
+}
+
+/// Start of the process that has `pid` now; `None` if there is none. To be compared with what was seen earlier.
+#[must_use]
+pub fn current(pid: u32) -> Option<ProcessId> {
+    let stat = Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    Some(ProcessId { pid, start_ticks: stat.start_ticks })
+}
+
+/// Pid of the parent of `pid`, if both exist.
+pub(super) fn parent(pid: u32) -> Option<u32> {
+    Some(Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.parent)
+}
+
+/// The arguments of `pid`; empty for a kernel thread or a process that is gone.
+pub(super) fn cmdline(pid: u32) -> Vec<String> {
+    fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| arguments(&bytes)).unwrap_or_default()
+}
+
+fn read(pid: u32, name: &str) -> Result<Vec<u8>, TargetError> {
+    let path = format!("/proc/{pid}/{name}");
+    fs::read(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => TargetError::NoProcess { pid },
+        // ESRCH: it ended between opening and reading.
+        _ if source.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+            TargetError::NoProcess { pid }
+        }
+        _ => TargetError::Io { path, source },
+    })
+}
+
+/// A number of /proc/PID/status.
+fn field(status: &[u8], name: &str) -> Option<u32> {
+    let status = String::from_utf8_lossy(status);
+    status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
+}
+
+fn arguments(cmdline: &[u8]) -> Vec<String> {
+    let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    if cmdline.is_empty() {
+        return Vec::new();
+    }
+    cmdline.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
+}
+
+/// Fields of /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    comm: Vec<u8>,
+    state: u8,
+    parent: u32,
+    flags: u64,
+    start_ticks: u64,
+}
+
+impl Stat {
+    /// The name is in parentheses and may hold any byte, parentheses included: the last one ends it.
+    fn parse(stat: &[u8]) -> Option<Self> {
+        let open = stat.iter().position(|byte| *byte == b'(')?;
+        let close = stat.iter().rposition(|byte| *byte == b')')?;
+        let comm = stat.get(open + 1..close)?.to_vec();
+        let fields: Vec<&str> =
+            std::str::from_utf8(&stat[close + 1..]).ok()?.split_ascii_whitespace().collect();
+        // The first of these is field 3 of the manual page.
+        let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        Some(Self {
+            comm,
+            state: *fields.first()?.as_bytes().first()?,
+            parent: u32::try_from(number(4)?).ok()?,
+            flags: number(9)?,
+            start_ticks: number(22)?,
+        })
+    }
+}
+
+fn boot_unix_s() -> Result<u64, TargetError> {
+    let path = "/proc/stat";
+    let io = |source| TargetError::Io { path: path.to_owned(), source };
+    let text = fs::read_to_string(path).map_err(io)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("btime "));
+    line.and_then(|time| time.trim().parse().ok())
+        .ok_or_else(|| io(io::Error::new(io::ErrorKind::InvalidData, "no boot time (`btime`)")))
+}
+
+fn start_unix_ms(boot_s: u64, ticks: u64) -> i64 {
+    let hz = rustix::param::clock_ticks_per_second().max(1);
+    let ms = u128::from(boot_s) * 1000 + u128::from(ticks) * 1000 / u128::from(hz);
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pids_are_numbers_that_a_process_can_have() {
+        assert_eq!(parse_pid("1234").unwrap(), 1234);
+        for text in ["0", "-1", "4194304", "99999999999", "", "12a", "1.5", "\x1b[31m1"] {
+            let error = parse_pid(text).unwrap_err();
+            assert!(matches!(error, TargetError::NotAPid { .. }), "{text}");
+            assert!(!error.to_string().contains('\x1b'));
+        }
+    }
+
+    #[test]
+    fn a_name_may_hold_parentheses_and_spaces() {
+        let text = b"77 (a) b (c) S 1 77 77 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 11 0 8888 1 2 3";
+        let expected =
+            Stat { comm: b"a) b (c".to_vec(), state: b'S', parent: 1, flags: 4_194_560, start_ticks: 8888 };
+        assert_eq!(Stat::parse(text), Some(expected));
+        for broken in [&b""[..], b"77", b"77 (x)", b"77 )x( S 1", b"77 (x) S 1 2 3"] {
+            assert_eq!(Stat::parse(broken), None);
+        }
+    }
+
+    #[test]
+    fn arguments_end_with_a_nul_each() {
+        for (cmdline, expected) in [
+            (&b"node\0a b\0"[..], vec!["node", "a b"]),
+            (b"node\0\0x\0", vec!["node", "", "x"]),
+            (b"a title without nul", vec!["a title without nul"]),
+            (b"", vec![]),
+        ] {
+            assert_eq!(arguments(cmdline), expected);
+        }
+    }
+
+    #[test]
+    fn we_are_a_process_and_our_start_does_not_change() {
+        let pid = std::process::id();
+        let us = identify(pid).unwrap();
+        assert_eq!(us, identify(pid).unwrap());
+        assert_eq!(current(pid), Some(us.id));
+        assert_eq!(us.cmdline.len(), std::env::args_os().count());
+    }
+
+    #[test]
+    fn threads_and_holes_are_told_apart() {
+        let tid = std::thread::spawn(|| {
+            let tid = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
+            (tid, identify(tid))
+        })
+        .join()
+        .unwrap();
+        assert!(
+            matches!(tid.1, Err(TargetError::Thread { tid: t, pid }) if t == tid.0 && pid == std::process::id())
+        );
+        assert!(matches!(identify(0), Err(TargetError::NotAPid { .. })));
+        assert!(matches!(identify(MAX_PID), Err(TargetError::NoProcess { pid: MAX_PID })));
+    }
+}

@@ -1,0 +1,238 @@
+//! Which of V8's functions each program is attached to, by mangled name.
+//!
+//! Parameter lists change between releases (`CollectGarbage` gained one in Node 25 and another in 26), so a function is
+//! named by its prefix up to the `E` that ends its nested name; see [`is_instance`] for what may follow.
+
+use memwatch_common::names::probe;
+
+/// Where in a function a program sits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Its first instruction.
+    Entry,
+    /// Its return.
+    Return,
+}
+
+/// What becomes of a job if a function has no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Collections cannot be told without it.
+    Required,
+    /// The rest works; this is lost.
+    Optional(&'static str),
+}
+
+/// One program and the functions it is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// The program's name: one of [`memwatch_common::names::probe`].
+    pub program: &'static str,
+    /// Where the program sits.
+    pub at: At,
+    /// Prefixes of mangled names; every function that matches one is probed.
+    pub prefixes: &'static [&'static str],
+    /// What is lost without it.
+    pub need: Need,
+    /// Whether the program reads arguments: the compiler's `.constprop` and `.isra` copies pass them otherwise.
+    pub reads_arguments: bool,
+}
+
+/// All programs, in the order of attaching: kinds and sizes first, the end of a collection next, its start last, so that
+/// whatever follows a seen start is seen too. Prefixes hold for Node 12 to 26 (read from the symbol tables of 12.22,
+/// 14.21, 16.20, 18.20, 20.20, 22.23, 24.21, 25.9 and 26.10).
+pub const FUNCTIONS: [Function; 11] = [
+    Function {
+        program: probe::SIZE_EXIT,
+        at: At::Return,
+        prefixes: &["_ZN2v88internal4Heap13SizeOfObjectsE", "_ZNK2v88internal4Heap13SizeOfObjectsE"],
+        need: Need::Required,
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::SCAVENGE,
+        at: At::Entry,
+        // Node 12 to 18 promote a whole young generation with `EvacuateYoungGeneration` in place of a scavenge.
+        prefixes: &["_ZN2v88internal4Heap8ScavengeE", "_ZN2v88internal4Heap23EvacuateYoungGenerationE"],
+        need: Need::Required,
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::MARK_COMPACT,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal4Heap11MarkCompactE"],
+        need: Need::Required,
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::MINOR_MARK,
+        at: At::Entry,
+        // Renamed in Node 22.
+        prefixes: &["_ZN2v88internal4Heap16MinorMarkCompactE", "_ZN2v88internal4Heap14MinorMarkSweepE"],
+        need: Need::Optional("collections of a young generation that is marked (--minor-ms) are not seen"),
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::COMPACTION,
+        at: At::Return,
+        prefixes: &["_ZN2v88internal20MarkCompactCollector15StartCompactionE"],
+        need: Need::Optional("whether a mark-compact compacted is not known"),
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::MARKING_START,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal4Heap23StartIncrementalMarkingE"],
+        need: Need::Optional("how long incremental marking ran before a mark-compact is not known"),
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::V8_OOM,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal4Heap23FatalProcessOutOfMemoryE"],
+        need: Need::Optional("V8 running out of memory is seen as an abort only"),
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::HEAP_SET_UP,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal4Heap5SetUpE"],
+        need: Need::Optional("an isolate is first seen at its first collection"),
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::HEAP_TEAR_DOWN,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal4Heap8TearDownE"],
+        need: Need::Optional("the end of an isolate is not seen"),
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::GC_EXIT,
+        at: At::Return,
+        prefixes: &[COLLECT_GARBAGE],
+        need: Need::Required,
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::GC_ENTER,
+        at: At::Entry,
+        prefixes: &[COLLECT_GARBAGE],
+        need: Need::Required,
+        reads_arguments: true,
+    },
+];
+
+const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
+
+/// `Heap::MaxReserved`, whose code tells how the heap's limit is computed; const since Node 20. Never probed.
+pub const MAX_RESERVED: [&str; 2] =
+    ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];
+
+/// What every name in this module begins with; a cheap first test on a hundred thousand symbols.
+pub const COMMON_PREFIX: &str = "_ZN";
+
+/// Found among the names that a dynamic symbol table exports, it means: V8 is in this file. Addons need it, so it is in
+/// stripped builds too.
+pub const V8_MARK: &str = "_ZN2v82V810GetVersionEv";
+/// Likewise: Node is in this file (or, as in Debian's stub, is called from it).
+pub const NODE_MARK: &str = "_ZN4node";
+/// Found among the names a dynamic symbol table uses, it means: Node is in a library of this name.
+pub const NODE_LIBRARY: &str = "libnode.so";
+/// A flag of V8, in the read-only data of every program that embeds it, with or without symbols.
+pub const EMBEDDED_MARK: &str = "max-old-space-size";
+
+/// Whether `symbol` is an instance of the function that `prefix` names: the prefix, a parameter list, and nothing else
+/// or the suffix of a live copy.
+///
+/// * Lambdas inside the function begin with `_ZZN` and so do not match.
+/// * `.cold` is a tail that is jumped to and `.part` one that the function itself calls: neither is an entry.
+/// * `.constprop` and `.isra` are copies that callers call instead; they count where no argument is read.
+/// * `.llvm` and `.lto_priv` only rename.
+#[must_use]
+pub fn is_instance(symbol: &str, prefix: &str, reads_arguments: bool) -> bool {
+    let Some(rest) = symbol.strip_prefix(prefix) else { return false };
+    let (parameters, suffix) = rest.split_once('.').unwrap_or((rest, ""));
+    let is_list =
+        !parameters.is_empty() && parameters.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_list && suffix_is_live(suffix, reads_arguments)
+}
+
+fn suffix_is_live(suffix: &str, reads_arguments: bool) -> bool {
+    suffix.split('.').all(|part| match part {
+        "" | "llvm" | "lto_priv" => true,
+        "constprop" | "isra" => !reads_arguments,
+        other => other.bytes().all(|byte| byte.is_ascii_digit()),
+    })
+}
+
+impl Function {
+    /// Whether the program is to be attached to `symbol`.
+    #[must_use]
+    pub fn is_instance(&self, symbol: &str) -> bool {
+        self.prefixes.iter().any(|prefix| is_instance(symbol, prefix, self.reads_arguments))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_placed_once_and_the_start_comes_last() {
+        let mut programs: Vec<_> = FUNCTIONS.iter().map(|function| function.program).collect();
+        assert_eq!(programs[9..], [probe::GC_EXIT, probe::GC_ENTER]);
+        programs.sort_unstable();
+        let mut all = probe::ALL;
+        all.sort_unstable();
+        assert_eq!(programs, all);
+    }
+
+    #[test]
+    fn programs_match_the_names_of_every_release() {
+        for (symbol, program) in [
+            (
+                "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceENS0_23GarbageCollectionReasonENS_15GCCallbackFlagsE",
+                probe::GC_ENTER,
+            ),
+            (
+                "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceENS0_23GarbageCollectionReasonENS_15GCCallbackFlagsENS0_21PerformHeapLimitCheckENS0_34PerformIneffectiveMarkCompactCheckE",
+                probe::GC_EXIT,
+            ),
+            ("_ZN2v88internal4Heap8ScavengeEv", probe::SCAVENGE),
+            ("_ZN2v88internal4Heap23EvacuateYoungGenerationEv", probe::SCAVENGE),
+            ("_ZN2v88internal4Heap16MinorMarkCompactEv", probe::MINOR_MARK),
+            ("_ZN2v88internal4Heap14MinorMarkSweepEv", probe::MINOR_MARK),
+            ("_ZN2v88internal4Heap13SizeOfObjectsEv", probe::SIZE_EXIT),
+            ("_ZN2v88internal4Heap13SizeOfObjectsEv.constprop.1331", probe::SIZE_EXIT),
+            (
+                "_ZN2v88internal20MarkCompactCollector15StartCompactionENS1_19StartCompactionModeE",
+                probe::COMPACTION,
+            ),
+            ("_ZN2v88internal4Heap5SetUpEPNS0_9LocalHeapE", probe::HEAP_SET_UP),
+            ("_ZN2v88internal4Heap8TearDownEv.llvm.123456", probe::HEAP_TEAR_DOWN),
+        ] {
+            let matching: Vec<_> =
+                FUNCTIONS.iter().filter(|function| function.is_instance(symbol)).map(|f| f.program).collect();
+            assert!(matching.contains(&program), "{symbol}: {matching:?}");
+        }
+    }
+
+    #[test]
+    fn no_program_matches_what_is_not_an_entry() {
+        for symbol in [
+            "_ZZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceENS0_23GarbageCollectionReasonENS_15GCCallbackFlagsEENKUlvE_clEv",
+            "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceE.constprop.7",
+            "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceE.part.0",
+            "_ZN2v88internal4Heap8TearDownEv.cold",
+            "_ZN2v88internal4Heap8ScavengeEv.part.12",
+            "_ZN2v88internal4Heap8ScavengeE",
+            "_ZN2v88internal4Heap11MaxReservedEv",
+            "_ZN2v88internal4Heap19MarkCompactPrologueEv",
+            "_ZN2v88internal16third_party_heap4Heap14CollectGarbageEv",
+            "_ZN5cppgc8internal4Heap14CollectGarbageENS0_16GarbageCollector6ConfigE",
+        ] {
+            assert!(!FUNCTIONS.iter().any(|function| function.is_instance(symbol)), "{symbol}");
+        }
+    }
+}
