@@ -1,12 +1,13 @@
 //! `doctor`: what this host and a process allow, a line a finding, with the way out where there is one.
 
 mod host;
+mod process;
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-pub use self::host::checks as host_checks;
+pub use self::{host::checks as host_checks, process::checks as process_checks};
 use crate::{
     host::{
         features::{FeatureName, Features},
@@ -78,7 +79,8 @@ pub struct Options {
 pub fn run(options: &Options, out: &mut dyn Write) -> io::Result<bool> {
     let kernel = Kernel::running();
     let features = Features::probe(kernel.version).without(&options.assume_missing);
-    let checks = host_checks(&kernel, features, &Rights::ours());
+    let mut checks = host_checks(&kernel, features, &Rights::ours());
+    checks.extend(options.pid.map(process_checks).unwrap_or_default());
     if options.json {
         write_json(&checks, out)?;
     } else {

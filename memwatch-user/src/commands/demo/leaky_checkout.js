@@ -5,12 +5,12 @@ process.title = 'leaky-checkout';
 process.stdin.on('end', () => process.exit(0)).resume();
 
 const sessions = new Map(); // the leak: one entry a checkout, never deleted
-const receipts = new Array(100); // no leak: the last hundred, each replaced in turn
+const receipts = new Array(2500); // no leak: the latest ones, each replaced in its turn
 let served = 0;
 
 function openSession(id) {
   const basket = [];
-  for (let n = 0; n < 18; n++) basket.push({ sku: 'sku-' + id + '-' + n, quantity: 1 + (n % 3), price: 9.99 });
+  for (let n = 0; n < 12; n++) basket.push({ sku: 'sku-' + id + '-' + n, quantity: 1 + (n % 3), price: 9.99 });
   return { id, user: 'user-' + (id % 5000), opened: Date.now(), basket };
 }
 
@@ -24,10 +24,10 @@ function checkout() {
   const session = openSession(id);
   sessions.set(id, session);
   const receipt = Buffer.allocUnsafe(24 * 1024);
-  for (let copy = 0; copy < 4; copy++) receipt.write(renderPage(session), copy * 4096);
+  for (let copy = 0; copy < 2; copy++) receipt.write(renderPage(session), copy * 4096);
   receipts[id % receipts.length] = receipt;
 }
 
-// About a thousand checkouts a second.
-setInterval(() => { for (let n = 0; n < 10; n++) checkout(); }, 10);
+// About two thousand checkouts a second.
+setInterval(() => { for (let n = 0; n < 20; n++) checkout(); }, 10);
 process.stdout.write('ready\n');

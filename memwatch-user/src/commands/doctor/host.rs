@@ -118,7 +118,7 @@ fn of_features(features: Features) -> [Check; 5] {
     ]
 }
 
-/// Maps count as locked memory until 5.11 only; ours take about 8 MiB.
+/// Maps count as locked memory before 5.11 only; ours are a few MiB.
 fn locked_memory(kernel: &Kernel, rights: &Rights) -> Option<Check> {
     const NEEDED: u64 = 16 << 20;
     if kernel.version.at_least(5, 11) {
