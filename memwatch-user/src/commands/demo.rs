@@ -16,7 +16,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::report::record::{Exhausts, Kind, Level, Verdict};
+use crate::{
+    report::record::{Exhausts, Kind, Level, Verdict},
+    target::text::printable,
+};
 
 const PROGRAM: &str = include_str!("demo/leaky_checkout.js");
 
@@ -29,8 +32,9 @@ pub const DURATION: Duration = Duration::from_secs(40);
 /// Node takes 0.05 s to start on an idle machine, and a second in an emulated one.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bytes of Node's complaint that are kept when it does not start.
-const COMPLAINT: u64 = 2000;
+/// Characters of Node's complaint that are shown when it does not start, and bytes that are searched for it.
+const COMPLAINT_SHOWN: usize = 200;
+const COMPLAINT_READ: u64 = 2000;
 
 /// Why the demo could not start.
 #[derive(Debug, Error)]
@@ -98,12 +102,10 @@ impl LeakyProgram {
         self.end();
         let mut text = Vec::new();
         // What could not be read is not shown.
-        drop(stderr.take(COMPLAINT).read_to_end(&mut text));
+        drop(stderr.take(COMPLAINT_READ).read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text);
         let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        line.chars()
-            .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-            .collect()
+        printable(line.chars().take(COMPLAINT_SHOWN).collect::<String>().as_bytes())
     }
 
     fn end(&mut self) {
