@@ -6,7 +6,10 @@ use std::{
 };
 
 use memwatch_user::{
-    cli::job::{self, Job},
+    cli::{
+        job::{self, Job},
+        log,
+    },
     commands,
 };
 
@@ -32,9 +35,11 @@ fn run() -> anyhow::Result<u8> {
             write!(io::stdout(), "{text}")?;
             Ok(0)
         }
-        Job::Watch(watch) => commands::watch::run(&watch),
-        Job::Doctor(doctor) => commands::doctor::run(&doctor),
-        Job::Demo(demo) => commands::demo::run(&demo),
+        Job::Watch(watch) => {
+            log::start(watch.verbose);
+            commands::watch::run(&watch)
+        }
+        _ => Ok(2),
     }
 }
 

@@ -4,10 +4,10 @@
 //! * [`load`]: the object, loaded: [`load::Kernel`];
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`ring`]: records, as they arrive;
-//! * [`pod`]: the only unsafe code of the collector.
+//! * [`raw`]: the only unsafe code of the collector.
 
 pub mod attach;
 pub mod load;
 pub mod object;
-pub(crate) mod pod;
+pub(crate) mod raw;
 pub mod ring;

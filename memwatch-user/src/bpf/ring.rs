@@ -3,9 +3,12 @@
 use aya::maps::{MapData, RingBuf};
 use aya_log::EbpfLogger;
 use memwatch_common::names::map;
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::unix::AsyncFd;
 
-use super::load::{Kernel, LoadError};
+use super::{
+    load::{Kernel, LoadError},
+    raw,
+};
 
 /// The reading end of the ring buffer.
 pub struct Ring(AsyncFd<RingBuf<MapData>>);
@@ -16,7 +19,7 @@ impl Ring {
         let map = kernel.ebpf.take_map(map::EVENTS).ok_or(LoadError::Missing(map::EVENTS))?;
         let ring = RingBuf::try_from(map)
             .map_err(|source| LoadError::Map { name: map::EVENTS, source })?;
-        AsyncFd::with_interest(ring, Interest::READABLE).map(Self).map_err(LoadError::Ring)
+        raw::readable(ring).map(Self).map_err(LoadError::Ring)
     }
 
     /// Waits until there may be records; [`Ring::drain`] must follow. Safe to cancel.
@@ -38,7 +41,7 @@ impl Ring {
 /// Sends the kernel side's debug lines to the `log` crate for as long as the runtime lives.
 pub fn forward_debug_lines(kernel: &mut Kernel) -> Result<(), anyhow::Error> {
     let logger = EbpfLogger::init(&mut kernel.ebpf)?;
-    let mut logger = AsyncFd::with_interest(logger, Interest::READABLE)?;
+    let mut logger = raw::readable(logger)?;
     tokio::task::spawn_local(async move {
         while let Ok(mut guard) = logger.readable_mut().await {
             guard.get_inner_mut().flush();

@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::host::features::FeatureName;
+
 /// Says whether a running Node.js process leaks memory, what kind, how fast, and how long is left.
 ///
 /// Attaches to unmodified, running processes through eBPF: no code change, no flag, no restart, no open port.
@@ -77,8 +79,8 @@ pub struct WatchArgs {
     #[arg(short, long)]
     pub quiet: bool,
     /// Take the host for one without this, to see what happens (used by the tests)
-    #[arg(long, value_name = "FEATURE", hide = true)]
-    pub assume_missing: Vec<String>,
+    #[arg(long, value_enum, value_name = "FEATURE", hide = true)]
+    pub assume_missing: Vec<FeatureName>,
     /// Start this program and watch it and what it starts
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,

@@ -6,6 +6,7 @@ use clap::{Parser, error::ErrorKind};
 use jiff::SignedDuration;
 
 use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, WatchArgs};
+use crate::host::features::FeatureName;
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
 const PID_MAX: u32 = 4 * 1024 * 1024;
@@ -43,7 +44,7 @@ pub struct Watch {
     /// Only verdicts.
     pub quiet: bool,
     /// Features of the host to do without.
-    pub assume_missing: Vec<String>,
+    pub assume_missing: Vec<FeatureName>,
 }
 
 /// Whom to watch.

@@ -1,3 +1,5 @@
 //! The verbs: each connects the stages for one job.
 
+pub mod demo;
+pub mod doctor;
 pub mod watch;

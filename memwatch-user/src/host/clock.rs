@@ -18,9 +18,7 @@ pub fn now() -> Mono {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WallClock {
     /// Calendar minus monotonic, nanoseconds.
-    calendar_offset_ns: i64,
-    /// Time since boot minus monotonic, nanoseconds: what the host spent suspended.
-    suspended_ns: i64,
+    offset_ns: i64,
 }
 
 impl WallClock {
@@ -30,29 +28,15 @@ impl WallClock {
     pub fn sample() -> Self {
         let before = nanoseconds(clock_gettime(ClockId::Monotonic));
         let calendar = nanoseconds(clock_gettime(ClockId::Realtime));
-        let boot = nanoseconds(clock_gettime(ClockId::Boottime));
         let after = nanoseconds(clock_gettime(ClockId::Monotonic));
-        let monotonic = before.midpoint(after);
-        Self { calendar_offset_ns: calendar - monotonic, suspended_ns: boot - monotonic }
+        Self { offset_ns: calendar - before.midpoint(after) }
     }
 
     /// Milliseconds since 1970 at `time`.
     #[must_use]
     pub fn unix_ms(self, time: Mono) -> i64 {
         let monotonic = i64::try_from(time.0).unwrap_or(i64::MAX);
-        monotonic.saturating_add(self.calendar_offset_ns).div_euclid(NS_PER_MS)
-    }
-
-    /// Milliseconds since 1970 when a process started, from field 22 of its `/proc/PID/stat`: clock ticks since boot,
-    /// suspension included.
-    #[must_use]
-    pub fn unix_ms_of_ticks(self, start_ticks: u64) -> i64 {
-        let hz = i64::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100).max(1);
-        let ticks = i64::try_from(start_ticks).unwrap_or(i64::MAX);
-        let since_boot = ticks.saturating_mul(NS_PER_S / hz);
-        (since_boot.saturating_sub(self.suspended_ns))
-            .saturating_add(self.calendar_offset_ns)
-            .div_euclid(NS_PER_MS)
+        monotonic.saturating_add(self.offset_ns).div_euclid(NS_PER_MS)
     }
 }
 
@@ -66,20 +50,13 @@ mod tests {
 
     use super::*;
 
-    const CLOCK: WallClock = WallClock { calendar_offset_ns: 1_000_000_500_000, suspended_ns: 2 * NS_PER_S };
+    const CLOCK: WallClock = WallClock { offset_ns: 1_000_000_500_000 };
 
     #[test]
     fn adds_the_offset_and_saturates() {
         assert_eq!(CLOCK.unix_ms(Mono(0)), 1_000_000);
         assert_eq!(CLOCK.unix_ms(Mono(2_500_000)), 1_000_003);
         assert_eq!(CLOCK.unix_ms(Mono(u64::MAX)), i64::MAX / NS_PER_MS);
-    }
-
-    #[test]
-    fn start_times_leave_out_nothing_but_the_offset() {
-        let hz = rustix::param::clock_ticks_per_second();
-        assert_eq!(CLOCK.unix_ms_of_ticks(3 * hz), 1_000_000 + 1_000);
-        assert!(CLOCK.unix_ms_of_ticks(u64::MAX) > 0);
     }
 
     #[test]

@@ -157,6 +157,12 @@ impl Rights {
         Need::ALL.into_iter().filter(lacks).map(|need| Missing { need, capability: name(need) }).collect()
     }
 
+    /// Whether we may raise our own limits, as that on locked memory.
+    #[must_use]
+    pub fn can_raise_limits(&self) -> bool {
+        self.effective.contains(CapabilitySet::SYS_RESOURCE)
+    }
+
     /// Whether anything can be watched at all.
     pub fn check(&self, kernel: KernelVersion) -> Result<(), RightsError> {
         let missing: Vec<_> =

@@ -6,7 +6,7 @@ use memwatch_common::event::{
 };
 
 use crate::{
-    bpf::pod,
+    bpf::raw,
     model::{Collection, GcKind, Mono},
 };
 
@@ -97,7 +97,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
 }
 
 fn typed<T: aya::Pod>(bytes: &[u8]) -> Result<T, Malformed> {
-    pod::read(bytes).ok_or(Malformed::TooShort(bytes.len()))
+    raw::read(bytes).ok_or(Malformed::TooShort(bytes.len()))
 }
 
 fn collection(event: &GcEvent) -> Result<Collection, Malformed> {

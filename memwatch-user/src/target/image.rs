@@ -91,6 +91,16 @@ pub fn find(process: &Process) -> Result<Image, TargetError> {
     }
 }
 
+/// The program file `path` as it would be run, if it holds Node and V8 itself: not yet mapped, so without a bias.
+#[must_use]
+pub fn of_program(path: &Path) -> Option<Image> {
+    let elf = Elf::open(path).ok()?;
+    let key = FileKey::from(&elf.file().metadata().ok()?);
+    let build_id = elf.build_id.clone();
+    let is_node = node_in(&elf).ok()? == NodeIn::Itself;
+    is_node.then(|| Image { open_path: path.to_owned(), path: shown(path), key, build_id, bias: 0, elf })
+}
+
 fn library(process: &Process, exe: &Path) -> Result<Image, TargetError> {
     let pid = process.id.pid;
     let maps = mappings(process)?;

@@ -33,8 +33,6 @@ pub struct Target {
     pub allocator: Option<Allocator>,
     /// Id of the container it runs in, by its cgroups.
     pub container: Option<String>,
-    /// Where the memory of its cgroup is accounted.
-    pub memory_cgroup: Option<container::MemoryCgroup>,
 }
 
 /// Finds out all there is to know of `pid` before it is probed.
@@ -48,7 +46,6 @@ pub fn examine(pid: u32) -> Result<Target, TargetError> {
         libc: libc::libc(&maps),
         allocator: libc::allocator(&maps),
         container: container::id(pid),
-        memory_cgroup: container::memory_cgroup(pid),
         process,
     })
 }

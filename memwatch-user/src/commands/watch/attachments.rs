@@ -15,7 +15,7 @@ use crate::{
         load::Kernel,
     },
     plan::Plan,
-    target::image::FileKey,
+    target::FileKey,
 };
 
 /// Why a binary got no probes.
@@ -71,6 +71,19 @@ impl Attachments {
         let number = attachment.number;
         self.live.insert(key, Live { attachment, users: BTreeSet::from([pid]) });
         Ok(number)
+    }
+
+    /// Attaches to a file that nobody runs yet; the first who is served by it takes it over. Needs cookies.
+    pub(super) fn prepare(
+        &mut self,
+        kernel: &mut Kernel,
+        file: (FileKey, &Path),
+        plan: &Plan,
+    ) -> Result<(), NoProbes> {
+        let key = Key { file: file.0, process: None };
+        let attachment = self.attach(kernel, key, file.1, plan)?;
+        self.live.insert(key, Live { attachment, users: BTreeSet::new() });
+        Ok(())
     }
 
     /// `pid` needs no probes any more. What nobody needs is detached, in a thread of its own because the kernel takes

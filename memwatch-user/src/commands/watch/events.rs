@@ -5,13 +5,13 @@ use std::{os::fd::OwnedFd, time::Duration};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::{
-    io::{Interest, unix::AsyncFd},
+    io::unix::AsyncFd,
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
 };
 
-use crate::bpf::ring::Ring;
+use crate::{bpf::{raw, ring::Ring}, model::ProcessId, target::process};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +81,11 @@ impl Events {
         })
     }
 
-    /// Says when `pid` has ended: `Input::Gone`, once. The pid cannot be reused unnoticed, as the descriptor is of this
-    /// very process; it is opened before the process is looked at again.
-    pub(super) fn wait_for_end(&self, pid: u32) {
-        let sender = self.gone_sender.clone();
-        let pidfd = open_pidfd(pid);
+    /// Says when a process has ended: `Input::Gone`, once. A descriptor stands for one process, however often its pid is
+    /// used again; that it is the right one is checked once it is open.
+    pub(super) fn wait_for_end(&self, id: ProcessId) {
+        let (pid, sender) = (id.pid, self.gone_sender.clone());
+        let pidfd = open_pidfd(pid).filter(|_| process::current(pid) == Some(id));
         tokio::task::spawn_local(async move {
             if let Some(pidfd) = pidfd {
                 let _readable = pidfd.readable().await;
@@ -121,5 +121,5 @@ impl Events {
 fn open_pidfd(pid: u32) -> Option<AsyncFd<OwnedFd>> {
     let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    AsyncFd::with_interest(pidfd, Interest::READABLE).ok()
+    raw::readable(pidfd).ok()
 }

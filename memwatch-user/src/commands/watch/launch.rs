@@ -1,12 +1,23 @@
 //! A program that we start, to be watched from its first instruction.
 
 use std::{
-    ffi::OsString,
-    os::fd::AsFd,
+    env,
+    ffi::{OsStr, OsString},
+    os::{fd::AsFd, unix::ffi::OsStrExt},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result};
+
+/// The file that `program` means, the way a shell looks for it.
+pub(super) fn find(program: &OsStr) -> Option<PathBuf> {
+    if program.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program));
+    }
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|directory| directory.join(program)).find(|file| file.is_file())
+}
 
 /// The started program. It is left running if it outlives the watch.
 pub(super) struct Launched(Child);

@@ -14,7 +14,7 @@ mod translate;
 mod watched;
 mod whom;
 
-use std::io;
+use std::{ffi::OsString, io};
 
 use anyhow::{Result, ensure};
 use tokio::runtime;
@@ -83,7 +83,14 @@ fn allowed(watch: &Watch) -> Result<Features> {
     let version = HostKernel::running().version;
     Rights::ours().check(version)?;
     let features = Features::probe(version).without(&watch.assume_missing);
-    features.check()?;
+    ensure!(
+        features.ring_buffer,
+        "this kernel has no BPF ring buffer (Linux 5.8 on has): nothing can be watched here; `memwatch-bpf doctor` says more"
+    );
+    ensure!(
+        features.uprobe_pmu,
+        "this kernel has no uprobes (CONFIG_UPROBE_EVENTS): nothing can be watched here; `memwatch-bpf doctor` says more"
+    );
     Ok(features)
 }
 
@@ -102,7 +109,8 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
 
 fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
     let Whom::Command(command) = &watch.whom else { return Ok(None) };
-    session.expect_child()?;
+    let program = launch::find(command.first().map(OsString::as_os_str).unwrap_or_default());
+    session.expect_child(program.as_deref())?;
     let launched = Launched::start(command, watch.output.json)?;
     session.child_is_started();
     Ok(Some(launched))

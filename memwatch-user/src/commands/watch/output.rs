@@ -83,9 +83,10 @@ impl Output {
         loop {
             live.own(Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() });
             live.tick(now())?;
-            match tokio::time::timeout(FRAME, live.next_key()).await {
-                Ok(flow) if flow? == Flow::Quit => return Ok(Input::Stop(Stop::Quit)),
-                _ => {}
+            if let Ok(flow) = tokio::time::timeout(FRAME, live.next_key()).await
+                && flow? == Flow::Quit
+            {
+                return Ok(Input::Stop(Stop::Quit));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! All targets of one watch: adopts them, hands them their events, lets them go. What it has to say it returns as
 //! records; it writes nowhere.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use memwatch_common::{loss::LossClass, target::UNCLAIMED};
@@ -21,13 +21,13 @@ use crate::{
         memory::ProcessMemory,
     },
     ingest::{Event, What},
-    model::Mono,
-    plan::{Plan, cache::Cache},
+    model::{Mono, ProcessId},
+    plan::{self, Cache, Plan},
     report::{
         record::{Body, End, Loss, Memory, Record, Subject},
         time::Time,
     },
-    target::{self, Target},
+    target::{self, Target, image},
 };
 
 /// All targets of one watch.
@@ -36,7 +36,7 @@ pub(super) struct Session {
     attachments: Attachments,
     cookies: bool,
     clock: WallClock,
-    cache: Cache,
+    cache: Option<Cache>,
     roster: Roster,
     watched: BTreeMap<u32, Member>,
     /// Records that the collector could not decode.
@@ -55,7 +55,7 @@ struct Member {
 
 /// A target that was adopted: what to say, and whom to wait for.
 pub(super) struct Adopted {
-    pub(super) pid: u32,
+    pub(super) id: ProcessId,
     pub(super) records: Vec<Record>,
 }
 
@@ -66,7 +66,7 @@ impl Session {
             attachments: Attachments::new(cookies),
             cookies,
             clock: WallClock::sample(),
-            cache: Cache::open(),
+            cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
             malformed: 0,
@@ -91,7 +91,7 @@ impl Session {
     /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it.
     pub(super) fn adopt(&mut self, pid: u32) -> Result<Adopted> {
         let target = target::examine(pid)?;
-        let plan = Plan::of(&target.image, &self.cache)?;
+        let (plan, _) = plan::prepare(&target.image, self.cache.as_ref())?;
         let file = (target.image.key, target.image.open_path.as_path());
         let number = self.attachments.serve(&mut self.kernel, pid, file, &plan)?;
         self.admit(pid, number)?;
@@ -116,7 +116,7 @@ impl Session {
         let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
-        let factor = hello::semi_spaces(target, plan);
+        let factor = plan.limit_factor(pid, target.image.bias);
         let hello = hello::hello(target, plan, factor.as_ref().err());
         let semi_spaces = factor.unwrap_or(0);
         let watched =
@@ -124,12 +124,16 @@ impl Session {
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         self.watched.insert(pid, Member { watched, cgroup, limit_hits });
-        Adopted { pid, records: vec![stamp.record(now, Body::Hello(Box::new(hello)))] }
+        Adopted { id: target.process.id, records: vec![stamp.record(now, Body::Hello(Box::new(hello)))] }
     }
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
-    /// followed, and if `file` is a Node its probes are live before it runs.
-    pub(super) fn expect_child(&mut self) -> Result<()> {
+    /// followed, and if `program` is a Node its probes are live before it runs.
+    pub(super) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
+        if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies) {
+            let (plan, _) = plan::prepare(&image, self.cache.as_ref())?;
+            self.attachments.prepare(&mut self.kernel, (image.key, &image.open_path), &plan)?;
+        }
         self.kernel.follow(std::process::id()).context("cannot follow what we start")
     }
 
@@ -138,14 +142,19 @@ impl Session {
         self.kernel.unfollow(std::process::id());
     }
 
-    /// Whether nobody is left, and nobody can come.
-    pub(super) fn is_over(&self) -> bool {
-        self.watched.is_empty() && !self.roster.follows_all()
+    /// Whether processes that start later may be targets.
+    pub(super) fn may_grow(&self) -> bool {
+        self.roster.follows_all()
     }
 
-    /// Whether anybody is being watched.
-    pub(super) fn is_empty(&self) -> bool {
-        self.watched.is_empty()
+    /// Whether nobody is left, and nobody can come.
+    pub(super) fn is_over(&self) -> bool {
+        self.watched.is_empty() && !self.may_grow()
+    }
+
+    /// The calendar by which records are dated.
+    pub(super) fn clock(&self) -> WallClock {
+        self.clock
     }
 
     /// Takes in one event. An exec can bring a new target.

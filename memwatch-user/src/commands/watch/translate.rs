@@ -3,6 +3,7 @@
 use crate::{
     detect::{self, Finding},
     host::{
+        cgroup::CgroupMemory,
         clock::WallClock,
         exit::{Ended, signal_name},
     },
@@ -47,7 +48,7 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
         isolate: isolate.serial,
         thread: collection.tid,
         kind: collection.kind.name().to_owned(),
-        reason: reasons::words(collection.reason).into(),
+        reason: reason(collection.reason),
         pause_us: micros(collection.pause()),
         before_bytes: collection.before_bytes,
         after_bytes: collection.after_bytes,
@@ -120,6 +121,10 @@ pub(super) fn silence(stamp: &Stamp, since: Mono) -> Body {
     }))
 }
 
+pub(super) fn cgroup(memory: CgroupMemory) -> record::Cgroup {
+    record::Cgroup { current: memory.current, max: memory.max }
+}
+
 pub(super) fn ended(ended: Ended) -> record::End {
     match ended {
         Ended::Exit(code) => record::End::Exit { code },
@@ -135,6 +140,11 @@ fn level(level: detect::Level) -> record::Level {
         detect::Level::Suspect => record::Level::Suspect,
         detect::Level::Leak => record::Level::Leak,
     }
+}
+
+/// A newer V8 may have reasons that we have no words for.
+fn reason(code: u8) -> String {
+    reasons::words(code).map_or_else(|| format!("reason {code}"), str::to_owned)
 }
 
 fn micros(duration: std::time::Duration) -> u64 {

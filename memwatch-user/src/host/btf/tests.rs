@@ -80,7 +80,7 @@ fn members_are_found_where_c_would_find_them() {
     for (member, offset) in cases {
         assert_eq!(btf.member_offset("task_struct", member).unwrap(), offset, "{member}");
     }
-    assert_eq!(task_layout_of(&bytes).unwrap(), TaskLayout { tgid: 16, exit_code: 12 });
+    assert_eq!(btf.task_layout().unwrap(), TaskLayout { tgid: 16, exit_code: 12 });
 }
 
 #[test]
@@ -116,7 +116,11 @@ fn a_struct_that_contains_itself_ends() {
 fn damage_is_survived() {
     let whole = sample();
     for end in 0..whole.len() {
-        assert!(task_layout_of(&whole[..end]).is_err(), "cut at {end}");
+        assert!(Btf::parse(&whole[..end]).is_err(), "cut at {end}");
+    }
+    let Btf { types, strings } = Btf::parse(&whole).unwrap();
+    for end in 0..types.len() {
+        assert!(Btf { types: &types[..end], strings }.task_layout().is_err(), "types cut at {end}");
     }
     for bit in 0..whole.len() * 8 {
         let mut bytes = whole.clone();
@@ -129,9 +133,9 @@ fn damage_is_survived() {
 
 #[test]
 fn the_running_kernel() {
-    if fs::metadata(VMLINUX).is_err() {
-        return;
-    }
+    let Ok(file) = File::open(VMLINUX) else { return };
     let layout = task_layout().unwrap();
     assert!(layout.tgid > 0 && layout.exit_code > 0 && layout.tgid != layout.exit_code, "{layout:?}");
+    assert_eq!(task_layout_of(&file, usize::MAX).unwrap(), layout);
+    assert!(task_layout_of(&file, 100).is_err());
 }

@@ -1,6 +1,21 @@
-//! Plain old data out of the ring buffer's bytes: the only unsafe code of the collector.
+//! The only unsafe code of the collector: plain old data out of bytes, and waiting for descriptors.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+};
 
 use aya::Pod;
+use tokio::io::{Interest, unix::AsyncFd};
+
+/// `of`, to be waited for until it is readable. Needs a tokio runtime.
+#[expect(unsafe_code, reason = "tokio cannot know that the descriptor stays open and the same")]
+pub(crate) fn readable<T: AsFd + AsRawFd>(of: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: a type with `AsFd` owns its descriptor as long as it lives; those that come here (a pidfd, ring buffers)
+    // return the same one from `as_raw_fd` each time, and `AsyncFd` lets go of it before it drops them.
+    let registered = unsafe { AsyncFd::register_with_interest(of, Interest::READABLE) };
+    registered.map_err(io::Error::from)
+}
 
 /// The first `size_of::<T>()` bytes as a `T`; `None` if there are fewer.
 #[expect(unsafe_code, reason = "a typed read of bytes that the kernel side wrote")]

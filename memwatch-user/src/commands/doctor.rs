@@ -1,0 +1,184 @@
+//! `doctor`: what this host and a process allow, a line a finding, with the way out where there is one.
+
+mod host;
+mod process;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+pub use self::{host::checks as host_checks, process::checks as process_checks};
+use crate::{
+    host::{
+        features::{FeatureName, Features},
+        kernel::Kernel,
+        rights::Rights,
+    },
+    report::record::SCHEMA,
+};
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// What it means for watching.
+    pub state: State,
+    /// What was found; fit to be shown.
+    pub detail: String,
+    /// What to do about it, if anything can be done.
+    pub fix: Option<String>,
+}
+
+/// What a finding means for watching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// All is well.
+    Ok,
+    /// Something is lost; the detail says what.
+    Warn,
+    /// Nothing can be watched.
+    Fail,
+}
+
+impl Check {
+    /// A finding that needs nothing.
+    #[must_use]
+    pub fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Ok, detail: detail.into(), fix: None }
+    }
+
+    /// A finding that costs something, with the way out.
+    #[must_use]
+    pub fn warn(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), state: State::Warn, detail: detail.into(), fix: Some(fix.into()) }
+    }
+
+    /// A finding that forbids watching, with the way out.
+    #[must_use]
+    pub fn fail(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { state: State::Fail, ..Self::warn(name, detail, fix) }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The process to look at, besides the host.
+    pub pid: Option<u32>,
+    /// JSON Lines instead of text.
+    pub json: bool,
+    /// Whether text is coloured.
+    pub color: bool,
+    /// What the kernel is to be taken to lack.
+    pub assume_missing: Vec<FeatureName>,
+}
+
+/// Looks, and writes what was found; whether watching is possible.
+pub fn run(options: &Options, out: &mut dyn Write) -> io::Result<bool> {
+    let kernel = Kernel::running();
+    let features = Features::probe(kernel.version).without(&options.assume_missing);
+    let mut checks = host_checks(&kernel, features, &Rights::ours());
+    checks.extend(options.pid.map(process_checks).unwrap_or_default());
+    if options.json {
+        write_json(&checks, out)?;
+    } else {
+        write_text(&checks, options.color, out)?;
+    }
+    out.flush()?;
+    Ok(checks.iter().all(|check| check.state != State::Fail))
+}
+
+fn write_text(checks: &[Check], color: bool, out: &mut dyn Write) -> io::Result<()> {
+    render(checks, color).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+fn write_json(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        schema: u32,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        #[serde(flatten)]
+        check: &'a Check,
+    }
+    for check in checks {
+        serde_json::to_writer(&mut *out, &Line { schema: SCHEMA, kind: "check", check })?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// A line a finding: state, name, detail, and the way out on a line of its own below.
+#[must_use]
+pub fn render(checks: &[Check], color: bool) -> Vec<String> {
+    let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for check in checks {
+        lines.push(format!("{}  {:width$}  {}", mark(check.state, color), check.name, check.detail));
+        lines.extend(check.fix.iter().map(|fix| format!("      {:width$}  fix: {fix}", "")));
+    }
+    lines
+}
+
+fn mark(state: State, color: bool) -> String {
+    let (word, sgr) = match state {
+        State::Ok => ("ok  ", 32),
+        State::Warn => ("warn", 33),
+        State::Fail => ("fail", 31),
+    };
+    if color { format!("\x1b[{sgr}m{word}\x1b[0m") } else { word.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<Check> {
+        vec![
+            Check::ok("kernel", "6.1.0"),
+            Check::warn("lockdown", "confidentiality", "boot without it"),
+            Check::fail("a b", "nothing", "root"),
+        ]
+    }
+
+    #[test]
+    fn lines_are_aligned() {
+        let expected = [
+            "ok    kernel    6.1.0",
+            "warn  lockdown  confidentiality",
+            "                fix: boot without it",
+            "fail  a b       nothing",
+            "                fix: root",
+        ];
+        assert_eq!(render(&sample(), false), expected);
+        assert_eq!(render(&[], true), [""; 0]);
+    }
+
+    #[test]
+    fn only_the_state_is_coloured() {
+        let plain = render(&sample(), false);
+        let color = render(&sample(), true);
+        assert_eq!(color[3], "\x1b[31mfail\x1b[0m  a b       nothing");
+        assert_eq!(color[4], plain[4]);
+    }
+
+    #[test]
+    fn json_has_one_object_a_line() {
+        let mut out = Vec::new();
+        write_json(&sample()[..2], &mut out).unwrap();
+        let expected = r#"{"schema":1,"type":"check","name":"kernel","state":"ok","detail":"6.1.0","fix":null}
+{"schema":1,"type":"check","name":"lockdown","state":"warn","detail":"confidentiality","fix":"boot without it"}
+"#;
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_host_without_ring_buffers_fails() {
+        let mut out = Vec::new();
+        let options = Options { assume_missing: vec![FeatureName::RingBuffer], ..Options::default() };
+        assert!(!run(&options, &mut out).unwrap());
+        assert!(String::from_utf8(out).unwrap().contains("fail  ring buffer"));
+    }
+}
