@@ -26,8 +26,7 @@ fn kill_9_under_load_leaves_nothing() -> Result<()> {
     ensure!(!held.programs.is_empty() && !held.maps.is_empty() && held.alive()? == held, "{held:?}");
     tool.signal(Signal::KILL)?;
     tool.finish()?;
-    // The kernel frees programs after a grace period.
-    memwatch_tests::proc::until(memwatch_tests::patience(), || Ok(held.alive()?.is_empty().then_some(())))?;
+    held.wait_until_gone()?;
     node.healthy()?;
     ensure!(node.stop()?.success());
     Ok(())

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeSet, fs};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aya::{
     maps::loaded_maps,
     programs::{loaded_links, loaded_programs},
 };
+
+use crate::{patience, proc};
 
 /// Ids of BPF objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +40,12 @@ impl Objects {
             links: &self.links & &ids(|| loaded_links().map(|link| Ok(link?.id())))?,
             maps: &self.maps & &ids(|| loaded_maps().map(|map| Ok(map?.id())))?,
         })
+    }
+
+    /// Waits until none is left: the kernel frees programs after a grace period.
+    pub fn wait_until_gone(&self) -> Result<()> {
+        let gone = || Ok(self.alive()?.is_empty().then_some(()));
+        proc::until(patience(), gone).with_context(|| format!("still in the kernel: {:?}", self.alive()))
     }
 
     /// Whether there are none.
