@@ -125,11 +125,11 @@ fn inflation(residuals: &[f64]) -> f64 {
     (1.0 + rho) / (1.0 - rho)
 }
 
-/// Probability of S or more over `n` points without ties and without a trend: the share of permutations with so few
-/// inversions.
+/// Probability of S or more over `n` points without a trend: the share of permutations with so few inversions. A tie
+/// counts as half an inversion, rounded up: against a trend.
 fn exact_p(n: usize, s: i64) -> f64 {
     let most = pairs(n) as i64;
-    let inversions = usize::try_from((most - s) / 2).unwrap_or(0);
+    let inversions = usize::try_from((most - s + 1) / 2).unwrap_or(0);
     // share[k]: of the permutations of m items, the share with k inversions; the m-th item brings 0 to m - 1 of them.
     let mut share = vec![0.0; pairs(n) + 1];
     share[0] = 1.0;

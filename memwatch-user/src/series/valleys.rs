@@ -36,6 +36,8 @@ pub struct Valleys {
     len: usize,
     /// Mark-compacts taken in, including those merged or given up since.
     seen: u64,
+    /// Points taken in, including those given up since.
+    opened: u64,
     points: [Valley; CAPACITY],
     /// Bytes after the last collection of any kind.
     after_any: Option<u64>,
@@ -53,6 +55,7 @@ impl Valleys {
             first_t: 0.0,
             len: 0,
             seen: 0,
+            opened: 0,
             points: [Valley::default(); CAPACITY],
             after_any: None,
             after_full: None,
@@ -77,10 +80,17 @@ impl Valleys {
         &self.points[..self.len]
     }
 
-    /// Mark-compacts of known size so far; a change says that there is something new to judge.
+    /// Mark-compacts of known size so far.
     #[must_use]
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// Valleys so far. A change says that there is something new to judge; mark-compacts that follow each other closely
+    /// change nothing, so however often a process collects, it is judged some forty times in each e-fold of its age.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened
     }
 
     /// Bytes after the last mark-compact.
@@ -127,6 +137,7 @@ impl Valleys {
         }
         self.points[self.len] = point;
         self.len += 1;
+        self.opened += 1;
     }
 
     /// Of each pair of neighbours keeps the lower: the envelope stays.
@@ -215,7 +226,7 @@ pub(crate) mod tests {
         let valleys = fed([(10.0, 100, 50), (10.1, 90, 45), (10.2, 90, 48), (20.0, 99, 60)]);
         let kept: Vec<_> = valleys.points().iter().map(|v| (v.t, v.after)).collect();
         assert_eq!(kept, [(10.1, 45.0), (20.0, 60.0)]);
-        assert_eq!(valleys.seen(), 4);
+        assert_eq!((valleys.seen(), valleys.opened()), (4, 2));
     }
 
     #[test]
