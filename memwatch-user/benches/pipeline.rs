@@ -54,11 +54,8 @@ fn verdict(collections: &[Collection]) -> Level {
 fn repeated() -> Vec<Collection> {
     let once: Vec<Collection> = TRACE.lines().skip(1).filter_map(parse).collect();
     let length = once.last().map_or(0, |c| c.end.0);
-    let later = |c: &Collection, by: u64| Collection {
-        start: Mono(c.start.0 + by),
-        end: Mono(c.end.0 + by),
-        ..*c
-    };
+    let later =
+        |c: &Collection, by: u64| Collection { start: Mono(c.start.0 + by), end: Mono(c.end.0 + by), ..*c };
     (0..REPEATS).flat_map(|i| once.iter().map(move |c| later(c, i * length))).collect()
 }
 
