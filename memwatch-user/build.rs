@@ -1,0 +1,55 @@
+//! Builds the eBPF object from source into `OUT_DIR/memwatch`, where `src/bpf/object.rs` embeds it.
+//!
+//! Without a toolchain for it (or with `AYA_BUILD_SKIP=1`) the object is empty and the build says so: `cargo check`,
+//! documentation and editors need none of it.
+
+#[path = "../xtask/src/toolchain.rs"]
+mod toolchain;
+
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+use anyhow::{Context as _, Result, ensure};
+use toolchain::{Toolchain, which};
+
+const EBPF_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../memwatch-ebpf");
+const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
+
+fn main() -> Result<()> {
+    println!("cargo:rerun-if-env-changed=AYA_BUILD_SKIP");
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../xtask/src/toolchain.rs");
+    println!("cargo:rerun-if-changed=../Cargo.lock");
+    if env::var_os("AYA_BUILD_SKIP").is_some_and(|skip| skip == "1" || skip == "true") {
+        return without_object("AYA_BUILD_SKIP is set");
+    }
+    let Some(toolchain) = Toolchain::installed() else {
+        return without_object("no toolchain for eBPF; run `cargo xtask setup`");
+    };
+    if which("bpf-linker").is_none() {
+        return without_object("no bpf-linker on PATH; run `cargo xtask setup`");
+    }
+    build(toolchain)
+}
+
+/// aya-build reads `RUSTC_BOOTSTRAP` from its own environment and its cargo inherits it, but a process cannot set a
+/// variable of its own without unsafe code, and `[env]` of `.cargo/config.toml` would set it for every build script
+/// of the host as well, some of which ask for it. So this program runs itself once more with the variable set.
+fn build(toolchain: Toolchain) -> Result<()> {
+    if let Some(value) = toolchain.bootstrap()
+        && env::var_os(BOOTSTRAP).is_none_or(|set| set != value)
+    {
+        let again = Command::new(env::current_exe()?).env(BOOTSTRAP, value).status()?;
+        ensure!(again.success(), "building the eBPF object with toolchain `{}` failed", toolchain.name());
+        return Ok(());
+    }
+    let package = aya_build::Package { name: "memwatch-ebpf", root_dir: EBPF_DIR, ..Default::default() };
+    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
+}
+
+fn without_object(why: &str) -> Result<()> {
+    println!("cargo:warning=this build has no eBPF object and cannot watch: {why}");
+    let out_dir = env::var_os("OUT_DIR").context("OUT_DIR is not set: run this through cargo")?;
+    fs::write(Path::new(&out_dir).join("memwatch"), []).context("cannot write the empty eBPF object")
+}
