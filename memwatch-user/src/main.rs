@@ -37,9 +37,10 @@ fn run() -> anyhow::Result<u8> {
         }
         Job::Watch(watch) => {
             log::start(watch.verbose);
-            commands::watch::run(&watch)
+            Ok(commands::watch::run(&watch)?.status)
         }
-        _ => Ok(2),
+        Job::Doctor(doctor) => commands::doctor::run(&doctor),
+        Job::Demo(demo) => commands::demo::run(&demo),
     }
 }
 

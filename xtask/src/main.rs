@@ -1,2 +1,67 @@
-//! Chores.
-fn main() {}
+//! `cargo xtask <verb>`: the project's chores. One file (or folder) a verb; a verb is an `Args` and a `run`.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
+
+mod bless;
+mod cargo;
+mod ci;
+mod demo;
+mod dist;
+mod repo;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+mod toolchain;
+mod vm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Bring whatever the build and the tests need and this machine lacks.
+    Setup(setup::Args),
+    /// Catch a leak: `setup`, a release build, and the tool's own `demo`.
+    Demo(demo::Args),
+    /// Run all tests: `setup`, a release build, those that need nothing, then those that need root and a real Node.
+    Test(test::Args),
+    /// Run the core tests inside a virtual machine with another kernel.
+    VmTest(vm::Args),
+    /// Everything CI runs, in its order; a change is ready when this passes.
+    Ci(ci::Args),
+    /// Check what rustfmt and clippy do not: structure, words, links, licences.
+    Tidy(tidy::Args),
+    /// Write the golden files anew from what the code does now.
+    Bless(bless::Args),
+    /// Pack a release: a static binary with its README and licences.
+    Dist(dist::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Setup(args) => setup::run(&args),
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::VmTest(args) => vm::run(&args),
+        Verb::Ci(args) => ci::run(&args),
+        Verb::Tidy(args) => tidy::run(&args),
+        Verb::Bless(args) => bless::run(&args),
+        Verb::Dist(args) => dist::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            run::complain(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,6 +4,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The name under which `cargo xtask setup` links Debian's Rust, which lives in `/usr`, into rustup.
 pub(crate) const DEBIAN: &str = "debian";
@@ -18,9 +19,11 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// The first toolchain that is complete, or none.
+    /// The first toolchain that is complete, or none. Found once, it is not looked for again: each look starts rustup.
     pub(crate) fn installed() -> Option<Self> {
-        [Self::Nightly, Self::Debian].into_iter().find(|toolchain| toolchain.is_complete())
+        static FOUND: OnceLock<Toolchain> = OnceLock::new();
+        let found = || [Self::Nightly, Self::Debian].into_iter().find(|toolchain| toolchain.is_complete());
+        FOUND.get().copied().or_else(|| found().map(|toolchain| *FOUND.get_or_init(|| toolchain)))
     }
 
     /// The name that `rustup run` takes.

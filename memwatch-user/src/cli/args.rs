@@ -118,9 +118,9 @@ pub struct DoctorArgs {
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Say more
-    #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    /// Take the host for one without this, to see what happens (used by the tests)
+    #[arg(long, value_enum, value_name = "FEATURE", hide = true)]
+    pub assume_missing: Vec<FeatureName>,
 }
 
 /// What to demonstrate with.

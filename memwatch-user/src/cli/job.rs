@@ -45,6 +45,8 @@ pub struct Watch {
     pub quiet: bool,
     /// Features of the host to do without.
     pub assume_missing: Vec<FeatureName>,
+    /// Stop at the first verdict `leak`.
+    pub until_leak: bool,
 }
 
 /// Whom to watch.
@@ -69,8 +71,8 @@ pub struct Doctor {
     pub pid: Option<u32>,
     /// How to show it.
     pub output: OutputArgs,
-    /// Every probe's instruction.
-    pub verbose: bool,
+    /// Features of the host to do without.
+    pub assume_missing: Vec<FeatureName>,
 }
 
 /// What to demonstrate with.
@@ -134,6 +136,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         verbose: args.verbose,
         quiet: args.quiet,
         assume_missing: args.assume_missing,
+        until_leak: false,
     })
 }
 
@@ -191,7 +194,7 @@ fn container(id: &str) -> Result<String, Usage> {
 
 fn doctor(args: &DoctorArgs) -> Result<Doctor, Usage> {
     let pid = args.pid.as_deref().map(pid).transpose()?;
-    Ok(Doctor { pid, output: args.output, verbose: args.verbose > 0 })
+    Ok(Doctor { pid, output: args.output, assume_missing: args.assume_missing.clone() })
 }
 
 fn demo(args: DemoArgs) -> Result<Demo, Usage> {

@@ -5,7 +5,7 @@
 
 use std::{
     env, io,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
@@ -14,9 +14,12 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Result;
 use thiserror::Error;
 
+use super::watch;
 use crate::{
+    cli::job::{Demo, Watch, Whom},
     report::record::{Exhausts, Kind, Level, Verdict},
     target::text::printable,
 };
@@ -26,8 +29,8 @@ const PROGRAM: &str = include_str!("demo/leaky_checkout.js");
 /// Name that the program gives itself.
 pub const NAME: &str = "leaky-checkout";
 
-/// How long it is watched unless it is caught earlier: about 40 mark-compacts.
-pub const DURATION: Duration = Duration::from_secs(40);
+/// How often the program's memory is read.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Node takes 0.05 s to start on an idle machine, and a second in an emulated one.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -121,10 +124,26 @@ impl Drop for LeakyProgram {
     }
 }
 
-/// Runs `watch` on the leaking program's pid while it lives; it is ended whatever comes of that.
-pub fn run<T>(node: Option<&Path>, watch: impl FnOnce(u32) -> T) -> Result<T, DemoError> {
-    let program = LeakyProgram::start(node)?;
-    Ok(watch(program.pid()))
+/// Starts the program and watches it until it is caught. Returns the exit status of the watch.
+pub fn run(job: &Demo) -> Result<u8> {
+    let program = LeakyProgram::start(job.node.as_deref())?;
+    let done = watch::run(&Watch {
+        whom: Whom::Pids(vec![program.pid()]),
+        children: false,
+        duration: Some(job.duration),
+        interval: INTERVAL,
+        output: job.output,
+        verbose: 0,
+        quiet: false,
+        assume_missing: Vec::new(),
+        until_leak: true,
+    })?;
+    drop(program);
+    if !job.output.json {
+        let mut out = io::stdout().lock();
+        closing(done.verdict.as_ref()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    }
+    Ok(done.status)
 }
 
 fn command(node: &Path) -> Command {

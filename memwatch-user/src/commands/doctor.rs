@@ -5,12 +5,15 @@ mod process;
 
 use std::io::{self, Write};
 
+use anyhow::Result;
 use serde::Serialize;
 
 pub use self::{host::checks as host_checks, process::checks as process_checks};
+use super::watch::output::has_color;
 use crate::{
+    cli::job::Doctor,
     host::{
-        features::{FeatureName, Features},
+        features::Features,
         kernel::Kernel,
         rights::Rights,
     },
@@ -62,32 +65,21 @@ impl Check {
     }
 }
 
-/// What was asked for.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The process to look at, besides the host.
-    pub pid: Option<u32>,
-    /// JSON Lines instead of text.
-    pub json: bool,
-    /// Whether text is coloured.
-    pub color: bool,
-    /// What the kernel is to be taken to lack.
-    pub assume_missing: Vec<FeatureName>,
-}
-
-/// Looks, and writes what was found; whether watching is possible.
-pub fn run(options: &Options, out: &mut dyn Write) -> io::Result<bool> {
+/// Looks, and writes what was found. Returns the exit status: 0 if watching is possible, else 2.
+pub fn run(job: &Doctor) -> Result<u8> {
     let kernel = Kernel::running();
-    let features = Features::probe(kernel.version).without(&options.assume_missing);
+    let features = Features::probe(kernel.version).without(&job.assume_missing);
     let mut checks = host_checks(&kernel, features, &Rights::ours());
-    checks.extend(options.pid.map(process_checks).unwrap_or_default());
-    if options.json {
-        write_json(&checks, out)?;
+    checks.extend(job.pid.map(process_checks).unwrap_or_default());
+    let mut out = io::stdout().lock();
+    if job.output.json {
+        write_json(&checks, &mut out)?;
     } else {
-        write_text(&checks, options.color, out)?;
+        write_text(&checks, has_color(job.output), &mut out)?;
     }
     out.flush()?;
-    Ok(checks.iter().all(|check| check.state != State::Fail))
+    let possible = checks.iter().all(|check| check.state != State::Fail);
+    Ok(if possible { 0 } else { 2 })
 }
 
 fn write_text(checks: &[Check], color: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -134,6 +126,7 @@ fn mark(state: State, color: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::features::FeatureName;
 
     fn sample() -> Vec<Check> {
         vec![
@@ -176,9 +169,10 @@ mod tests {
 
     #[test]
     fn a_host_without_ring_buffers_fails() {
-        let mut out = Vec::new();
-        let options = Options { assume_missing: vec![FeatureName::RingBuffer], ..Options::default() };
-        assert!(!run(&options, &mut out).unwrap());
-        assert!(String::from_utf8(out).unwrap().contains("fail  ring buffer"));
+        let kernel = Kernel::running();
+        let features = Features::probe(kernel.version).without(&[FeatureName::RingBuffer]);
+        let checks = host_checks(&kernel, features, &Rights::ours());
+        let ring = checks.iter().find(|check| check.name == "ring buffer").unwrap();
+        assert_eq!(ring.state, State::Fail);
     }
 }

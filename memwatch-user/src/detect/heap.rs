@@ -13,7 +13,7 @@ use crate::{model::Mono, series::Isolate};
 
 /// Share of lost collections above which nothing is claimed.
 const MAX_LOST_SHARE: f64 = 0.1;
-/// Mark-compacts in a row that must speak against a verdict before it is taken back.
+/// Valleys in a row that must speak against a verdict before it is taken back.
 const FAILURES_TO_CLEAR: u32 = 4;
 /// A heap that is back within this share of where its growth began has dropped what it held.
 const FALLEN_BACK: f64 = 0.1;
@@ -35,7 +35,7 @@ pub struct Circumstances {
 #[derive(Clone, Debug)]
 pub struct HeapJudge {
     finding: Finding,
-    /// Mark-compacts at the last judgement.
+    /// Valleys at the last judgement.
     judged: u64,
     /// The last judgement found a leak that the next has to confirm.
     awaits_confirmation: bool,
@@ -74,9 +74,9 @@ impl HeapJudge {
             self.give_up(now, circumstances.lost_share);
             return &self.finding;
         }
-        let is_new = isolate.valleys.seen() != self.judged;
+        let is_new = isolate.valleys.opened() != self.judged;
         if is_new || self.finding.level == Level::Inconclusive {
-            self.judged = isolate.valleys.seen();
+            self.judged = isolate.valleys.opened();
             self.look(isolate, now, circumstances.age.as_secs_f64(), is_new);
         }
         &self.finding

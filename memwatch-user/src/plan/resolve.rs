@@ -11,7 +11,7 @@ use crate::{
     },
     v8::{
         heap_limit::{self, CODE_LEN},
-        symbols::{self, At, COMMON_PREFIX, FUNCTIONS, Function, MAX_RESERVED, Need},
+        symbols::{self, At, COMMON_PREFIXES, FUNCTIONS, Function, MAX_RESERVED, Need},
         version::{self, Versions},
     },
 };
@@ -23,7 +23,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
     if let Machine::Other(_) = elf.machine {
         return Err(PlanError::Machine { path: image.path.clone(), machine: elf.machine });
     }
-    let found = elf.functions(COMMON_PREFIX, is_of_interest).map_err(read)?;
+    let found = elf.functions(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
     let versions = match elf.read_only_data() {
         Some(range) => version::find(range, |at, to| elf.read(at, to)).map_err(read)?,
         None => Versions::default(),
@@ -42,10 +42,11 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
 }
 
 fn is_of_interest(name: &str) -> bool {
-    // Nearly every name fails the first test.
-    name.starts_with("_ZN2v88internal4Heap")
-        || name.starts_with("_ZNK2v88internal4Heap")
-        || name.starts_with("_ZN2v88internal20MarkCompactCollector")
+    FUNCTIONS.iter().any(|function| function.is_instance(name)) || is_max_reserved(name)
+}
+
+fn is_max_reserved(name: &str) -> bool {
+    MAX_RESERVED.iter().any(|prefix| symbols::is_instance(name, prefix, true))
 }
 
 fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
@@ -125,7 +126,7 @@ pub(super) fn limit_of(elf: &Elf, symbol: &Symbol) -> Result<HeapLimit, String> 
     if elf.machine != Machine::X86_64 {
         return Err(format!("the code of Heap::MaxReserved is not understood on {:?}", elf.machine));
     }
-    if !MAX_RESERVED.iter().any(|prefix| symbols::is_instance(&symbol.name, prefix, true)) {
+    if !is_max_reserved(&symbol.name) {
         return Err(format!("{} is not Heap::MaxReserved", symbol.name));
     }
     let offset = elf.code_offset(symbol.address).ok_or("Heap::MaxReserved lies outside of the code")?;
@@ -155,9 +156,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_function_is_of_interest_and_has_a_readable_name() {
+    fn every_function_is_looked_for_and_has_a_readable_name() {
         for prefix in FUNCTIONS.iter().flat_map(|function| function.prefixes).chain(&MAX_RESERVED) {
-            assert!(is_of_interest(prefix), "{prefix}");
+            assert!(is_of_interest(&format!("{prefix}v")), "{prefix}");
+            assert!(COMMON_PREFIXES.iter().any(|common| prefix.starts_with(common)), "{prefix}");
         }
         let names: Vec<_> = FUNCTIONS.iter().map(|function| readable(function.prefixes[0])).collect();
         assert_eq!(names[..4], ["SizeOfObjects", "Scavenge", "MarkCompact", "MinorMarkCompact"]);

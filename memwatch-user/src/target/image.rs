@@ -10,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use memchr::memmem;
-
 use super::{
     TargetError,
     elf::{Elf, ElfError},
@@ -155,32 +153,12 @@ fn open(process: &Process, path: &Path) -> Result<Elf, TargetError> {
 
 fn not_node(process: &Process, exe: &Path, elf: &Elf) -> TargetError {
     let (pid, comm, exe) = (process.id.pid, process.comm.clone(), shown(exe));
-    if embeds_v8(elf) {
+    // Asked only of a program that was named and is not Node: it reads up to all of the file.
+    if elf.read_only_data_contains(EMBEDDED_MARK).unwrap_or(false) {
         TargetError::OtherEmbedder { pid, comm, exe }
     } else {
         TargetError::NotNode { pid, comm, exe }
     }
-}
-
-/// Whether a flag of V8 is in the read-only data. Only asked about a program that was named and is not Node.
-fn embeds_v8(elf: &Elf) -> bool {
-    const CHUNK: u64 = 1 << 20;
-    let Some(range) = elf.read_only_data() else { return false };
-    let overlap = EMBEDDED_MARK.len() as u64;
-    let finder = memmem::Finder::new(EMBEDDED_MARK);
-    let mut start = range.start;
-    while start < range.end {
-        let len = usize::try_from(range.end.min(start + CHUNK + overlap) - start).unwrap_or_default();
-        let mut bytes = vec![0; len];
-        if elf.read(start, &mut bytes).is_err() {
-            return false;
-        }
-        if finder.find(&bytes).is_some() {
-            return true;
-        }
-        start += CHUNK;
-    }
-    false
 }
 
 pub(super) fn access(process: &Process, path: &Path, source: io::Error) -> TargetError {

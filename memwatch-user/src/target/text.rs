@@ -1,7 +1,5 @@
 //! Text that a target controls (names, arguments, paths), made fit to be shown.
 
-use std::fmt::Write as _;
-
 /// Control characters and those that turn the direction of writing are spelt out: neither may reach a terminal. What is
 /// not UTF-8 is replaced.
 #[must_use]
@@ -12,8 +10,7 @@ pub fn printable(bytes: &[u8]) -> String {
         match char {
             _ if char.is_control() => shown.extend(char.escape_default()),
             '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                // Writing to a string does not fail.
-                let _ = write!(shown, "\\u{{{:x}}}", u32::from(char));
+                shown.extend(char.escape_unicode());
             }
             _ => shown.push(char),
         }

@@ -20,21 +20,13 @@ fn is_alive(pid: u32) -> bool {
 }
 
 #[test]
-fn the_program_is_ended_whatever_comes_of_the_watch() {
+fn the_program_is_ended_with_its_handle() {
     with_script("sleeper", "echo ready; exec sleep 600", |script| {
-        let pid = run(Some(script), |pid| {
-            assert!(is_alive(pid));
-            pid
-        });
-        assert!(!is_alive(pid.unwrap()));
-        let mut seen = 0;
-        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run(Some(script), |pid| {
-                seen = pid;
-                panic!("as a watch should not");
-            })
-        }));
-        assert!(panicked.is_err() && seen != 0 && !is_alive(seen));
+        let program = LeakyProgram::start(Some(script)).unwrap();
+        let pid = program.pid();
+        assert!(is_alive(pid));
+        drop(program);
+        assert!(!is_alive(pid));
     });
 }
 

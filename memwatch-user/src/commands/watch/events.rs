@@ -35,8 +35,10 @@ pub(super) enum Stop {
     Duration,
     /// Nobody is left.
     TargetsGone,
-    /// `q`, or nobody reads what we write.
+    /// `q`.
     Quit,
+    /// The verdict that was waited for.
+    Leak,
 }
 
 impl Stop {
@@ -47,6 +49,7 @@ impl Stop {
             Self::Duration => "duration",
             Self::TargetsGone => "targets-gone",
             Self::Quit => "quit",
+            Self::Leak => "leak",
         }
     }
 }

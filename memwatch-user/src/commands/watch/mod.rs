@@ -42,7 +42,7 @@ use crate::{
     ingest,
     model::Mono,
     report::{
-        record::{Body, Bye, Overhead, Own, Record, SCHEMA},
+        record::{Body, Bye, Overhead, Own, Record, SCHEMA, Verdict},
         time::Time,
     },
 };
@@ -53,13 +53,22 @@ const COST_OF_COLLECTION_S: f64 = 8.0 * 1.1e-6;
 /// Percent of one CPU that watching may cost.
 const BUDGET_PCT: f64 = 1.0;
 
-/// Watches until it is over. Returns the exit status.
-pub fn run(watch: &Watch) -> Result<u8> {
+/// What came of a watch.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The exit status.
+    pub status: u8,
+    /// The last verdict of all.
+    pub verdict: Option<Verdict>,
+}
+
+/// Watches until it is over.
+pub fn run(watch: &Watch) -> Result<Done> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, watch_until_over(watch))
 }
 
-async fn watch_until_over(watch: &Watch) -> Result<u8> {
+async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let roster = Roster::new(&watch.whom, watch.children)?;
     let features = allowed(watch)?;
     let mut kernel = load(watch, features, roster.follows_all())?;
@@ -70,9 +79,10 @@ async fn watch_until_over(watch: &Watch) -> Result<u8> {
         events: Events::new(ring, watch.interval, watch.duration)?,
         launched: launch(watch, &mut session)?,
         since: clock::now(),
+        until_leak: watch.until_leak,
         session,
     };
-    ensure_somebody(watch, &run)?;
+    ensure_somebody(&run)?;
     let mut output = Output::open(watch)?;
     let stop = run.until_stopped(&mut output).await;
     run.finish(output, stop)
@@ -116,13 +126,9 @@ fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
     Ok(Some(launched))
 }
 
-fn ensure_somebody(watch: &Watch, run: &Run) -> Result<()> {
+fn ensure_somebody(run: &Run) -> Result<()> {
     let someone_may_come = run.session.may_grow();
-    ensure!(
-        someone_may_come || !run.adopted.is_empty() || run.launched.is_some(),
-        "no process to watch: {:?} matches none",
-        watch.whom
-    );
+    ensure!(someone_may_come || !run.adopted.is_empty() || run.launched.is_some(), "no process to watch");
     Ok(())
 }
 
@@ -134,6 +140,7 @@ struct Run {
     /// Adopted before the first event.
     adopted: Vec<Adopted>,
     since: Mono,
+    until_leak: bool,
 }
 
 impl Run {
@@ -153,6 +160,9 @@ impl Run {
                 Input::Gone(pid) => self.gone(pid, output)?,
                 Input::Interval => output.records(&self.session.interval())?,
                 Input::Stop(stop) => return Ok(stop),
+            }
+            if self.until_leak && output.has_leak() {
+                return Ok(Stop::Leak);
             }
             if self.is_over() {
                 return Ok(Stop::TargetsGone);
@@ -194,7 +204,7 @@ impl Run {
     }
 
     /// The report is out before the probes are gone: detaching takes the kernel some tenths of a second.
-    fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<u8> {
+    fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
         let last_words = stop.and_then(|stop| {
             self.records(&mut output)?;
             output.records(&self.session.last_records())?;
@@ -208,7 +218,7 @@ impl Run {
             Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
         };
         self.session.detach();
-        Ok(status)
+        Ok(Done { status, verdict: output.last_verdict() })
     }
 
     fn bye(&self, stop: Stop) -> Record {

@@ -21,7 +21,7 @@ use crate::{
         json::Json,
         lines::{Lines, Verbosity},
         live::{Live, view::Flow},
-        record::{Own, Record},
+        record::{Body, Level, Own, Record, Verdict},
         time::Time,
     },
 };
@@ -33,6 +33,7 @@ const FRAME: Duration = Duration::from_millis(100);
 pub(super) struct Output {
     view: View,
     outcome: Outcome,
+    last_verdict: Option<Verdict>,
 }
 
 enum View {
@@ -55,12 +56,15 @@ impl Output {
         } else {
             View::Lines(Lines::new(stdout, verbosity(watch), color))
         };
-        Ok(Self { view, outcome: Outcome::default() })
+        Ok(Self { view, outcome: Outcome::default(), last_verdict: None })
     }
 
     pub(super) fn records(&mut self, records: &[Record]) -> io::Result<()> {
         for record in records {
             self.outcome.record(record);
+            if let Body::Verdict(verdict) = &record.body {
+                self.last_verdict = Some(verdict.as_ref().clone());
+            }
             self.sink().record(record)?;
         }
         Ok(())
@@ -70,6 +74,16 @@ impl Output {
     pub(super) fn finish(&mut self) -> io::Result<u8> {
         self.sink().finish()?;
         Ok(self.outcome.exit_status(Job::Done))
+    }
+
+    /// Whether anyone's last verdict is `leak`.
+    pub(super) fn has_leak(&self) -> bool {
+        self.last_verdict.as_ref().is_some_and(|verdict| verdict.verdict == Level::Leak)
+    }
+
+    /// The last verdict of all.
+    pub(super) fn last_verdict(self) -> Option<Verdict> {
+        self.last_verdict
     }
 
     /// The exit status where nobody reads any more.

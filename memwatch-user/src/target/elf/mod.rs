@@ -90,7 +90,8 @@ impl Elf {
         };
         let build_id = build_id(header, &cache)?;
         let Sections { dynamic, full, read_only } = sections;
-        Ok(Self { machine, build_id, segments, dynamic, full, read_only, file })
+        drop(cache);
+        Ok(Self { file, machine, build_id, segments, dynamic, full, read_only })
     }
 
     /// The file.
@@ -258,7 +259,7 @@ mod tests {
     fn our_own_program_is_read() {
         let us = Elf::open(Path::new("/proc/self/exe")).unwrap();
         assert!(us.read_only_data().is_some_and(|range| !range.is_empty()));
-        let found = us.functions("_ZN", |name| name.contains("our_own_program_is_read")).unwrap();
+        let found = us.functions(&["_ZN", "_R"], |name| name.contains("our_own_program_is_read")).unwrap();
         let same = us.symbol(found[0].at).unwrap();
         assert_eq!(same.as_ref(), Some(&found[0]));
         assert!(us.code_offset(found[0].address).is_some());

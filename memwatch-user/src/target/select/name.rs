@@ -168,7 +168,9 @@ mod tests {
         let found =
             [named("/srv/app/src/main.js"), named("/srv/linked/x.js"), named("/srv/x.js"), named("/x.js")];
         std::fs::remove_dir_all(&root).unwrap();
-        let names = found.each_ref().map(Option::as_deref);
-        assert_eq!(names, [Some("@shop/api"), Some("@shop/api"), Some("outer"), None]);
+        assert_eq!(
+            found.each_ref().map(Option::as_deref),
+            [Some("@shop/api"), Some("@shop/api"), Some("outer"), None]
+        );
     }
 }

@@ -1,0 +1,5 @@
+//! Verdicts on whole programs: modelled ones and recorded ones.
+
+mod heaps;
+mod replay;
+mod verdicts;
