@@ -26,9 +26,9 @@ const CODE: [u8; 6] = [0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3];
 const MAX_RESERVED: [u8; 16] =
     [0x48, 0x8b, 0x47, 0x60, 0x48, 0x8b, 0x57, 0x78, 0x48, 0x8d, 0x04, 0x40, 0x48, 0x01, 0xd0, 0xc3];
 /// Bytes between the starts of functions, and where the code is: linked, and in the file.
-const STRIDE: u64 = 32;
+const STRIDE: usize = 32;
 const ADDRESS: u64 = 0x40_1000;
-const OFFSET: u64 = 0x200;
+const OFFSET: usize = 0x200;
 
 fn words(values: &[u64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
@@ -45,15 +45,19 @@ fn executable(names: &[&str]) -> Vec<u8> {
     let (mut strings, mut symbols) = (vec![0], vec![0; 24]);
     for (name, place) in names.iter().zip(0..) {
         let mut body = if name.contains("MaxReserved") { MAX_RESERVED.to_vec() } else { CODE.to_vec() };
-        body.resize(STRIDE as usize, 0xcc);
+        body.resize(STRIDE, 0xcc);
         code.extend(body);
         // st_name, STT_FUNC, section 1; address; size.
-        symbols.extend(words(&[strings.len() as u64 | 2 << 32 | 1 << 48, ADDRESS + place * STRIDE, STRIDE]));
+        symbols.extend(words(&[
+            strings.len() as u64 | 2 << 32 | 1 << 48,
+            ADDRESS + place * STRIDE as u64,
+            STRIDE as u64,
+        ]));
         strings.extend(name.bytes().chain([0]));
     }
     code.resize(code.len() + 128, 0xcc);
     let data = b"\0node.js/v16.20.2\0\x009.4.146.26-node.26\0";
-    let mut file = vec![0; OFFSET as usize];
+    let mut file = vec![0; OFFSET];
     let mut put = |bytes: &[u8]| {
         let start = file.len();
         file.extend_from_slice(bytes);
@@ -74,7 +78,7 @@ fn executable(names: &[&str]) -> Vec<u8> {
     let header = words(&[0x0001_0102_464c_457f, 0, 2 | 62 << 16 | 1 << 32, 0, 64, table]);
     let sizes = words(&[64 << 32 | 56 << 48, 1 | 64 << 16 | 6 << 32 | 5 << 48]);
     let segment =
-        words(&[1 | 5 << 32, OFFSET, ADDRESS, ADDRESS, code.len() as u64, code.len() as u64, 0x1000]);
+        words(&[1 | 5 << 32, OFFSET as u64, ADDRESS, ADDRESS, code.len() as u64, code.len() as u64, 0x1000]);
     for (at, bytes) in [(0, header), (48, sizes), (64, segment)] {
         file[at..at + bytes.len()].copy_from_slice(&bytes);
     }
@@ -106,7 +110,7 @@ fn all_programs_get_a_place_in_the_order_of_attaching() {
         assert_eq!(plan.v8_version.as_deref(), Some("9.4.146.26-node.26"));
         assert_eq!(plan.heap_layout().max_old_generation, 0x78);
         let last = plan.probes.last().unwrap();
-        assert_eq!((last.program.as_str(), last.file_offset), (probe::GC_ENTER, OFFSET));
+        assert_eq!((last.program.as_str(), last.file_offset), (probe::GC_ENTER, OFFSET as u64));
         assert!(last.emulated && last.bytes.starts_with(&CODE));
     });
 }
@@ -129,11 +133,13 @@ fn a_cached_plan_is_used_and_a_wrong_one_replaced() {
     fs::remove_dir_all(directory).unwrap();
 }
 
+type Forge = fn(&mut Plan);
+
 #[test]
 fn no_forgery_passes() {
     with_image("forged", &NAMES, |image| {
         let plan = prepare(image, None).unwrap().0;
-        let forgeries: [(&str, fn(&mut Plan)); 9] = [
+        let forgeries: [(&str, Forge); 9] = [
             // The second instruction, with its true bytes.
             ("middle of a function", |plan| {
                 let site = &mut plan.probes[0];
