@@ -3,7 +3,10 @@
 //! The thresholds come from a pilot on 97 traces of real leaks, their fixes and look-alikes. Two more questions, whether
 //! the growth follows the load and whether it follows the hour of the day, need other series and longer times.
 
-use super::{shape::Shape, trend::Z_95};
+use super::{
+    shape::Shape,
+    trend::{Point, Z_95},
+};
 
 /// Bytes in a MiB.
 const MIB: f64 = 1_048_576.0;
@@ -58,14 +61,17 @@ fn significance(shape: &Shape) -> Gate {
 
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
 fn ratchet(shape: &Shape) -> Gate {
-    let n = shape.points.len();
-    let low =
-        |from: usize, to: usize| shape.points[from..to].iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let (a, b) = (n / 3, n - n / 3);
-    let lows = [low(0, a), low(a, b), low(b, n)];
+    let points = &shape.points;
+    let (third, rest) = (points.len() / 3, points.len() - points.len() / 3);
+    let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let lows = [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])];
     let pass = lows[1] > lows[0] && lows[2] > lows[1] + shape.trend.noise;
-    let [x, y, z] = lows.map(mib);
-    Gate { name: "ratchet", pass, why: format!("the lowest points of the three thirds are {x}, {y} and {z}") }
+    let [old, middle, new] = lows.map(mib);
+    Gate {
+        name: "ratchet",
+        pass,
+        why: format!("the lowest points of its thirds are {old}, {middle} and {new}"),
+    }
 }
 
 /// Does it go on? A fill, a warm-up and a cache that warms slow down.
@@ -89,20 +95,19 @@ fn materiality(shape: &Shape) -> Gate {
 /// A leak in a table that doubles makes a large step too, so the growth may also be spread without its largest step.
 fn spread(shape: &Shape) -> Gate {
     let enough = if shape.points.len() >= MANY { 0.08 } else { super::shape::STEP_TIME_SHARE };
-    let mut rises: Vec<(f64, f64)> =
-        shape.points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
-    rises.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
-    let share = time_of_half(&rises, shape.span());
-    let pass = share > enough || spread_without_largest(rises, shape.span(), enough);
-    let why = format!("half of the growth took {:.0} % of the time", share * 100.0);
+    let mut steps: Vec<Point> = shape.points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
+    steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
+    let half = time_of_half(&steps, shape.span());
+    let pass = half > enough || spread_without_largest(steps, shape.span(), enough);
+    let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
     Gate { name: "spread", pass, why }
 }
 
-/// Share of `span` that the steepest of `rises` (seconds, bytes; steepest first) need for half of the growth.
-fn time_of_half(rises: &[(f64, f64)], span: f64) -> f64 {
-    let mut missing = rises.iter().map(|r| r.1).sum::<f64>() / 2.0;
+/// Share of `span` that the steepest of `steps` (seconds, bytes; steepest first) need for half of the growth.
+fn time_of_half(steps: &[Point], span: f64) -> f64 {
+    let mut missing = steps.iter().map(|step| step.1).sum::<f64>() / 2.0;
     let mut time = 0.0;
-    for (seconds, bytes) in rises {
+    for (seconds, bytes) in steps {
         if missing <= 0.0 || *bytes <= 0.0 {
             break;
         }
@@ -112,13 +117,12 @@ fn time_of_half(rises: &[(f64, f64)], span: f64) -> f64 {
     time / span
 }
 
-fn spread_without_largest(mut rises: Vec<(f64, f64)>, span: f64, enough: f64) -> bool {
-    let growth: f64 = rises.iter().map(|r| r.1).sum();
-    let Some(largest) = (0..rises.len()).max_by(|&a, &b| rises[a].1.total_cmp(&rises[b].1)) else {
-        return false;
-    };
-    let (_, step) = rises.remove(largest);
-    growth - step > growth / 3.0 && time_of_half(&rises, span) > enough
+fn spread_without_largest(mut steps: Vec<Point>, span: f64, enough: f64) -> bool {
+    let growth: f64 = steps.iter().map(|step| step.1).sum();
+    let by_size = |&a: &usize, &b: &usize| steps[a].1.total_cmp(&steps[b].1);
+    let Some(largest) = (0..steps.len()).max_by(by_size) else { return false };
+    let (_, size) = steps.remove(largest);
+    growth - size > growth / 3.0 && time_of_half(&steps, span) > enough
 }
 
 /// Does what comes stay? In healthy processes mark-compacts take nearly all of it back; where a leak hides in heavy
@@ -141,4 +145,52 @@ pub(super) fn mib(bytes: f64) -> String {
 /// A rate in bytes a second, in words.
 pub(super) fn hourly(rate: f64) -> String {
     format!("{:.1} MiB/h", rate * 3600.0 / MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Valley;
+
+    /// Names of the gates that the heap of `ys` MiB every ten seconds does not pass.
+    fn failed(retention: f32, ys: &[f64]) -> Vec<&'static str> {
+        let valley = |(i, y): (usize, &f64)| Valley {
+            t: 10.0 * i as f64,
+            after: y * MIB,
+            retention: Some(retention),
+            ..Valley::default()
+        };
+        let valleys: Vec<Valley> = ys.iter().enumerate().map(valley).collect();
+        let shape = Shape::of(&valleys, 1e6, None).unwrap();
+        all(&shape).iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+    }
+
+    #[test]
+    fn each_gate_stops_what_it_is_there_for() {
+        for (name, retention, ys, stopped_by) in [
+            ("a leak", 0.7, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0][..], &[][..]),
+            ("a small rise", 0.7, &[10.0, 10.1, 10.2, 10.3, 10.4, 10.5], &["material"]),
+            ("a small rise of a large heap", 0.7, &[900.0, 904.0, 908.0, 912.0, 916.0], &["material"]),
+            ("churn", 0.01, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0], &["retained"]),
+            ("a fill", 0.7, &[10.0, 15.0, 20.0, 20.1, 20.2, 20.3], &["ratchet", "persistent"]),
+            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &["persistent", "spread"]),
+            ("a table that doubles", 0.7, &[10.0, 11.0, 12.0, 13.0, 22.0, 23.0, 24.0, 25.0], &[]),
+        ] {
+            assert_eq!(failed(retention, ys), stopped_by, "{name}");
+        }
+        let sawtooth = failed(0.5, &[10.0, 15.0, 20.0, 10.0, 15.0, 20.0, 10.0, 15.0]);
+        assert!(["significant", "ratchet"].iter().all(|gate| sawtooth.contains(gate)), "{sawtooth:?}");
+    }
+
+    #[test]
+    fn many_clear_points_stand_in_for_retention() {
+        let line: Vec<f64> = (0..30).map(|i| 20.0 + f64::from(i)).collect();
+        assert_eq!(failed(0.01, &line), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_answer_reads_as_a_sentence() {
+        let gate = Gate { name: "material", pass: false, why: "1.0 MiB on top of 20.0 MiB".to_owned() };
+        assert_eq!(gate.evidence(), "material no: 1.0 MiB on top of 20.0 MiB");
+    }
 }

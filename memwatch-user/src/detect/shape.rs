@@ -145,13 +145,13 @@ mod tests {
         let fill: Vec<f64> = (0..12).map(|i| f64::from(i).min(6.0)).collect();
         let step: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.1 + if i > 4 { 50.0 } else { 0.0 }).collect();
         for (name, ys, age, first) in [
-            ("an old process's line", &line, 1000.0, 0.0),
-            ("a young process's line", &line, 0.0, 30.0),
-            ("a fill", &fill, 1000.0, 60.0),
-            ("a step", &step, 1000.0, 50.0),
+            ("an old process's line", &line, 1000.0, (0.0, 0.0)),
+            ("a young process's line", &line, 0.0, (30.0, 3.0)),
+            ("a fill", &fill, 1000.0, (60.0, 6.0)),
+            ("a step", &step, 1000.0, (50.0, 50.5)),
         ] {
             let shape = Shape::of(&valleys(ys), age, None).unwrap();
-            assert_eq!(shape.first().0, first, "{name}");
+            assert_eq!(shape.first(), first, "{name}");
         }
     }
 

@@ -5,8 +5,6 @@
 //! division (so the damping of the first ten collections never happens), and a rate over less than a second is
 //! −2147483648. The variant with those faults, for comparisons, belongs to the evaluation and not here.
 
-use std::fmt::Write;
-
 use crate::model::Mono;
 
 /// Collections that the recent base reaches back (`RECENT_PERIOD`).
@@ -151,13 +149,12 @@ impl Memwatch {
 }
 
 fn reason(growth: u64, seconds: u64) -> String {
-    let mut text = format!("heap growth over {GROWTH_RUN} consecutive GCs ({})", nice_delta(seconds));
-    if seconds >= 1 {
-        let hourly = growth as f64 / (seconds as f64 / 3600.0);
-        // Writing to a string cannot fail.
-        let _ = write!(text, " - {}/hr", nice_size(hourly));
+    let seen = format!("heap growth over {GROWTH_RUN} consecutive GCs ({})", nice_delta(seconds));
+    if seconds == 0 {
+        return seen;
     }
-    text
+    let hourly = growth as f64 / (seconds as f64 / 3600.0);
+    format!("{seen} - {}/hr", nice_size(hourly))
 }
 
 /// `mw_util::niceSize`: binary units, at most two decimals, no trailing zeros.
@@ -173,15 +170,18 @@ fn nice_size(bytes: f64) -> String {
 }
 
 /// `mw_util::niceDelta`: hours and minutes only beyond a whole one of them.
-fn nice_delta(mut seconds: u64) -> String {
-    let mut text = String::new();
-    for (unit, name) in [(3600, "h "), (60, "m ")] {
-        if seconds > unit {
-            text += &format!("{}{name}", seconds / unit);
-            seconds %= unit;
-        }
+fn nice_delta(seconds: u64) -> String {
+    let (hours, seconds) = split(seconds, 3600, "h ");
+    let (minutes, seconds) = split(seconds, 60, "m ");
+    format!("{hours}{minutes}{seconds}s")
+}
+
+fn split(seconds: u64, unit: u64, name: &str) -> (String, u64) {
+    if seconds > unit {
+        (format!("{}{name}", seconds / unit), seconds % unit)
+    } else {
+        (String::new(), seconds)
     }
-    text + &format!("{seconds}s")
 }
 
 #[cfg(test)]

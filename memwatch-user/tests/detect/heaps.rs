@@ -1,5 +1,11 @@
 //! Heaps for tests: collections from a model or from a recorded trace, and the verdicts on them.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times and sizes of a model: above zero and below 2^53"
+)]
+
 use std::time::Duration;
 
 use memwatch_user::{
@@ -78,7 +84,8 @@ fn mark_compact(t: f64, before: f64, after: f64) -> Collection {
 
 fn recorded_collection(line: &str) -> Collection {
     let field: Vec<&str> = line.split(',').collect();
-    let number = |i: usize| field[i].parse::<u64>().expect(line);
+    let number =
+        |i: usize| field[i].parse::<u64>().unwrap_or_else(|_| panic!("not a line of a trace: {line}"));
     let kind = match field[2] {
         "scavenge" => GcKind::Scavenge,
         "mark-compact" => GcKind::MarkCompact,

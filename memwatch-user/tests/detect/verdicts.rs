@@ -121,7 +121,7 @@ const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "three data sets, one after the other",
-        live: |t| (5.0 + [10.0, 20.0, 30.0][((t / 25.0) as usize).min(2)]) * MIB,
+        live: |t| (15.0 + 10.0 * (t / 25.0).floor().min(2.0)) * MIB,
         garbage_per_s: 2.0 * MIB,
         watched_s: 300.0,
         age_s: 0.0,
