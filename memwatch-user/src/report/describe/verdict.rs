@@ -1,0 +1,155 @@
+//! A verdict in words.
+
+use crate::report::{
+    color::Tone,
+    record::{Exhausts, Frame, Kind, Level, Site, Verdict},
+    text::{bytes, escape_untrusted, join, percent, rate, rate_interval, span_interval},
+};
+
+/// How a level is meant.
+#[must_use]
+pub const fn tone(level: Level) -> Tone {
+    match level {
+        Level::Leak => Tone::Bad,
+        Level::Suspect | Level::Growing => Tone::Warn,
+        Level::Stable => Tone::Good,
+        Level::Inconclusive => Tone::Dim,
+    }
+}
+
+/// The level's name in records.
+#[must_use]
+pub const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Inconclusive => "inconclusive",
+        Level::Stable => "stable",
+        Level::Growing => "growing",
+        Level::Suspect => "suspect",
+        Level::Leak => "leak",
+    }
+}
+
+/// The kind's name in records.
+#[must_use]
+pub const fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::JsHeap => "js-heap",
+        Kind::External => "external",
+        Kind::Native => "native",
+        Kind::Handles => "handles",
+        Kind::Fds => "fds",
+        Kind::Isolates => "isolates",
+        Kind::Fragmentation => "fragmentation",
+        Kind::Load => "load",
+        Kind::None => "none",
+    }
+}
+
+/// The kind as part of a sentence.
+#[must_use]
+pub const fn kind_words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::JsHeap => "JavaScript heap",
+        Kind::External => "external memory",
+        Kind::Native => "native memory",
+        Kind::Handles => "handles",
+        Kind::Fds => "file descriptors",
+        Kind::Isolates => "isolates",
+        Kind::Fragmentation => "fragmentation",
+        Kind::Load => "memory that follows the load",
+        Kind::None => "memory",
+    }
+}
+
+/// What is used up, as part of a sentence.
+#[must_use]
+pub const fn exhausts(what: Exhausts) -> &'static str {
+    match what {
+        Exhausts::HeapLimit => "heap limit",
+        Exhausts::Cgroup => "cgroup's limit",
+        Exhausts::Host => "host's memory",
+        Exhausts::FdLimit => "limit of open files",
+    }
+}
+
+pub(super) fn line(verdict: &Verdict) -> String {
+    let first = [level(verdict.verdict).to_owned(), kind(verdict.kind).to_owned(), speed(verdict)];
+    let first: Vec<_> = first.into_iter().filter(|part| !part.is_empty()).collect();
+    join([first.join(" "), time_left(verdict), confidence(verdict), format!("since {}", clock(verdict))])
+}
+
+fn clock(verdict: &Verdict) -> String {
+    crate::report::lines::clock(verdict.since)
+}
+
+/// `+11.7 MB/h (10.9 … 12.5 MB/h)`.
+#[must_use]
+pub fn speed(verdict: &Verdict) -> String {
+    let interval = verdict.rate_interval.and_then(rate_interval).map(|interval| format!("({interval})"));
+    let rate = verdict.rate_bytes_per_hour.map(rate);
+    [rate, interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// `heap limit in 2h 58m … 3h 30m`.
+#[must_use]
+pub fn time_left(verdict: &Verdict) -> String {
+    let Some(left) = verdict.time_to_exhaustion_s.and_then(span_interval) else { return String::new() };
+    format!("{} in {left}", verdict.exhausts.map_or("exhausted", exhausts))
+}
+
+/// `confidence 0.97`, `confidence 0.999`; rounded down, so that 1 is never said of less.
+#[must_use]
+pub fn confidence(verdict: &Verdict) -> String {
+    let down = |confidence: f64| match (confidence * 1e3).floor() / 1e3 {
+        down if down < 0.99 => format!("confidence {:.2}", (confidence * 1e2).floor() / 1e2),
+        down => format!("confidence {down:.3}"),
+    };
+    verdict.confidence.map_or_else(String::new, down)
+}
+
+/// The evidence, then the places the memory comes from.
+#[must_use]
+pub fn reasons(verdict: &Verdict) -> Vec<String> {
+    let evidence = verdict.evidence.iter().map(|reason| escape_untrusted(reason));
+    evidence.chain(verdict.sites.iter().map(site)).collect()
+}
+
+/// How many frames of a site are shown: the function, its caller and theirs.
+const FRAMES: usize = 3;
+
+fn site(site: &Site) -> String {
+    let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
+    let size = format!("{} {} ({} samples)", bytes(site.bytes), escape_untrusted(&site.measure), site.n);
+    format!("{} of the growth, {size}: {}", percent(site.share), frames.join(" ← "))
+}
+
+fn frame(frame: &Frame) -> String {
+    let function = frame.function.as_deref().map_or_else(|| "?".to_owned(), escape_untrusted);
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    frame.file.as_deref().map_or_else(|| function.clone(), |file| format!("{function} {}{line}", escape_untrusted(file)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leak_with_its_sites() {
+        let json = r#"{"isolate":1,"verdict":"leak","kind":"js-heap","rate_bytes_per_hour":11700000.0,
+            "rate_interval":[10900000.0,12500000.0],"since":"2026-03-02T23:10:00Z","confidence":0.9996,
+            "time_to_exhaustion_s":[10680.0,null],"exhausts":"heap-limit","evidence":["5 of 5 rose\u001b[2J"],
+            "sites":[{"share":0.62,"bytes":7300000,"measure":"live","n":120,"interval":null,"frames":[
+            {"fn":"handler","file":"/srv/app/server.js","line":42,"kind":"js"},{"fn":null,"file":null,"line":null,
+            "kind":"native"}]}]}"#;
+        let verdict: Verdict = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            line(&verdict),
+            "leak js-heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in at least 2h 58m · confidence 0.999 · \
+             since 23:10:00Z"
+        );
+        assert_eq!(reasons(&verdict), [
+            "5 of 5 rose\\u{1b}[2J",
+            "62 % of the growth, 7.3 MB live (120 samples): handler /srv/app/server.js:42 ← ?",
+        ]);
+    }
+}

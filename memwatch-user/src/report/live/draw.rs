@@ -1,0 +1,89 @@
+//! State and view to a frame: which part goes where, and what gives way on a small screen.
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    text::Line,
+    widgets::Widget,
+};
+
+use super::{
+    chart, footer, header, help, isolates,
+    style::{DIM, STRONG},
+    targets, verdict,
+    view::View,
+};
+use crate::report::{
+    describe::verdict as words,
+    state::{State, target::Target},
+};
+
+/// Draws what `view` shows of `state`.
+pub fn draw(frame: &mut Frame<'_>, state: &State, view: &View) {
+    let state = view.shown(state);
+    let area = frame.area();
+    match view.target(state) {
+        Some(target) => body(frame, state, view, target),
+        None => {
+            Line::styled("memwatch-bpf", STRONG).render(area, frame.buffer_mut());
+            let middle = area.centered_vertically(Constraint::Length(1));
+            Line::styled("waiting for a process to watch", DIM).centered().render(middle, frame.buffer_mut());
+            let [_, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+            footer::render(state, view, None, bottom, frame.buffer_mut());
+        }
+    }
+    if view.help {
+        help::render(area, frame.buffer_mut());
+    }
+}
+
+fn body(frame: &mut Frame<'_>, state: &State, view: &View, target: &Target) {
+    let isolate = view.isolate(target);
+    let parts = Parts::of(frame.area(), state.targets.len(), target);
+    let buffer = frame.buffer_mut();
+    header::render(target, state.now, parts.header, buffer);
+    if !parts.targets.is_empty() {
+        targets::render(&state.by_trouble(), target, parts.targets, buffer);
+    }
+    verdict::render(target, parts.verdict, buffer);
+    match isolate.filter(|isolate| isolate.history.start().is_some()) {
+        Some(isolate) => chart::render(isolate, target.until(state.now), parts.chart, buffer),
+        None => chart::render_waiting(target, state.now, parts.chart, buffer),
+    }
+    if !parts.isolates.is_empty() {
+        isolates::render(target, isolate.map(|isolate| isolate.serial), parts.isolates, buffer);
+    }
+    if !parts.events.is_empty() {
+        footer::events(target, parts.events, buffer);
+    }
+    footer::render(state, view, Some(target), parts.footer, buffer);
+}
+
+/// Where each part goes; empty if there is no room for it.
+struct Parts {
+    targets: Rect,
+    header: Rect,
+    verdict: Rect,
+    chart: Rect,
+    isolates: Rect,
+    events: Rect,
+    footer: Rect,
+}
+
+impl Parts {
+    fn of(area: Rect, n_targets: usize, target: &Target) -> Self {
+        let height = area.height;
+        let at_most = |n: usize, most: u16| u16::try_from(n).unwrap_or(most).min(most);
+        let list = if n_targets > 1 && height >= 10 { 1 + at_most(n_targets, (height / 6).max(2)) } else { 0 };
+        let header = if height >= 14 { 2 } else { 1 };
+        let reasons = target.worst().map_or(0, |verdict| words::reasons(verdict).len());
+        let verdict = 2 + at_most(reasons, height.saturating_sub(16) / 6);
+        let rows = if height >= 10 { at_most(target.isolates.len(), height / 8) } else { 0 };
+        let isolates = if rows == 0 { 0 } else { rows + 1 };
+        let events = if height >= 18 && !target.events.is_empty() { 1 + at_most(target.events.len(), (height / 8).min(8)) } else { 0 };
+        let heights = [list, header, verdict].map(Constraint::Length).into_iter();
+        let heights = heights.chain([Constraint::Fill(1)]).chain([isolates, events, 1].map(Constraint::Length));
+        let [targets, header, verdict, chart, isolates, events, footer] = Layout::vertical(heights).areas(area);
+        Self { targets, header, verdict, chart, isolates, events, footer }
+    }
+}

@@ -1,0 +1,72 @@
+//! What we make of it: the line to read first, what is left, and why.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+    text::{Line, Span},
+    widgets::Widget,
+};
+
+use super::style::{DIM, PLAIN, STRONG, cut, fit, tone};
+use crate::report::{
+    color::Tone,
+    describe::verdict as words,
+    lines::clock,
+    record::{Level, Verdict},
+    state::target::Target,
+};
+
+pub(super) fn render(target: &Target, area: Rect, buffer: &mut Buffer) {
+    let lines = target.worst().map_or_else(|| waiting(target), |verdict| said(target, verdict, area.width));
+    for (line, row) in lines.into_iter().zip(area.rows()) {
+        line.render(row, buffer);
+    }
+}
+
+/// The verdict's name on a ground of its colour.
+fn badge(text: &str, style: Style) -> Span<'static> {
+    Span::styled(format!(" {text} "), style.add_modifier(Modifier::REVERSED | Modifier::BOLD))
+}
+
+fn waiting(target: &Target) -> Vec<Line<'static>> {
+    let full: u64 = target.isolates.values().map(|isolate| isolate.full).sum();
+    let seen = format!(" no verdict yet: {full} full collections seen");
+    let word = if target.ended.is_some() { "NO VERDICT" } else { "WATCHING" };
+    let why = "a verdict is made from the heap after full collections";
+    vec![Line::from(vec![badge(word, DIM), Span::styled(seen, PLAIN)]), Line::styled(why, DIM)]
+}
+
+fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
+    let badge = badge(&words::level(verdict.verdict).to_uppercase(), tone(words::tone(verdict.verdict)));
+    let left = width.saturating_sub(u16::try_from(badge.width()).unwrap_or(width) + 1);
+    let mut first = Line::from(vec![badge, Span::raw(" ")]);
+    first.spans.extend(fit([(subject(target, verdict), STRONG), (words::speed(verdict), STRONG)], left).spans);
+    let time_left = words::time_left(verdict);
+    let urgent = if verdict.verdict >= Level::Suspect { Tone::Bad } else { Tone::Plain };
+    let second = [
+        (time_left, tone(urgent)),
+        (words::confidence(verdict), PLAIN),
+        (format!("since {}", clock(verdict.since)), PLAIN),
+        (others(target, verdict), tone(Tone::Warn)),
+    ];
+    let reasons = words::reasons(verdict).into_iter();
+    let reasons = reasons.map(|reason| Line::styled(cut(format!("- {reason}"), usize::from(width)), DIM));
+    [first, fit(second, width)].into_iter().chain(reasons).collect()
+}
+
+fn subject(target: &Target, verdict: &Verdict) -> String {
+    let of = match verdict.isolate {
+        Some(isolate) if target.has_several_isolates() => format!(" of isolate {isolate}"),
+        _ => String::new(),
+    };
+    format!("{}{of}", words::kind_words(verdict.kind))
+}
+
+/// `also: file descriptors growing`: the other verdicts that are not good news.
+fn others(target: &Target, shown: &Verdict) -> String {
+    let alarming = target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Growing && *verdict != shown);
+    let named: Vec<_> =
+        alarming.map(|verdict| format!("{} {}", subject(target, verdict), words::level(verdict.verdict))).collect();
+    if named.is_empty() { String::new() } else { format!("also: {}", named.join(", ")) }
+}
