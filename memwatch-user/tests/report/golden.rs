@@ -13,7 +13,11 @@ use memwatch_user::report::{
     state::State,
     time::Time,
 };
-use ratatui::{Terminal, backend::TestBackend, buffer::Buffer};
+use ratatui::{
+    Terminal,
+    backend::TestBackend,
+    buffer::{Buffer, Cell},
+};
 use serde_json::Value;
 
 use crate::{golden_path, stream};
@@ -49,7 +53,8 @@ fn json_is_what_was_read() {
         let mut out = Vec::new();
         let mut json = Json::new(&mut out);
         stream(name).iter().try_for_each(|record| json.record(record)).unwrap();
-        let values = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+        let values =
+            |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
         let read = fs::read_to_string(golden_path(name)).unwrap();
         assert_eq!(values(&String::from_utf8(out).unwrap()), values(&read), "{name}");
     }
@@ -59,7 +64,9 @@ fn json_is_what_was_read() {
 fn exit_status() {
     for (name, expected) in [("leak.jsonl", 1), ("fleet.jsonl", 1)] {
         let mut outcome = Outcome::default();
-        stream(name).iter().for_each(|record| outcome.record(record));
+        for record in &stream(name) {
+            outcome.record(record);
+        }
         assert_eq!(outcome.exit_status(Job::Done), expected, "{name}");
     }
 }
@@ -67,7 +74,9 @@ fn exit_status() {
 /// What the live view shows after `records` and `keys`, `later_ms` after the last record.
 fn frame(records: &[Record], keys: &str, later_ms: i64, (width, height): (u16, u16)) -> Buffer {
     let (mut state, mut view) = (State::default(), View::default());
-    records.iter().for_each(|record| state.record(record));
+    for record in records {
+        state.record(record);
+    }
     state.tick(Time::from_unix_ms(state.now.unix_ms() + later_ms));
     for key in keys.chars() {
         view.key(KeyCode::Char(key).into(), &state);
@@ -80,14 +89,17 @@ fn frame(records: &[Record], keys: &str, later_ms: i64, (width, height): (u16, u
 /// The text of a frame, without what is blank at the end of lines.
 fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width);
-    let rows = buffer.content.chunks(width).map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+    let rows = buffer.content.chunks(width).map(|row| row.iter().map(Cell::symbol).collect::<String>());
     rows.flat_map(|row| [row.trim_end().to_owned(), "\n".to_owned()]).collect()
 }
+
+/// Name, records, keys, milliseconds after the last record, size.
+type Case<'a> = (&'a str, &'a [Record], &'a str, i64, (u16, u16));
 
 #[test]
 fn live_view() {
     let (leak, fleet) = (stream("leak.jsonl"), stream("fleet.jsonl"));
-    let cases: &[(&str, &[Record], &str, i64, (u16, u16))] = &[
+    let cases: &[Case] = &[
         ("leak.80x24.frame", &leak, "", 0, (80, 24)),
         ("leak.40x12.frame", &leak, "", 0, (40, 12)),
         ("leak.200x50.frame", &leak, "", 0, (200, 50)),
@@ -121,7 +133,10 @@ fn nothing_a_target_says_reaches_the_terminal_as_it_is() {
     let lines = written(Verbosity::Verbose, false, &fleet);
     let frames = ["", "j", "jj", "jjj"].map(|keys| text(&frame(&fleet, keys, 0, (200, 50))));
     for shown in frames.iter().chain([&lines]) {
-        assert_eq!(shown.chars().find(|char| *char != '\n' && (char.is_control() || *char == '\u{202e}')), None);
+        assert_eq!(
+            shown.chars().find(|char| *char != '\n' && (char.is_control() || *char == '\u{202e}')),
+            None
+        );
     }
     assert!(lines.contains("\\u{1b}"));
 }

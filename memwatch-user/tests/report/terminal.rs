@@ -89,7 +89,13 @@ fn check(way_out: &str, key: &str) {
 
 fn spawn(controller: &OwnedFd, way_out: &str) -> (Child, OwnedFd) {
     let name = ptsname(controller, Vec::new()).unwrap();
-    let open = || rustix::fs::open(&name, rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY, rustix::fs::Mode::empty());
+    let open = || {
+        rustix::fs::open(
+            &name,
+            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY,
+            rustix::fs::Mode::empty(),
+        )
+    };
     let terminal = || Stdio::from(open().unwrap());
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", "terminal::live_on_a_terminal", "--nocapture"]).env(CHILD, way_out);

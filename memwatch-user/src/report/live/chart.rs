@@ -14,8 +14,7 @@ use super::style::{BASE, DIM, HEAP, LIMIT, PLAIN, STRONG, section};
 use crate::report::{
     lines::clock,
     state::{isolate::Isolate, seconds_between, target::Target},
-    summary::heap_of_limit,
-    text::{axis, percent, span},
+    text::{axis, bytes, percent, span},
     time::Time,
 };
 
@@ -56,10 +55,11 @@ pub(super) fn render_waiting(target: &Target, now: Time, area: Rect, buffer: &mu
 }
 
 fn title(isolate: &Isolate) -> Line<'static> {
-    let heap = heap_of_limit(isolate.after(), isolate.heap_limit);
+    let heap = isolate.after().map_or_else(String::new, bytes);
+    let limit = isolate.heap_limit.map_or_else(String::new, |limit| format!(" of {}", bytes(limit)));
     let share = isolate.share_of_limit().map_or_else(String::new, |share| format!(", {}", percent(share)));
     let name = format!(" heap of isolate {} ({}) ", isolate.serial, isolate.role());
-    Line::from(vec![Span::styled(name, STRONG), Span::styled(format!("{heap}{share} "), PLAIN)])
+    Line::from(vec![Span::styled(name, STRONG), Span::styled(format!("{heap}{limit}{share} "), PLAIN)])
 }
 
 fn legend(width: u16) -> Line<'static> {
@@ -92,14 +92,17 @@ impl Lines {
     fn of(isolate: &Isolate, seconds: f64) -> Self {
         let seconds = seconds.max(1.0);
         let buckets = || isolate.history.buckets();
-        let heap: Vec<_> =
-            buckets().flat_map(|(at, bucket)| [bucket.high, bucket.low].map(|size| (at, size as f64))).collect();
+        let heap: Vec<_> = buckets()
+            .flat_map(|(at, bucket)| [bucket.high, bucket.low].map(|size| (at, size as f64)))
+            .collect();
         let base = buckets().filter_map(|(at, bucket)| Some((at, bucket.base? as f64))).collect();
         let sizes = || heap.iter().map(|(_, size)| *size);
         let (lowest, highest) = (sizes().fold(f64::MAX, f64::min), sizes().fold(1.0, f64::max));
-        let limit = isolate.heap_limit.map(|limit| limit as f64).filter(|limit| *limit <= highest * LIMIT_IN_SIGHT);
+        let limit =
+            isolate.heap_limit.map(|limit| limit as f64).filter(|limit| *limit <= highest * LIMIT_IN_SIGHT);
         // Dashes.
-        let limit = limit.into_iter().flat_map(|limit| (0..=60).map(move |n| (seconds * f64::from(n) / 60.0, limit)));
+        let limit =
+            limit.into_iter().flat_map(|limit| (0..=60).map(move |n| (seconds * f64::from(n) / 60.0, limit)));
         Self { seconds, limit: limit.collect(), heap, base, lowest, highest }
     }
 
@@ -133,7 +136,8 @@ impl Ticks {
     /// From `low` to `high` in at most `most` steps of 1, 2, 2.5 or 5 times a power of ten.
     fn of(low: f64, high: f64, most: u16) -> Self {
         let power = 10_f64.powf(((high - low).max(1.0) / f64::from(most)).log10().floor());
-        let candidates = [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|factor| Self::with_step(low, high, power * factor));
+        let candidates =
+            [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|factor| Self::with_step(low, high, power * factor));
         let [.., widest] = &candidates;
         let widest = Self { ..*widest };
         candidates.into_iter().find(|ticks| ticks.steps <= most).unwrap_or(widest)

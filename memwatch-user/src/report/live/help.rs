@@ -34,7 +34,9 @@ const TEXT: [(&str, &str); 19] = [
 pub(super) fn render(area: Rect, buffer: &mut Buffer) {
     let lines: Vec<_> = TEXT
         .iter()
-        .map(|(word, meaning)| Line::from(vec![Span::styled(format!("{word:<14}"), STRONG), Span::raw(*meaning)]))
+        .map(|(word, meaning)| {
+            Line::from(vec![Span::styled(format!("{word:<14}"), STRONG), Span::raw(*meaning)])
+        })
         .collect();
     let height = u16::try_from(TEXT.len()).unwrap_or(u16::MAX) + 2;
     let popup = area.centered(

@@ -29,7 +29,12 @@ pub(super) fn render(target: &Target, selected: Option<u32>, area: Rect, buffer:
     table(&columns(), &rows, at, area, buffer);
 }
 
-const fn column<'a>(title: &'static str, width: u16, rank: u8, cell: fn(&Row<'a>) -> Piece) -> Column<Row<'a>> {
+const fn column<'a>(
+    title: &'static str,
+    width: u16,
+    rank: u8,
+    cell: fn(&Row<'a>) -> Piece,
+) -> Column<Row<'a>> {
     Column { title, width, right: true, rank, cell }
 }
 
@@ -86,7 +91,9 @@ fn used(row: &Row<'_>) -> Piece {
 }
 
 fn pauses(row: &Row<'_>) -> Piece {
-    let ms = |us: u64| if us < 9_950 { format!("{:.1}", us as f64 / 1e3) } else { format!("{:.0}", us as f64 / 1e3) };
+    let ms = |us: u64| {
+        if us < 9_950 { format!("{:.1}", us as f64 / 1e3) } else { format!("{:.0}", us as f64 / 1e3) }
+    };
     let text = row.isolate.stats.as_ref().map(|stats| stats.gc_pause_us);
     (text.map_or_else(dash, |p| format!("{}/{}/{}ms", ms(p.p50), ms(p.p99), ms(p.max))), PLAIN)
 }
@@ -110,7 +117,8 @@ fn trend(row: &Row<'_>) -> Piece {
 
 fn level(row: &Row<'_>) -> Piece {
     let said = row.target.heap_verdict(row.isolate.serial).map(|verdict| verdict.verdict);
-    said.map_or_else(|| (format!(" {}", dash()), PLAIN), |level| {
-        (format!(" {}", verdict::level(level)), tone(verdict::tone(level)))
-    })
+    said.map_or_else(
+        || (format!(" {}", dash()), PLAIN),
+        |level| (format!(" {}", verdict::level(level)), tone(verdict::tone(level))),
+    )
 }
