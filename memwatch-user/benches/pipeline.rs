@@ -1,6 +1,6 @@
 //! How many collections a second go through the pipeline, from the collection to the verdict, by replay.
 //!
-//! A recorded process is repeated with time running on, so that the ring of valleys is full for most of the run.
+//! A recorded process is repeated with time running on, to seventeen hours, so the ring of valleys is full for most of it.
 
 use std::{hint::black_box, time::Duration};
 
@@ -12,7 +12,7 @@ use memwatch_user::{
 };
 
 const TRACE: &str = include_str!("../tests/traces/debug-fixed.csv");
-const REPEATS: u64 = 100;
+const REPEATS: u64 = 400;
 const OLD: Circumstances = Circumstances { age: Duration::from_secs(3600), lost_share: 0.0 };
 
 fn pipeline(c: &mut Criterion) {

@@ -1,6 +1,5 @@
 //! Cargo as the verbs call it.
 
-use std::env;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
@@ -9,14 +8,15 @@ use serde_json::Value;
 use crate::repo;
 use crate::run::{Cmd, cmd};
 
-/// The cargo that runs us, in the top directory.
+/// Cargo, in the top directory. It always builds the eBPF object: leaving it out for one command and not for the next
+/// would compile the collector anew each time.
 pub(crate) fn cargo() -> Cmd {
-    cmd(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())).dir(repo::root())
+    cmd("cargo").dir(repo::root()).env_remove("AYA_BUILD_SKIP")
 }
 
-/// Builds `memwatch-bpf` for release, with its eBPF object.
+/// Builds `memwatch-bpf` for release.
 pub(crate) fn build_release() -> Result<()> {
-    cargo().args(["build", "--release", "--package", "memwatch-user"]).env_remove("AYA_BUILD_SKIP").run()
+    cargo().args(["build", "--release", "--package", "memwatch-user"]).run()
 }
 
 /// Builds the tests that need a kernel, and says where their one program is.

@@ -43,7 +43,6 @@ fn build_static() -> Result<PathBuf> {
     cargo()
         .args(["build", "--release", "--package", "memwatch-user", "--target", &target])
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
-        .env_remove("AYA_BUILD_SKIP")
         .run()?;
     Ok(repo::root().join("target").join(target).join("release/memwatch-bpf"))
 }

@@ -13,7 +13,8 @@ use crate::{emit, losses, scope, threads};
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
 fn gc_enter(ctx: ProbeContext) -> u32 {
-    let (Some(hit), Some(heap), Some(reason)) = (scope::hit(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(2)) else {
+    let (Some(hit), Some(heap), Some(reason)) = (scope::hit(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(2))
+    else {
         return 0;
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
@@ -68,7 +69,10 @@ fn gc_exit(ctx: RetProbeContext) -> u32 {
     match state.end(limit) {
         Ok(mut event) => {
             event.header = emit::header(EventKind::Gc);
-            debug!(&ctx, "collection of heap {:x}: {} to {}", event.heap, event.before_bytes, event.after_bytes);
+            debug!(
+                &ctx,
+                "collection of heap {:x}: {} to {}", event.heap, event.before_bytes, event.after_bytes
+            );
             emit::event(event);
         }
         Err(loss) => losses::count(loss),

@@ -1,9 +1,6 @@
 //! Birth, death and last breath of an isolate's heap.
 
-use aya_ebpf::{
-    macros::uprobe,
-    programs::ProbeContext,
-};
+use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use aya_log_ebpf::debug;
 use memwatch_common::{
     event::{EventKind, HeapEvent, LOCATION_LEN, LimitParts, V8OutOfMemoryEvent},
@@ -40,8 +37,11 @@ fn v8_oom(ctx: ProbeContext) -> u32 {
         return 0;
     };
     debug!(&ctx, "heap {:x} is out of memory", heap);
-    let mut event =
-        V8OutOfMemoryEvent { header: emit::header(EventKind::V8OutOfMemory), heap, location: [0; LOCATION_LEN] };
+    let mut event = V8OutOfMemoryEvent {
+        header: emit::header(EventKind::V8OutOfMemory),
+        heap,
+        location: [0; LOCATION_LEN],
+    };
     if !raw::read_user_str(text, &mut event.location) {
         losses::count(LossReason::LocationUnreadable);
     }

@@ -30,7 +30,9 @@ pub enum AttachError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The kernel refused the probe.
-    #[error("cannot attach {program} at offset {file_offset:#x} of {file}: {source}; is the target still running?")]
+    #[error(
+        "cannot attach {program} at offset {file_offset:#x} of {file}: {source}; is the target still running?"
+    )]
     Attach {
         /// Which program.
         program: String,

@@ -43,7 +43,9 @@ pub enum LoadError {
     #[error("cannot load the eBPF object: {0}; `memwatch-bpf doctor` says what this host allows")]
     Load(#[from] EbpfError),
     /// A program, mostly the verifier.
-    #[error("cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows")]
+    #[error(
+        "cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows"
+    )]
     Program {
         /// Which.
         name: String,

@@ -174,10 +174,9 @@ fn pids(list: &str) -> Result<Vec<u32>, Usage> {
 }
 
 fn pid(text: &str) -> Result<u32, Usage> {
-    let number: i128 = text
-        .trim()
-        .parse()
-        .map_err(|_| Usage(format!("--pid {}: not a number; `pgrep node` lists candidates", text.escape_debug())))?;
+    let number: i128 = text.trim().parse().map_err(|_| {
+        Usage(format!("--pid {}: not a number; `pgrep node` lists candidates", text.escape_debug()))
+    })?;
     u32::try_from(number)
         .ok()
         .filter(|pid| (1..=PID_MAX).contains(pid))
@@ -202,7 +201,8 @@ fn demo(args: DemoArgs) -> Result<Demo, Usage> {
 }
 
 fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
-    let wrong = || Usage(format!("{option} {}: not a length of time, such as 90s or 1h 30m", text.escape_debug()));
+    let wrong =
+        || Usage(format!("{option} {}: not a length of time, such as 90s or 1h 30m", text.escape_debug()));
     let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
 }

@@ -12,11 +12,7 @@ pub use self::{host::checks as host_checks, process::checks as process_checks};
 use super::watch::output::has_color;
 use crate::{
     cli::job::Doctor,
-    host::{
-        features::Features,
-        kernel::Kernel,
-        rights::Rights,
-    },
+    host::{features::Features, kernel::Kernel, rights::Rights},
     report::record::SCHEMA,
 };
 

@@ -146,3 +146,51 @@ pub(super) fn mib(bytes: f64) -> String {
 pub(super) fn hourly(rate: f64) -> String {
     format!("{:.1} MiB/h", rate * 3600.0 / MIB)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::Valley;
+
+    /// Names of the gates that the heap of `ys` MiB every ten seconds does not pass.
+    fn failed(retention: f32, ys: &[f64]) -> Vec<&'static str> {
+        let valley = |(i, y): (usize, &f64)| Valley {
+            t: 10.0 * i as f64,
+            after: y * MIB,
+            retention: Some(retention),
+            ..Valley::default()
+        };
+        let valleys: Vec<Valley> = ys.iter().enumerate().map(valley).collect();
+        let shape = Shape::of(&valleys, 1e6, None).unwrap();
+        all(&shape).iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+    }
+
+    #[test]
+    fn each_gate_stops_what_it_is_there_for() {
+        for (name, retention, ys, stopped_by) in [
+            ("a leak", 0.7, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0][..], &[][..]),
+            ("a small rise", 0.7, &[10.0, 10.1, 10.2, 10.3, 10.4, 10.5], &["material"]),
+            ("a small rise of a large heap", 0.7, &[900.0, 904.0, 908.0, 912.0, 916.0], &["material"]),
+            ("churn", 0.01, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0], &["retained"]),
+            ("a fill", 0.7, &[10.0, 15.0, 20.0, 20.1, 20.2, 20.3], &["ratchet", "persistent"]),
+            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &["persistent", "spread"]),
+            ("a table that doubles", 0.7, &[10.0, 11.0, 12.0, 13.0, 22.0, 23.0, 24.0, 25.0], &[]),
+        ] {
+            assert_eq!(failed(retention, ys), stopped_by, "{name}");
+        }
+        let sawtooth = failed(0.5, &[10.0, 15.0, 20.0, 10.0, 15.0, 20.0, 10.0, 15.0]);
+        assert!(["significant", "ratchet"].iter().all(|gate| sawtooth.contains(gate)), "{sawtooth:?}");
+    }
+
+    #[test]
+    fn many_clear_points_stand_in_for_retention() {
+        let line: Vec<f64> = (0..30).map(|i| 20.0 + f64::from(i)).collect();
+        assert_eq!(failed(0.01, &line), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn an_answer_reads_as_a_sentence() {
+        let gate = Gate { name: "material", pass: false, why: "1.0 MiB on top of 20.0 MiB".to_owned() };
+        assert_eq!(gate.evidence(), "material no: 1.0 MiB on top of 20.0 MiB");
+    }
+}

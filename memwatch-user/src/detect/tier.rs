@@ -21,6 +21,10 @@ const GROWN_UP_S: f64 = 45.0;
 const MIN_LEAK_S: f64 = 30.0;
 /// The same where the growth is blatant.
 const MIN_BLATANT_S: f64 = 15.0;
+/// It may be less where the end is near: this share of the time left, but no less than [`MIN_URGENT_S`].
+const URGENT_SHARE: f64 = 0.2;
+/// See [`URGENT_SHARE`].
+const MIN_URGENT_S: f64 = 5.0;
 /// Blatant is what would use up the limit within this time: waiting costs more than being wrong.
 const BLATANT_LEFT_S: f64 = 3600.0;
 /// Where the limit is not known, blatant is this many bytes a second.
@@ -62,12 +66,15 @@ pub fn tier(shape: &Shape, gates: &[Gate], watched: f64, age: f64) -> Tier {
 
 /// Growth that cannot wait: nearly all stays, it has doubled the heap, does not slow down and ends within the hour.
 fn is_blatant(shape: &Shape) -> bool {
-    shape.span() >= MIN_BLATANT_S
+    let left = shape.seconds_left();
+    let long_enough =
+        left.map_or(MIN_BLATANT_S, |left| (left * URGENT_SHARE).clamp(MIN_URGENT_S, MIN_BLATANT_S));
+    shape.span() >= long_enough
         && shape.retention.is_some_and(|s| s > HIGH_RETENTION)
         && shape.rise() >= 16.0 * MIB
         && shape.last().1 >= 2.0 * shape.first().1
         && shape.persistence() >= 0.8
-        && shape.seconds_left().map_or(shape.trend.slope >= BLATANT_RATE, |left| left < BLATANT_LEFT_S)
+        && left.map_or(shape.trend.slope >= BLATANT_RATE, |left| left < BLATANT_LEFT_S)
 }
 
 /// Four points that rise evenly and keep what comes: 13 of 13 such were leaks in a pilot, but four are few.

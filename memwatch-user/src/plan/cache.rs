@@ -1,7 +1,7 @@
 //! Plans on disk, by build id. A cache that cannot be used is as good as an empty one.
 //!
 //! Only directories and files that are ours and that nobody else can write are believed; and even then a plan is only a
-//! hint (see [`super::check`]).
+//! hint, which the mapped file has to confirm.
 
 use std::{
     env,

@@ -162,3 +162,6 @@ fn read_byte(pid: u32, address: u64) -> io::Result<u8> {
     File::open(format!("/proc/{pid}/mem"))?.read_exact_at(&mut byte, address)?;
     Ok(byte[0])
 }
+
+#[cfg(test)]
+mod tests;

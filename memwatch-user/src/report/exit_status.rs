@@ -76,7 +76,10 @@ impl Outcome {
     /// The exit status so far. A target without any verdict counts as `inconclusive`: 0 would be a claim.
     #[must_use]
     pub fn exit_status(&self, job: Job) -> u8 {
-        let earlier = [self.earlier.leak.then_some(Level::Leak), self.earlier.inconclusive.then_some(Level::Inconclusive)];
+        let earlier = [
+            self.earlier.leak.then_some(Level::Leak),
+            self.earlier.inconclusive.then_some(Level::Inconclusive),
+        ];
         let current = self.by_pid.values().flat_map(|(_, verdicts)| levels(verdicts));
         exit_status(earlier.into_iter().flatten().chain(current), job)
     }
@@ -91,7 +94,7 @@ fn levels(verdicts: &Verdicts) -> impl Iterator<Item = Level> {
 mod tests {
     use super::*;
     use crate::report::{
-        record::{Hello, SCHEMA, Verdict},
+        record::{SCHEMA, Verdict},
         time::Time,
     };
     use Level::{Growing, Inconclusive, Leak, Stable, Suspect};
@@ -117,7 +120,7 @@ mod tests {
     fn status(steps: &[Step]) -> u8 {
         let mut outcome = Outcome::default();
         for &(pid, start, said) in steps {
-            let body = said.map_or_else(|| Body::Hello(Box::new(Hello::default())), verdict);
+            let body = said.map_or_else(|| Body::Hello(Box::default()), verdict);
             let subject = Some(Subject { pid, start_time: Time::from_unix_ms(start) });
             outcome.record(&Record { schema: SCHEMA, ts: Time::default(), subject, body });
         }

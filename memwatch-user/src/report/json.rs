@@ -43,7 +43,12 @@ mod tests {
 
     fn exec() -> Record {
         let subject = Subject { pid: 7, start_time: Time::from_unix_ms(0) };
-        Record { schema: SCHEMA, ts: Time::from_unix_ms(1), subject: Some(subject), body: Body::End(End::Exec) }
+        Record {
+            schema: SCHEMA,
+            ts: Time::from_unix_ms(1),
+            subject: Some(subject),
+            body: Body::End(End::Exec),
+        }
     }
 
     /// Takes `left` writes, then nobody reads any more.

@@ -16,9 +16,9 @@ use super::{
 /// How much is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbosity {
-    /// Verdicts, how targets end, and the summary.
+    /// Who is watched, verdicts, losses, how targets end, and the summary.
     Quiet,
-    /// And every full collection.
+    /// And everything else but what comes all the time: other collections, statistics, memory.
     #[default]
     Normal,
     /// Everything.

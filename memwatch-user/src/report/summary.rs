@@ -7,7 +7,7 @@ use super::{
     describe::{self, verdict},
     record::{Body, Level, State as Feature, Verdict},
     state::{State, target::Target},
-    text::{bytes, join, span},
+    text::{join, span},
 };
 
 /// How many targets get their paragraph; the rest, less alarming, are counted.
@@ -39,9 +39,11 @@ fn line(out: &mut String, text: &str) {
 fn paragraph(out: &mut String, target: &Target, color: bool) {
     let level = target.alarm().unwrap_or(Level::Inconclusive);
     let word = verdict::level(level).to_uppercase();
-    let title = join([format!("{} {}", target.subject.pid, target.name()).trim().to_owned(), watched(target)]);
+    let title =
+        join([format!("{} {}", target.subject.pid, target.name()).trim().to_owned(), watched(target)]);
     line(out, &format!("\n{} {title}", verdict::tone(level).paint(word, color)));
-    let mut verdicts: Vec<_> = target.verdicts.values().filter(|verdict| worth_saying(verdict, level)).collect();
+    let mut verdicts: Vec<_> =
+        target.verdicts.values().filter(|verdict| worth_saying(verdict, level)).collect();
     verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.verdict));
     for verdict in verdicts {
         say(out, verdict, target.has_several_isolates());
@@ -75,22 +77,23 @@ fn worth_saying(verdict: &Verdict, worst: Level) -> bool {
 }
 
 fn say(out: &mut String, verdict: &Verdict, several: bool) {
-    line(out, &format!("  {}", join([headline(verdict, several), verdict::time_left(verdict), verdict::confidence(verdict)])));
+    line(
+        out,
+        &format!(
+            "  {}",
+            join([headline(verdict, several), verdict::time_left(verdict), verdict::confidence(verdict)])
+        ),
+    );
     for reason in verdict::reasons(verdict) {
         line(out, &format!("    - {reason}"));
     }
 }
 
 /// `JavaScript heap of isolate 2: leak, +11.7 MB/h (10.9 … 12.5 MB/h)`.
-#[must_use]
-pub fn headline(verdict: &Verdict, several: bool) -> String {
-    let of = match verdict.isolate {
-        Some(isolate) if several => format!(" of isolate {isolate}"),
-        _ => String::new(),
-    };
+fn headline(verdict: &Verdict, several: bool) -> String {
     let speed = verdict::speed(verdict);
     let comma = if speed.is_empty() { "" } else { ", " };
-    format!("{}{of}: {}{comma}{speed}", verdict::kind_words(verdict.kind), verdict::level(verdict.verdict))
+    format!("{}: {}{comma}{speed}", verdict::subject(verdict, several), verdict::level(verdict.verdict))
 }
 
 fn too_little(target: &Target) -> &'static str {
@@ -121,14 +124,5 @@ fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     }
     if target.hello.as_ref().is_some_and(|hello| matches!(hello.features.gc, Feature::Off(_))) {
         command("to see what is in the way", &format!("doctor --pid {pid}"));
-    }
-}
-
-/// `heap 31.0 MB of 4.1 GB`, as far as known.
-pub(super) fn heap_of_limit(size: Option<u64>, limit: Option<u64>) -> String {
-    match (size, limit) {
-        (Some(size), Some(limit)) => format!("{} of {}", bytes(size), bytes(limit)),
-        (Some(size), None) => bytes(size),
-        _ => String::new(),
     }
 }

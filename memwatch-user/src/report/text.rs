@@ -52,7 +52,13 @@ pub fn difference(before: u64, after: u64) -> String {
 pub fn axis(sizes: &[f64], step: f64) -> Vec<String> {
     let unit = size_unit(sizes.iter().copied().fold(0.0, f64::max));
     let size = unit.map_or(1.0, |(size, _)| size);
-    let decimals = if step >= size { 0 } else if step * 10.0 >= size { 1 } else { 2 };
+    let decimals = if step >= size {
+        0
+    } else if step * 10.0 >= size {
+        1
+    } else {
+        2
+    };
     sizes.iter().map(|value| format!("{:.decimals$} {}", value / size, unit_name(unit))).collect()
 }
 
@@ -82,7 +88,11 @@ const SPANS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"
 /// `45 s`, `3m 12s`, `3h 12m`, `5d 4h`: the two largest units; whole seconds.
 #[must_use]
 pub fn span(seconds: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, which is what is wanted"
+    )]
     let seconds = seconds.round() as u64;
     let Some(first) = SPANS.iter().position(|(size, _)| seconds >= *size && *size > 1) else {
         return format!("{seconds} s");
@@ -186,22 +196,28 @@ mod tests {
 
     #[test]
     fn sizes() {
-        check(bytes, &[
-            (0, "0 B"),
-            (812, "812 B"),
-            (1_000, "1.0 kB"),
-            (999_940, "999.9 kB"),
-            (999_960, "1.0 MB"),
-            (48_200_000, "48.2 MB"),
-            (4_144_000_000, "4.1 GB"),
-            (u64::MAX, "18446.7 PB"),
-        ]);
+        check(
+            bytes,
+            &[
+                (0, "0 B"),
+                (812, "812 B"),
+                (1_000, "1.0 kB"),
+                (999_940, "999.9 kB"),
+                (999_960, "1.0 MB"),
+                (48_200_000, "48.2 MB"),
+                (4_144_000_000, "4.1 GB"),
+                (u64::MAX, "18446.7 PB"),
+            ],
+        );
         check(|(a, b)| change(a, b), &[((48_200_000, 900_000), "48.2 → 0.9 MB"), ((5, 7), "5 → 7 B")]);
-        check(|(a, b)| difference(a, b), &[
-            ((48_200_000, 31_000_000), "-17.2"),
-            ((1_000_000, 2_500_000), "+1.5"),
-            ((2_000_000, 2_000_000), "+0.0"),
-        ]);
+        check(
+            |(a, b)| difference(a, b),
+            &[
+                ((48_200_000, 31_000_000), "-17.2"),
+                ((1_000_000, 2_500_000), "+1.5"),
+                ((2_000_000, 2_000_000), "+0.0"),
+            ],
+        );
     }
 
     #[test]
@@ -215,57 +231,67 @@ mod tests {
     fn rates() {
         check(rate, &[(11_700_000.0, "+11.7 MB/h"), (-950.0, "-950 B/h"), (0.0, "+0 B/h")]);
         let shown = |interval| rate_interval(interval).unwrap_or_default();
-        check(shown, &[
-            ([Some(10.9e6), Some(12.5e6)], "10.9 … 12.5 MB/h"),
-            ([Some(-0.2e6), Some(1.1e6)], "-0.2 … 1.1 MB/h"),
-            ([Some(10.9e6), None], "at least 10.9 MB/h"),
-            ([None, Some(10.9e6)], "at most 10.9 MB/h"),
-            ([None, None], ""),
-        ]);
+        check(
+            shown,
+            &[
+                ([Some(10.9e6), Some(12.5e6)], "10.9 … 12.5 MB/h"),
+                ([Some(-0.2e6), Some(1.1e6)], "-0.2 … 1.1 MB/h"),
+                ([Some(10.9e6), None], "at least 10.9 MB/h"),
+                ([None, Some(10.9e6)], "at most 10.9 MB/h"),
+                ([None, None], ""),
+            ],
+        );
     }
 
     #[test]
     fn spans() {
-        check(span, &[
-            (-1.0, "0 s"),
-            (59.4, "59 s"),
-            (59.6, "1m"),
-            (192.0, "3m 12s"),
-            (11_520.0, "3h 12m"),
-            (3_600.0, "1h"),
-            (446_400.0, "5d 4h"),
-            (8_640_000.0 + 3_600.0, "100d"),
-            (f64::NAN, "0 s"),
-        ]);
+        check(
+            span,
+            &[
+                (-1.0, "0 s"),
+                (59.4, "59 s"),
+                (59.6, "1m"),
+                (192.0, "3m 12s"),
+                (11_520.0, "3h 12m"),
+                (3_600.0, "1h"),
+                (446_400.0, "5d 4h"),
+                (8_640_000.0 + 3_600.0, "100d"),
+                (f64::NAN, "0 s"),
+            ],
+        );
         let shown = |interval| span_interval(interval).unwrap_or_default();
-        check(shown, &[
-            ([Some(10_680.0), Some(12_600.0)], "2h 58m … 3h 30m"),
-            ([Some(60.0), Some(60.2)], "1m"),
-            ([Some(60.0), None], "at least 1m"),
-            ([None, Some(60.0)], "at most 1m"),
-            ([None, None], ""),
-        ]);
+        check(
+            shown,
+            &[
+                ([Some(10_680.0), Some(12_600.0)], "2h 58m … 3h 30m"),
+                ([Some(60.0), Some(60.2)], "1m"),
+                ([Some(60.0), None], "at least 1m"),
+                ([None, Some(60.0)], "at most 1m"),
+                ([None, None], ""),
+            ],
+        );
         check(pause, &[(850, "850 µs"), (12_345, "12.3 ms"), (999_960, "1.00 s"), (1_240_000, "1.24 s")]);
         check(percent, &[(0.008, "0.8 %"), (0.0996, "10 %"), (0.62, "62 %")]);
     }
 
     #[test]
     fn foreign_text_is_harmless_and_short() {
-        check(escape_untrusted, &[
-            ("node server.js", "node server.js"),
-            ("größe 漢字 🚀", "größe 漢字 🚀"),
-            ("\x1b]0;owned\x07", "\\u{1b}]0;owned\\u{7}"),
-            ("a\nb\tc\r", "a\\u{a}b\\u{9}c\\u{d}"),
-            ("\u{9b}31m", "\\u{9b}31m"),
-            ("exe\u{202e}gpj", "exe\\u{202e}gpj"),
-            ("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}"),
-        ]);
-        check(|text| escape_to(text, 5), &[
-            ("12345", "12345"),
-            ("123456", "1234…"),
-            ("123\x1b", "123…"),
-            ("漢漢漢漢漢漢", "漢漢漢漢…"),
-        ]);
+        check(
+            escape_untrusted,
+            &[
+                ("node server.js", "node server.js"),
+                ("größe 漢字 🚀", "größe 漢字 🚀"),
+                ("\x1b]0;owned\x07", "\\u{1b}]0;owned\\u{7}"),
+                ("a\nb\tc\r", "a\\u{a}b\\u{9}c\\u{d}"),
+                ("\u{9b}31m", "\\u{9b}31m"),
+                ("exe\u{202e}gpj", "exe\\u{202e}gpj"),
+                ("zero\u{200b}width\u{feff}", "zero\\u{200b}width\\u{feff}"),
+            ],
+        );
+        check(
+            |text| escape_to(text, 5),
+            &[("12345", "12345"), ("123456", "1234…"), ("123\x1b", "123…"), ("漢漢漢漢漢漢", "漢漢漢漢…")],
+        );
         assert_eq!(escape_untrusted(&"x".repeat(1 << 20)).chars().count(), LONGEST);
     }
 }

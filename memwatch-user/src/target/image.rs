@@ -102,14 +102,23 @@ pub fn of_program(path: &Path) -> Option<Image> {
 fn library(process: &Process, exe: &Path) -> Result<Image, TargetError> {
     let pid = process.id.pid;
     let maps = mappings(process)?;
-    let is_node = |mapping: &&Mapping| mapping.file_name().starts_with(NODE_LIBRARY.as_bytes());
-    let Some(mapping) = maps.iter().find(is_node) else {
+    let is_named = |mapping: &&Mapping| mapping.file_name().starts_with(NODE_LIBRARY.as_bytes());
+    // It has another name if it was renamed while it ran.
+    let is_inside = |mapping: &&Mapping| mapping.offset == 0 && is_node_library(process, mapping);
+    let Some(mapping) = maps.iter().find(is_named).or_else(|| maps.iter().find(is_inside)) else {
         let (comm, exe) = (process.comm.clone(), shown(exe));
         return Err(TargetError::NotNode { pid, comm, exe });
     };
     let open_path = library_path(process, mapping)?;
     let elf = open(process, &open_path)?;
     image(process, open_path, &mapping.path, elf)
+}
+
+/// Whether a mapped file exports Node and V8 and calls itself Node's library; addons only import from it.
+fn is_node_library(process: &Process, mapping: &Mapping) -> bool {
+    let elf = library_path(process, mapping).ok().and_then(|path| Elf::open(&path).ok());
+    let marks = elf.and_then(|elf| elf.dynamic_names_contain([NODE_MARK, V8_MARK, NODE_LIBRARY]).ok());
+    marks == Some([true; 3])
 }
 
 /// The link in map_files leads to the mapped inode whatever has become of its name; it takes a capability. The name seen

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -25,7 +26,10 @@ pub(super) struct Script(PathBuf);
 impl Script {
     /// Writes a script that runs the command in the top directory, with an environment of its own.
     pub(super) fn write(command: &str) -> Result<Self> {
-        let path = repo::cache().join(format!("vm/guest.{}.sh", std::process::id()));
+        // The probe for an accelerator has a script of its own while the real one waits.
+        static WRITTEN: AtomicU32 = AtomicU32::new(0);
+        let n = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let path = repo::cache().join(format!("vm/guest.{}.{n}.sh", std::process::id()));
         fs::write(&path, script(command)).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self(path))
     }

@@ -37,7 +37,7 @@ fn fill(tree: &Path, above: &Path, kernel: &str) -> Result<()> {
         fs::create_dir_all(tree.join(made))?;
     }
     fs::copy("/bin/busybox", tree.join("bin/busybox")).context("busybox-static is not installed")?;
-    for (n, module) in in_order(above, kernel)?.iter().enumerate() {
+    for (n, module) in in_order(above, kernel).iter().enumerate() {
         add_module(module, &tree.join("modules").join(format!("{n:02}.ko")))?;
     }
     fs::write(tree.join("init"), INIT)?;
@@ -45,18 +45,26 @@ fn fill(tree: &Path, above: &Path, kernel: &str) -> Result<()> {
 }
 
 /// The files of the modules, each after those it depends on.
-fn in_order(above: &Path, kernel: &str) -> Result<Vec<PathBuf>> {
-    let show = ["--show-depends", "--set-version", kernel, "--all"];
-    let shown = cmd("/sbin/modprobe").arg("-d").arg(above).args(show).args(MODULES).ask()?;
-    let mut files: Vec<PathBuf> = Vec::new();
-    for file in
-        shown.lines().filter_map(|line| line.strip_prefix("insmod ")).map(|line| PathBuf::from(line.trim()))
-    {
+fn in_order(above: &Path, kernel: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for file in MODULES.iter().flat_map(|module| with_dependencies(above, kernel, module)) {
         if !files.contains(&file) {
             files.push(file);
         }
     }
-    Ok(files)
+    files
+}
+
+/// None for a module that is built in: since 7.0 the list of those is in another package, so that modprobe knows no
+/// more than that there is no file. If one is missing in earnest, `init.sh` says so.
+fn with_dependencies(above: &Path, kernel: &str, module: &str) -> Vec<PathBuf> {
+    let show = ["--show-depends", "--set-version", kernel, module];
+    let shown = cmd("/sbin/modprobe").arg("-d").arg(above).args(show).ask().unwrap_or_default();
+    shown
+        .lines()
+        .filter_map(|line| line.strip_prefix("insmod "))
+        .map(|line| PathBuf::from(line.trim()))
+        .collect()
 }
 
 /// Unpacked: busybox hands a module to the kernel as it is.

@@ -89,7 +89,9 @@ impl Attachments {
     /// `pid` needs no probes any more. What nobody needs is detached, in a thread of its own because the kernel takes
     /// its time.
     pub(super) fn release(&mut self, pid: u32) {
-        for (_, unused) in self.live.extract_if(.., |_, live| live.users.remove(&pid) && live.users.is_empty()) {
+        for (_, unused) in
+            self.live.extract_if(.., |_, live| live.users.remove(&pid) && live.users.is_empty())
+        {
             thread::spawn(move || detach_all([unused.attachment]));
         }
     }
@@ -99,7 +101,13 @@ impl Attachments {
         detach_all(self.live.into_values().map(|live| live.attachment));
     }
 
-    fn attach(&self, kernel: &mut Kernel, key: Key, file: &Path, plan: &Plan) -> Result<Attachment, NoProbes> {
+    fn attach(
+        &self,
+        kernel: &mut Kernel,
+        key: Key,
+        file: &Path,
+        plan: &Plan,
+    ) -> Result<Attachment, NoProbes> {
         let number = self.free_number().ok_or(NoProbes::TooMany)?;
         kernel.set_heap_layout(number, plan.heap_layout()).map_err(AttachError::from)?;
         let places: Vec<Place<'_>> = plan

@@ -11,7 +11,11 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
 };
 
-use crate::{bpf::{raw, ring::Ring}, model::ProcessId, target::process};
+use crate::{
+    bpf::{raw, ring::Ring},
+    model::ProcessId,
+    target::process,
+};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

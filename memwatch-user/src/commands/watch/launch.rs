@@ -31,9 +31,9 @@ impl Launched {
         if stdout_is_taken {
             command.stdout(Stdio::from(std::io::stderr().as_fd().try_clone_to_owned()?));
         }
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}: is it installed and on the PATH?", program.display()))?;
+        let child = command.spawn().with_context(|| {
+            format!("cannot start {}: is it installed and on the PATH?", program.display())
+        })?;
         Ok(Self(child))
     }
 

@@ -32,13 +32,7 @@ use crate::{
         ring::{self, Ring},
     },
     cli::job::{Watch, Whom},
-    host::{
-        btf, clock,
-        features::Features,
-        kernel::Kernel as HostKernel,
-        own,
-        rights::Rights,
-    },
+    host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
     ingest,
     model::Mono,
     report::{
@@ -106,7 +100,8 @@ fn allowed(watch: &Watch) -> Result<Features> {
 
 fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
     let debug = watch.verbose > 1;
-    let task = if features.btf { btf::task_layout().unwrap_or(TaskLayout::UNKNOWN) } else { TaskLayout::UNKNOWN };
+    let task =
+        if features.btf { btf::task_layout().unwrap_or(TaskLayout::UNKNOWN) } else { TaskLayout::UNKNOWN };
     let mut kernel = Kernel::load(Settings { cookies: features.attach_cookie, follow_all, task, debug })?;
     for (tracepoint, reason) in kernel.attach_tracepoints() {
         log::warn!("the tracepoint {tracepoint} cannot be used, so ends are told with less detail: {reason}");

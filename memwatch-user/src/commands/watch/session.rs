@@ -119,8 +119,7 @@ impl Session {
         let factor = plan.limit_factor(pid, target.image.bias);
         let hello = hello::hello(target, plan, factor.as_ref().err());
         let semi_spaces = factor.unwrap_or(0);
-        let watched =
-            Watched::new(target.process.id, stamp, now, Duration::from_millis(age_ms), semi_spaces);
+        let watched = Watched::new(target.process.id, stamp, now, Duration::from_millis(age_ms), semi_spaces);
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         self.watched.insert(pid, Member { watched, cgroup, limit_hits });
@@ -176,7 +175,8 @@ impl Session {
 
     fn exec(&mut self, pid: u32, at: Mono) -> (Vec<Record>, Option<Adopted>) {
         let records = self.dismiss(pid, at, |_| End::Exec);
-        let adopted = if self.roster.means(pid) { self.adopt(pid) } else { Err(anyhow::anyhow!("not meant")) };
+        let adopted =
+            if self.roster.means(pid) { self.adopt(pid) } else { Err(anyhow::anyhow!("not meant")) };
         match adopted {
             Ok(adopted) => (records, Some(adopted)),
             Err(error) => {

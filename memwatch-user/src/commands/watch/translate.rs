@@ -53,9 +53,7 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
         before_bytes: collection.before_bytes,
         after_bytes: collection.after_bytes,
         compacted: collection.compacted,
-        marking_ms: collection
-            .marking_start
-            .map(|start| micros(collection.start.since(start)) / 1000),
+        marking_ms: collection.marking_start.map(|start| micros(collection.start.since(start)) / 1000),
     })
 }
 

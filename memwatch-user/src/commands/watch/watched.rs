@@ -162,7 +162,8 @@ impl Judged {
             return bodies;
         }
         let now = collection.end;
-        bodies.extend(self.isolate.memwatch.stats().map(|stats| translate::stats(&self.isolate, &stats, now)));
+        bodies
+            .extend(self.isolate.memwatch.stats().map(|stats| translate::stats(&self.isolate, &stats, now)));
         bodies.extend(leak.map(|leak| translate::leak(stamp, &self.isolate, &leak)));
         let level = self.judge(now, lost_share);
         if self.told != Some(level) {

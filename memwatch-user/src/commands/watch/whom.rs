@@ -22,9 +22,8 @@ impl Roster {
     pub(super) fn new(whom: &Whom, children: bool) -> Result<Self> {
         let selector = match whom {
             Whom::Pids(pids) => Selector::Pids(pids.clone()),
-            Whom::Name(glob) => {
-                Selector::name(glob).with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?
-            }
+            Whom::Name(glob) => Selector::name(glob)
+                .with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?,
             Whom::All => Selector::All,
             Whom::Container(id) => Selector::Container(id.clone()),
             Whom::Command(_) => Selector::Pids(Vec::new()),

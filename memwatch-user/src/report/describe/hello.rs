@@ -33,13 +33,17 @@ pub fn versions(hello: &Hello) -> String {
 /// `container 3f2a91c0d4e5`: as much of the id as `docker ps` shows; nothing outside containers.
 #[must_use]
 pub fn container(hello: &Hello) -> String {
-    hello.container.as_ref().map_or_else(String::new, |id| format!("container {}", escape_to(id.get(..12).unwrap_or(id), 40)))
+    hello
+        .container
+        .as_ref()
+        .map_or_else(String::new, |id| format!("container {}", escape_to(id.get(..12).unwrap_or(id), 40)))
 }
 
 /// `gc and heap limit on · off: external, handles (not offered by this version)`.
 #[must_use]
 pub fn features(features: &Features) -> String {
-    let on: Vec<_> = table(features).into_iter().filter(|(_, state)| **state == State::On).map(|(name, _)| name).collect();
+    let on: Vec<_> =
+        table(features).into_iter().filter(|(_, state)| **state == State::On).map(|(name, _)| name).collect();
     let on = if on.is_empty() { "nothing".to_owned() } else { on.join(", ") };
     join([format!("on: {on}"), off(features)])
 }
@@ -55,8 +59,10 @@ pub fn off(features: &Features) -> String {
             None => by_reason.push((reason, vec![name])),
         }
     }
-    let groups: Vec<_> =
-        by_reason.iter().map(|(reason, names)| format!("{} ({})", names.join(", "), escape_untrusted(reason))).collect();
+    let groups: Vec<_> = by_reason
+        .iter()
+        .map(|(reason, names)| format!("{} ({})", names.join(", "), escape_untrusted(reason)))
+        .collect();
     if groups.is_empty() { String::new() } else { format!("off: {}", groups.join("; ")) }
 }
 
@@ -125,8 +131,14 @@ mod tests {
                         external, native, js stacks, handles (not offered by this version)";
         assert_eq!(features(&some), expected);
         let on = || State::On;
-        let all =
-            Features { gc: on(), heap_limit: on(), external: on(), native: on(), js_stacks: on(), handles: on() };
+        let all = Features {
+            gc: on(),
+            heap_limit: on(),
+            external: on(),
+            native: on(),
+            js_stacks: on(),
+            handles: on(),
+        };
         assert_eq!(features(&all), "on: gc, heap limit, external, native, js stacks, handles");
     }
 }

@@ -3,11 +3,11 @@
 pub mod hello;
 pub mod verdict;
 
-pub use hello::program;
-
 use super::{
     color::Tone,
-    record::{Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Stats},
+    record::{
+        Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Stats,
+    },
     text::{self, bytes, escape_untrusted, join, pause, percent, span},
 };
 
@@ -34,9 +34,10 @@ impl Line {
 #[must_use]
 pub fn body(body: &Body, limit: Option<u64>) -> Line {
     match body {
-        Body::Hello(hello) => {
-            Line { more: vec![hello::features(&hello.features)], ..Line::new(Tone::Strong, "hello", hello::hello(hello)) }
-        }
+        Body::Hello(hello) => Line {
+            more: vec![hello::features(&hello.features)],
+            ..Line::new(Tone::Strong, "hello", hello::hello(hello))
+        },
         Body::Isolate(isolate) => Line::new(Tone::Dim, "isolate", self::isolate(isolate)),
         Body::Feature(feature) => Line::new(Tone::Warn, "feature", self::feature(feature)),
         Body::Gc(gc) => Line::new(Tone::Plain, "gc", self::gc(gc, limit)),
@@ -102,7 +103,9 @@ fn stats(stats: &Stats) -> String {
 /// The parts of the process's memory that are known, in one line.
 #[must_use]
 pub fn memory(memory: &Memory) -> String {
-    let part = |name: &str, size: Option<u64>| size.map_or_else(String::new, |size| format!("{name} {}", bytes(size)));
+    let part = |name: &str, size: Option<u64>| {
+        size.map_or_else(String::new, |size| format!("{name} {}", bytes(size)))
+    };
     let count = |name: &str, n: Option<u64>| n.map_or_else(String::new, |n| format!("{n} {name}"));
     join([
         part("rss", memory.rss),
@@ -171,7 +174,8 @@ pub fn end(end: &End) -> String {
 /// What was not seen, with its reasons.
 #[must_use]
 pub fn loss(loss: &Loss) -> String {
-    let reasons: Vec<_> = loss.reasons.iter().map(|(reason, n)| format!("{} {n}", escape_untrusted(reason))).collect();
+    let reasons: Vec<_> =
+        loss.reasons.iter().map(|(reason, n)| format!("{} {n}", escape_untrusted(reason))).collect();
     join([losses(loss), reasons.join(", ")])
 }
 
@@ -184,7 +188,8 @@ pub fn losses(loss: &Loss) -> String {
         (loss.malformed, "malformed"),
         (loss.unmatched, "unmatched"),
     ];
-    let counted: Vec<_> = counters.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let counted: Vec<_> =
+        counters.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     if counted.is_empty() { "nothing lost".to_owned() } else { counted.join(", ") }
 }
 
@@ -207,7 +212,9 @@ pub fn bye(bye: &Bye) -> String {
     let overhead = bye.target_overhead;
     let estimate = overhead.estimated_pct.map_or_else(
         || "cost to the targets not known".to_owned(),
-        |percent| format!("cost to the targets {} of a CPU, {} % allowed", about(percent), overhead.budget_pct),
+        |percent| {
+            format!("cost to the targets {} of a CPU, {} % allowed", about(percent), overhead.budget_pct)
+        },
     );
     let backoffs = match overhead.backoffs {
         0 => String::new(),

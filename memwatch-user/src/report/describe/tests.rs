@@ -31,7 +31,10 @@ fn every_way_to_go() {
     for (how, expected) in [
         (r#""how":"exit","code":0"#, "exited with code 0"),
         (r#""how":"signal","signal":9,"name":"SIGKILL""#, "killed by SIGKILL (9)"),
-        (r#""how":"oom-kill","scope":"cgroup""#, "killed by the kernel's OOM killer: its cgroup was out of memory"),
+        (
+            r#""how":"oom-kill","scope":"cgroup""#,
+            "killed by the kernel's OOM killer: its cgroup was out of memory",
+        ),
         (r#""how":"oom-kill","scope":null"#, "killed by the kernel's OOM killer"),
         (
             r#""how":"v8-out-of-memory","isolate":2,"location":"Reached heap limit""#,

@@ -82,6 +82,16 @@ fn clock(verdict: &Verdict) -> String {
     crate::report::lines::clock(verdict.since)
 }
 
+/// `JavaScript heap of isolate 2`; the isolate only if there are `several`.
+#[must_use]
+pub fn subject(verdict: &Verdict, several: bool) -> String {
+    let isolate = verdict
+        .isolate
+        .filter(|_| several)
+        .map_or_else(String::new, |isolate| format!(" of isolate {isolate}"));
+    format!("{}{isolate}", kind_words(verdict.kind))
+}
+
 /// `+11.7 MB/h (10.9 … 12.5 MB/h)`.
 #[must_use]
 pub fn speed(verdict: &Verdict) -> String {
@@ -119,14 +129,17 @@ const FRAMES: usize = 3;
 
 fn site(site: &Site) -> String {
     let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
-    let size = format!("{} {} ({} samples)", bytes(site.bytes), escape_untrusted(&site.measure), site.n);
-    format!("{} of the growth, {size}: {}", percent(site.share), frames.join(" ← "))
+    let measured = format!("{} {} ({} samples)", bytes(site.bytes), escape_untrusted(&site.measure), site.n);
+    format!("{} of the growth, {measured}: {}", percent(site.share), frames.join(" ← "))
 }
 
 fn frame(frame: &Frame) -> String {
     let function = frame.function.as_deref().map_or_else(|| "?".to_owned(), escape_untrusted);
     let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
-    frame.file.as_deref().map_or_else(|| function.clone(), |file| format!("{function} {}{line}", escape_untrusted(file)))
+    frame
+        .file
+        .as_deref()
+        .map_or_else(|| function.clone(), |file| format!("{function} {}{line}", escape_untrusted(file)))
 }
 
 #[cfg(test)]
@@ -147,9 +160,12 @@ mod tests {
             "leak js-heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in at least 2h 58m · confidence 0.999 · \
              since 23:10:00Z"
         );
-        assert_eq!(reasons(&verdict), [
-            "5 of 5 rose\\u{1b}[2J",
-            "62 % of the growth, 7.3 MB live (120 samples): handler /srv/app/server.js:42 ← ?",
-        ]);
+        assert_eq!(
+            reasons(&verdict),
+            [
+                "5 of 5 rose\\u{1b}[2J",
+                "62 % of the growth, 7.3 MB live (120 samples): handler /srv/app/server.js:42 ← ?",
+            ]
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The heap of one isolate over time: sizes before and after collections as dots, the base after mark-compacts as a
-//! line, the limit if it is near.
+//! The heap of one isolate over time: up by allocation and down by collections as a faint line, the base after
+//! mark-compacts as a bright one, the limit if it is near.
 
 use ratatui::{
     buffer::Buffer,
@@ -10,12 +10,11 @@ use ratatui::{
     widgets::{Axis, Chart, Dataset, GraphType, Widget},
 };
 
-use super::style::{BASE, DIM, DOTS, LIMIT, PLAIN, STRONG, section};
+use super::style::{BASE, DIM, HEAP, LIMIT, PLAIN, STRONG, section};
 use crate::report::{
     lines::clock,
     state::{isolate::Isolate, seconds_between, target::Target},
-    summary::heap_of_limit,
-    text::{axis, percent, span},
+    text::{axis, bytes, percent, span},
     time::Time,
 };
 
@@ -46,7 +45,7 @@ pub(super) fn render_waiting(target: &Target, now: Time, area: Rect, buffer: &mu
     block.render(area, buffer);
     let waited = span(seconds_between(target.first_seen, now));
     let lines = [
-        Line::styled(format!("waiting for the first collection for {waited}"), PLAIN),
+        Line::styled(format!("waiting for the first collection, {waited} so far"), PLAIN),
         Line::styled("V8 collects when it allocates: an idle process may take minutes", DIM),
     ];
     let top = inner.height.saturating_sub(2) / 2;
@@ -56,10 +55,11 @@ pub(super) fn render_waiting(target: &Target, now: Time, area: Rect, buffer: &mu
 }
 
 fn title(isolate: &Isolate) -> Line<'static> {
-    let heap = heap_of_limit(isolate.after(), isolate.heap_limit);
-    let share = isolate.share_of_limit().map_or_else(String::new, |share| format!(" ({})", percent(share)));
-    let name = format!(" heap of isolate {}, {} thread ", isolate.serial, isolate.role());
-    Line::from(vec![Span::styled(name, STRONG), Span::styled(format!("{heap}{share} "), PLAIN)])
+    let heap = isolate.after().map_or_else(String::new, bytes);
+    let limit = isolate.heap_limit.map_or_else(String::new, |limit| format!(" of {}", bytes(limit)));
+    let share = isolate.share_of_limit().map_or_else(String::new, |share| format!(", {}", percent(share)));
+    let name = format!(" heap of isolate {} ({}) ", isolate.serial, isolate.role());
+    Line::from(vec![Span::styled(name, STRONG), Span::styled(format!("{heap}{limit}{share} "), PLAIN)])
 }
 
 fn legend(width: u16) -> Line<'static> {
@@ -67,7 +67,7 @@ fn legend(width: u16) -> Line<'static> {
         return Line::default();
     }
     let item = |mark, style, text| [Span::styled(mark, style), Span::styled(text, DIM)];
-    let items = [item(" ━━", BASE, " base "), item(" ⡇", DOTS, " before/after ")];
+    let items = [item(" ━━", BASE, " base "), item("╱╲", HEAP, " heap ")];
     Line::from(items.into_iter().flatten().collect::<Vec<_>>())
 }
 
@@ -80,7 +80,8 @@ fn times(start: Time, seconds: f64) -> Vec<String> {
 /// What is drawn: seconds since the first collection, bytes.
 struct Lines {
     seconds: f64,
-    dots: Vec<(f64, f64)>,
+    /// From collection to collection: up to the size before, down to the size after.
+    heap: Vec<(f64, f64)>,
     base: Vec<(f64, f64)>,
     limit: Vec<(f64, f64)>,
     lowest: f64,
@@ -91,15 +92,18 @@ impl Lines {
     fn of(isolate: &Isolate, seconds: f64) -> Self {
         let seconds = seconds.max(1.0);
         let buckets = || isolate.history.buckets();
-        let dots: Vec<_> =
-            buckets().flat_map(|(at, bucket)| [bucket.low, bucket.high].map(|size| (at, size as f64))).collect();
+        let heap: Vec<_> = buckets()
+            .flat_map(|(at, bucket)| [bucket.high, bucket.low].map(|size| (at, size as f64)))
+            .collect();
         let base = buckets().filter_map(|(at, bucket)| Some((at, bucket.base? as f64))).collect();
-        let sizes = || dots.iter().map(|(_, size)| *size);
+        let sizes = || heap.iter().map(|(_, size)| *size);
         let (lowest, highest) = (sizes().fold(f64::MAX, f64::min), sizes().fold(1.0, f64::max));
-        let limit = isolate.heap_limit.map(|limit| limit as f64).filter(|limit| *limit <= highest * LIMIT_IN_SIGHT);
+        let limit =
+            isolate.heap_limit.map(|limit| limit as f64).filter(|limit| *limit <= highest * LIMIT_IN_SIGHT);
         // Dashes.
-        let limit = limit.into_iter().flat_map(|limit| (0..=60).map(move |n| (seconds * f64::from(n) / 60.0, limit)));
-        Self { seconds, limit: limit.collect(), dots, base, lowest, highest }
+        let limit =
+            limit.into_iter().flat_map(|limit| (0..=60).map(move |n| (seconds * f64::from(n) / 60.0, limit)));
+        Self { seconds, limit: limit.collect(), heap, base, lowest, highest }
     }
 
     fn datasets(&self) -> Vec<Dataset<'_>> {
@@ -107,7 +111,7 @@ impl Lines {
             Dataset::default().data(data).style(style).marker(Marker::Braille).graph_type(kind)
         };
         vec![
-            set(&self.dots, DOTS, GraphType::Scatter),
+            set(&self.heap, HEAP, GraphType::Line),
             set(&self.limit, LIMIT, GraphType::Scatter),
             set(&self.base, BASE, GraphType::Line),
         ]
@@ -116,7 +120,7 @@ impl Lines {
     fn ticks(&self, height: u16) -> Ticks {
         let highest = self.limit.first().map_or(self.highest, |(_, limit)| limit * 1.02);
         let lowest = if self.lowest > highest * FLOOR { self.lowest } else { 0.0 };
-        Ticks::of(lowest, highest, (height / 3).clamp(1, 6))
+        Ticks::of(lowest, highest, (height / 2).clamp(1, 6))
     }
 }
 
@@ -132,7 +136,8 @@ impl Ticks {
     /// From `low` to `high` in at most `most` steps of 1, 2, 2.5 or 5 times a power of ten.
     fn of(low: f64, high: f64, most: u16) -> Self {
         let power = 10_f64.powf(((high - low).max(1.0) / f64::from(most)).log10().floor());
-        let candidates = [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|factor| Self::with_step(low, high, power * factor));
+        let candidates =
+            [1.0, 2.0, 2.5, 5.0, 10.0, 20.0].map(|factor| Self::with_step(low, high, power * factor));
         let [.., widest] = &candidates;
         let widest = Self { ..*widest };
         candidates.into_iter().find(|ticks| ticks.steps <= most).unwrap_or(widest)

@@ -22,19 +22,24 @@ use crate::report::{
 pub fn draw(frame: &mut Frame<'_>, state: &State, view: &View) {
     let state = view.shown(state);
     let area = frame.area();
-    match view.target(state) {
-        Some(target) => body(frame, state, view, target),
-        None => {
-            Line::styled("memwatch-bpf", STRONG).render(area, frame.buffer_mut());
-            let middle = area.centered_vertically(Constraint::Length(1));
-            Line::styled("waiting for a process to watch", DIM).centered().render(middle, frame.buffer_mut());
-            let [_, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
-            footer::render(state, view, None, bottom, frame.buffer_mut());
-        }
+    if let Some(target) = view.target(state) {
+        body(frame, state, view, target);
+    } else {
+        nobody(frame, state, view);
     }
     if view.help {
         help::render(area, frame.buffer_mut());
     }
+}
+
+/// With `--all` or `--name` there may be nobody to watch yet.
+fn nobody(frame: &mut Frame<'_>, state: &State, view: &View) {
+    let (area, buffer) = (frame.area(), frame.buffer_mut());
+    Line::styled("memwatch-bpf", STRONG).render(area, buffer);
+    let middle = area.centered_vertically(Constraint::Length(1));
+    Line::styled("waiting for a process to watch", DIM).centered().render(middle, buffer);
+    let [_, bottom] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    footer::render(state, view, None, bottom, buffer);
 }
 
 fn body(frame: &mut Frame<'_>, state: &State, view: &View, target: &Target) {
@@ -74,16 +79,23 @@ impl Parts {
     fn of(area: Rect, n_targets: usize, target: &Target) -> Self {
         let height = area.height;
         let at_most = |n: usize, most: u16| u16::try_from(n).unwrap_or(most).min(most);
-        let list = if n_targets > 1 && height >= 10 { 1 + at_most(n_targets, (height / 6).max(2)) } else { 0 };
+        let list =
+            if n_targets > 1 && height >= 10 { 1 + at_most(n_targets, (height / 6).max(2)) } else { 0 };
         let header = if height >= 14 { 2 } else { 1 };
         let reasons = target.worst().map_or(0, |verdict| words::reasons(verdict).len());
         let verdict = 2 + at_most(reasons, height.saturating_sub(16) / 6);
         let rows = if height >= 10 { at_most(target.isolates.len(), height / 8) } else { 0 };
         let isolates = if rows == 0 { 0 } else { rows + 1 };
-        let events = if height >= 18 && !target.events.is_empty() { 1 + at_most(target.events.len(), (height / 8).min(8)) } else { 0 };
+        let events = if height >= 18 && !target.events.is_empty() {
+            1 + at_most(target.events.len(), (height / 8).min(8))
+        } else {
+            0
+        };
         let heights = [list, header, verdict].map(Constraint::Length).into_iter();
-        let heights = heights.chain([Constraint::Fill(1)]).chain([isolates, events, 1].map(Constraint::Length));
-        let [targets, header, verdict, chart, isolates, events, footer] = Layout::vertical(heights).areas(area);
+        let heights =
+            heights.chain([Constraint::Fill(1)]).chain([isolates, events, 1].map(Constraint::Length));
+        let [targets, header, verdict, chart, isolates, events, footer] =
+            Layout::vertical(heights).areas(area);
         Self { targets, header, verdict, chart, isolates, events, footer }
     }
 }

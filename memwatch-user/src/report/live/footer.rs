@@ -54,7 +54,8 @@ fn width(line: &Line<'_>) -> u16 {
 }
 
 fn keys(state: &State, view: &View, target: Option<&Target>) -> Line<'static> {
-    let mut keys = vec![("q", "quit"), ("?", "help"), ("p", if view.frozen.is_some() { "go on" } else { "pause" })];
+    let mut keys =
+        vec![("q", "quit"), ("?", "help"), ("p", if view.frozen.is_some() { "go on" } else { "pause" })];
     if target.is_some_and(|target| target.isolates.len() > 1) {
         keys.push(("←→", "isolate"));
     }
@@ -66,17 +67,17 @@ fn keys(state: &State, view: &View, target: Option<&Target>) -> Line<'static> {
         let style = tone(Tone::Warn).add_modifier(Modifier::REVERSED);
         line.spans.extend([Span::styled(format!(" PAUSED {} ", clock(state.now)), style), Span::raw(" ")]);
     }
-    let items = keys.into_iter().flat_map(|(key, what)| [Span::styled(key, STRONG), Span::styled(format!(" {what}  "), DIM)]);
+    let items = keys
+        .into_iter()
+        .flat_map(|(key, what)| [Span::styled(key, STRONG), Span::styled(format!(" {what}  "), DIM)]);
     line.spans.extend(items);
     line
 }
 
 fn seen(target: Option<&Target>) -> (String, ratatui::style::Style) {
     let Some(target) = target else { return (String::new(), PLAIN) };
-    let complete = Loss { unmatched: 0, reasons: target.loss.reasons.clone(), ..target.loss } == Loss {
-        reasons: target.loss.reasons.clone(),
-        ..Loss::default()
-    };
+    let complete = Loss { unmatched: 0, reasons: target.loss.reasons.clone(), ..target.loss }
+        == Loss { reasons: target.loss.reasons.clone(), ..Loss::default() };
     (describe::losses(&target.loss), if complete { DIM } else { tone(Tone::Warn) })
 }
 

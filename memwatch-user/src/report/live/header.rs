@@ -37,6 +37,7 @@ fn second(target: &Target, now: Time, width: u16) -> ratatui::text::Line<'static
     let off = about(target, |hello| hello::off(&hello.features));
     let blind = target.hello.as_ref().is_some_and(|hello| hello.features.gc != State::On);
     // What this version does not offer can wait; that collections cannot be seen cannot.
-    let pieces = if blind { [(off, tone(Tone::Warn)), (memory, PLAIN)] } else { [(memory, PLAIN), (off, DIM)] };
+    let pieces =
+        if blind { [(off, tone(Tone::Warn)), (memory, PLAIN)] } else { [(memory, PLAIN), (off, DIM)] };
     fit([(watched, PLAIN)].into_iter().chain(pieces), width)
 }

@@ -9,14 +9,15 @@ use ratatui::{
 
 use super::style::STRONG;
 
-const TEXT: [(&str, &str); 18] = [
+const TEXT: [(&str, &str); 19] = [
     ("q Esc Ctrl-C", "quit; the summary stays on the terminal"),
     ("↑ ↓ Tab j k", "choose the process"),
     ("← → h l", "choose the isolate"),
     ("p Space", "stop and go on drawing; watching goes on"),
     ("", ""),
+    ("full/rest", "mark-compacts, and every other collection"),
     ("base", "heap after a full collection: what is alive"),
-    ("before/after", "heap before and after every collection"),
+    ("heap", "up by allocation, down by collections"),
     ("used", "heap after the last collection, of its limit"),
     ("in gc", "share of the time spent in collections"),
     ("trend", "recent base against the long-term one"),
@@ -33,7 +34,9 @@ const TEXT: [(&str, &str); 18] = [
 pub(super) fn render(area: Rect, buffer: &mut Buffer) {
     let lines: Vec<_> = TEXT
         .iter()
-        .map(|(word, meaning)| Line::from(vec![Span::styled(format!("{word:<14}"), STRONG), Span::raw(*meaning)]))
+        .map(|(word, meaning)| {
+            Line::from(vec![Span::styled(format!("{word:<14}"), STRONG), Span::raw(*meaning)])
+        })
         .collect();
     let height = u16::try_from(TEXT.len()).unwrap_or(u16::MAX) + 2;
     let popup = area.centered(

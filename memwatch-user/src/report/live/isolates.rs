@@ -29,22 +29,27 @@ pub(super) fn render(target: &Target, selected: Option<u32>, area: Rect, buffer:
     table(&columns(), &rows, at, area, buffer);
 }
 
-const fn column<'a>(title: &'static str, width: u16, rank: u8, cell: fn(&Row<'a>) -> Piece) -> Column<Row<'a>> {
+const fn column<'a>(
+    title: &'static str,
+    width: u16,
+    rank: u8,
+    cell: fn(&Row<'a>) -> Piece,
+) -> Column<Row<'a>> {
     Column { title, width, right: true, rank, cell }
 }
 
 fn columns<'a>() -> [Column<Row<'a>>; 12] {
     [
-        Column { right: false, ..column("  isolate", 11, 0, name) },
+        Column { right: false, ..column(" isolate", 9, 0, name) },
         column("thread", 8, 10, |row| (row.isolate.thread.to_string(), PLAIN)),
-        column("full/other", 10, 4, |row| (format!("{}/{}", row.isolate.full, row.isolate.other), PLAIN)),
-        column("last collection", 17, 3, last),
+        column("full/rest", 9, 4, |row| (format!("{}/{}", row.isolate.full, row.isolate.other), PLAIN)),
+        column("last collection", 16, 3, last),
         column("base", 8, 1, |row| (row.isolate.base().map_or_else(dash, bytes), PLAIN)),
         column("min … max base", 19, 12, range),
         column("limit", 9, 11, |row| (row.isolate.heap_limit.map_or_else(dash, bytes), PLAIN)),
-        column("used", 6, 5, used),
-        column("p50/p99/max ms", 15, 6, pauses),
-        column("in gc", 6, 7, share),
+        column("used", 5, 5, used),
+        column("p50/p99/max", 13, 6, pauses),
+        column("in gc", 5, 7, share),
         column("trend", 7, 2, trend),
         Column { right: false, ..column(" verdict", 14, 9, level) },
     ]
@@ -57,7 +62,7 @@ fn dash() -> String {
 fn name(row: &Row<'_>) -> Piece {
     let mark = if row.selected { "▸" } else { " " };
     let role = if row.isolate.gone { "gone" } else { row.isolate.role() };
-    (format!("{mark} {} {role}", row.isolate.serial), if row.isolate.gone { DIM } else { PLAIN })
+    (format!("{mark}{} {role}", row.isolate.serial), if row.isolate.gone { DIM } else { PLAIN })
 }
 
 fn last(row: &Row<'_>) -> Piece {
@@ -86,9 +91,11 @@ fn used(row: &Row<'_>) -> Piece {
 }
 
 fn pauses(row: &Row<'_>) -> Piece {
-    let ms = |us: u64| if us < 9_950 { format!("{:.1}", us as f64 / 1e3) } else { format!("{:.0}", us as f64 / 1e3) };
+    let ms = |us: u64| {
+        if us < 9_950 { format!("{:.1}", us as f64 / 1e3) } else { format!("{:.0}", us as f64 / 1e3) }
+    };
     let text = row.isolate.stats.as_ref().map(|stats| stats.gc_pause_us);
-    (text.map_or_else(dash, |p| format!("{}/{}/{}", ms(p.p50), ms(p.p99), ms(p.max))), PLAIN)
+    (text.map_or_else(dash, |p| format!("{}/{}/{}ms", ms(p.p50), ms(p.p99), ms(p.max))), PLAIN)
 }
 
 fn share(row: &Row<'_>) -> Piece {
@@ -110,7 +117,8 @@ fn trend(row: &Row<'_>) -> Piece {
 
 fn level(row: &Row<'_>) -> Piece {
     let said = row.target.heap_verdict(row.isolate.serial).map(|verdict| verdict.verdict);
-    said.map_or_else(|| (format!(" {}", dash()), PLAIN), |level| {
-        (format!(" {}", verdict::level(level)), tone(verdict::tone(level)))
-    })
+    said.map_or_else(
+        || (format!(" {}", dash()), PLAIN),
+        |level| (format!(" {}", verdict::level(level)), tone(verdict::tone(level))),
+    )
 }

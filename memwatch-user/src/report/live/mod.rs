@@ -54,7 +54,10 @@ pub struct Live {
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("view", &self.view).field("changed", &self.changed).finish_non_exhaustive()
+        f.debug_struct("Live")
+            .field("view", &self.view)
+            .field("changed", &self.changed)
+            .finish_non_exhaustive()
     }
 }
 

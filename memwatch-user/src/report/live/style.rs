@@ -15,8 +15,8 @@ pub(super) const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 pub(super) const PLAIN: Style = Style::new();
 /// The base line: what the eye should follow.
 pub(super) const BASE: Style = Style::new().fg(Color::LightCyan).add_modifier(Modifier::BOLD);
-/// Sizes before and after collections.
-pub(super) const DOTS: Style = Style::new().fg(Color::DarkGray);
+/// The heap between collections.
+pub(super) const HEAP: Style = Style::new().fg(Color::DarkGray);
 /// The heap's limit.
 pub(super) const LIMIT: Style = Style::new().fg(Color::LightRed);
 /// Lines between sections.
@@ -35,7 +35,11 @@ pub(super) const fn tone(tone: Tone) -> Style {
 
 /// A rule across the screen with a title, above a section.
 pub(super) fn section(title: Line<'_>) -> Block<'_> {
-    Block::new().borders(Borders::TOP).border_style(RULE).title(title)
+    Block::new()
+        .borders(Borders::TOP)
+        .border_style(RULE)
+        .title_style(Style::new().fg(Color::Reset))
+        .title(title)
 }
 
 /// A piece of a line.
@@ -76,9 +80,13 @@ mod tests {
     #[test]
     fn pieces_fit() {
         let pieces = || ["one", "", "twenty two", "three"].map(|text| (text.to_owned(), PLAIN));
-        for (width, expected) in
-            [(80, "one · twenty two · three"), (20, "one · twenty two"), (14, "one · twenty …"), (4, "one"), (3, "")]
-        {
+        for (width, expected) in [
+            (80, "one · twenty two · three"),
+            (20, "one · twenty two"),
+            (14, "one · twenty …"),
+            (4, "one"),
+            (3, ""),
+        ] {
             assert_eq!(fit(pieces(), width).to_string(), expected, "{width}");
         }
         assert_eq!(cut("漢字漢字".into(), 5), "漢字…");

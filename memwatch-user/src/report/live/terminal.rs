@@ -10,7 +10,9 @@ use std::{
 
 use crossterm::{
     cursor, execute, queue,
-    terminal::{self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen},
+    terminal::{
+        self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    },
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 

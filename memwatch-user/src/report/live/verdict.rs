@@ -41,7 +41,16 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
     let badge = badge(&words::level(verdict.verdict).to_uppercase(), tone(words::tone(verdict.verdict)));
     let left = width.saturating_sub(u16::try_from(badge.width()).unwrap_or(width) + 1);
     let mut first = Line::from(vec![badge, Span::raw(" ")]);
-    first.spans.extend(fit([(subject(target, verdict), STRONG), (words::speed(verdict), STRONG)], left).spans);
+    first.spans.extend(
+        fit(
+            [
+                (words::subject(verdict, target.has_several_isolates()), STRONG),
+                (words::speed(verdict), STRONG),
+            ],
+            left,
+        )
+        .spans,
+    );
     let time_left = words::time_left(verdict);
     let urgent = if verdict.verdict >= Level::Suspect { Tone::Bad } else { Tone::Plain };
     let second = [
@@ -55,18 +64,18 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
     [first, fit(second, width)].into_iter().chain(reasons).collect()
 }
 
-fn subject(target: &Target, verdict: &Verdict) -> String {
-    let of = match verdict.isolate {
-        Some(isolate) if target.has_several_isolates() => format!(" of isolate {isolate}"),
-        _ => String::new(),
-    };
-    format!("{}{of}", words::kind_words(verdict.kind))
-}
-
 /// `also: file descriptors growing`: the other verdicts that are not good news.
 fn others(target: &Target, shown: &Verdict) -> String {
-    let alarming = target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Growing && *verdict != shown);
-    let named: Vec<_> =
-        alarming.map(|verdict| format!("{} {}", subject(target, verdict), words::level(verdict.verdict))).collect();
+    let alarming =
+        target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Growing && *verdict != shown);
+    let named: Vec<_> = alarming
+        .map(|verdict| {
+            format!(
+                "{} {}",
+                words::subject(verdict, target.has_several_isolates()),
+                words::level(verdict.verdict)
+            )
+        })
+        .collect();
     if named.is_empty() { String::new() } else { format!("also: {}", named.join(", ")) }
 }

@@ -76,7 +76,10 @@ impl View {
         let known = |serial: Option<u32>| serial.and_then(|serial| target.isolates.get(&serial));
         let worst = || target.worst().and_then(|verdict| verdict.isolate);
         let alive = || target.isolates.values().find(|isolate| !isolate.gone);
-        known(self.isolate).or_else(|| known(worst())).or_else(alive).or_else(|| target.isolates.values().next())
+        known(self.isolate)
+            .or_else(|| known(worst()))
+            .or_else(alive)
+            .or_else(|| target.isolates.values().next())
     }
 
     fn move_target(&mut self, state: &State, by: isize) {

@@ -45,7 +45,10 @@ impl State {
             self.bye = Some(bye.clone());
         }
         let Some(subject) = record.subject else { return };
-        self.targets.entry(subject).or_insert_with(|| Target::new(subject, record.ts)).record(record.ts, &record.body);
+        self.targets
+            .entry(subject)
+            .or_insert_with(|| Target::new(subject, record.ts))
+            .record(record.ts, &record.body);
         if matches!(record.body, Body::End(_)) {
             self.forget();
         }
@@ -61,7 +64,9 @@ impl State {
         if ended.clone().count() <= MAX_ENDED {
             return;
         }
-        if let Some(least) = ended.min_by_key(|target| (target.alarm(), target.last_seen)).map(|target| target.subject) {
+        if let Some(least) =
+            ended.min_by_key(|target| (target.alarm(), target.last_seen)).map(|target| target.subject)
+        {
             self.targets.remove(&least);
             self.forgotten += 1;
         }
@@ -71,7 +76,9 @@ impl State {
     #[must_use]
     pub fn by_trouble(&self) -> Vec<&Target> {
         let mut targets: Vec<_> = self.targets.values().collect();
-        targets.sort_by_key(|target| (std::cmp::Reverse(target.alarm()), target.ended.is_some(), target.subject));
+        targets.sort_by_key(|target| {
+            (std::cmp::Reverse(target.alarm()), target.ended.is_some(), target.subject)
+        });
         targets
     }
 

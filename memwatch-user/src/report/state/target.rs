@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use super::isolate::Isolate;
 use crate::report::{
     describe,
-    record::{Body, End, Feature, Governor, Hello, IsolateState, Kind, Level, Loss, Memory, State, Subject, Verdict},
+    record::{
+        Body, End, Feature, Governor, Hello, IsolateState, Kind, Level, Loss, Memory, State, Subject, Verdict,
+    },
     text::escape_to,
     time::Time,
 };
@@ -152,9 +154,9 @@ impl Target {
     #[must_use]
     pub fn worst(&self) -> Option<&Verdict> {
         let rate = |verdict: &Verdict| verdict.rate_bytes_per_hour.unwrap_or(f64::MIN);
-        self.verdicts
-            .values()
-            .max_by(|a, b| a.verdict.cmp(&b.verdict).then(rate(a).total_cmp(&rate(b))).then(b.isolate.cmp(&a.isolate)))
+        self.verdicts.values().max_by(|a, b| {
+            a.verdict.cmp(&b.verdict).then(rate(a).total_cmp(&rate(b))).then(b.isolate.cmp(&a.isolate))
+        })
     }
 
     /// How alarming it is; a process without a verdict is the least.
@@ -184,7 +186,7 @@ impl Target {
     /// What to call it, for example `node server.js`; harmless and short.
     #[must_use]
     pub fn name(&self) -> String {
-        escape_to(&self.hello.as_ref().map_or_else(String::new, describe::program), 60)
+        escape_to(&self.hello.as_ref().map_or_else(String::new, describe::hello::program), 60)
     }
 }
 
@@ -211,7 +213,13 @@ mod tests {
     }
 
     fn isolate(isolate: u32, state: IsolateState) -> Body {
-        Body::Isolate(record::Isolate { isolate, state, thread: isolate, worker: isolate > 1, heap_limit: None })
+        Body::Isolate(record::Isolate {
+            isolate,
+            state,
+            thread: isolate,
+            worker: isolate > 1,
+            heap_limit: None,
+        })
     }
 
     #[test]
