@@ -12,6 +12,8 @@
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols.
 //! - [`output`]: help, JSON Lines and plain lines.
+//! - [`doctor`]: what is allowed here, each line with its fix.
+//! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -22,6 +24,8 @@ mod builds;
 mod compare;
 mod containers;
 mod core;
+mod demo;
+mod doctor;
 mod endings;
 mod exactness;
 mod golden;
