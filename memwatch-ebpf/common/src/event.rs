@@ -170,21 +170,3 @@ pub struct ProcessEvent {
     pub code_known: u32,
 }
 const _: () = assert!(size_of::<ProcessEvent>() == 32);
-
-#[cfg(feature = "user")]
-mod pod {
-    //! `aya::Pod`, by which the collector may read a record from the ring buffer's bytes.
-
-    use super::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent};
-
-    // SAFETY: `repr(C)`, integers only, no padding (the sizes are asserted beside the types): every bit pattern is valid.
-    unsafe impl aya::Pod for EventHeader {}
-    // SAFETY: as for `EventHeader`.
-    unsafe impl aya::Pod for GcEvent {}
-    // SAFETY: as for `EventHeader`.
-    unsafe impl aya::Pod for HeapEvent {}
-    // SAFETY: as for `EventHeader`.
-    unsafe impl aya::Pod for V8OutOfMemoryEvent {}
-    // SAFETY: as for `EventHeader`.
-    unsafe impl aya::Pod for ProcessEvent {}
-}

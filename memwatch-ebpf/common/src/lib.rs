@@ -14,6 +14,8 @@ pub mod collection;
 pub mod event;
 pub mod loss;
 pub mod names;
+#[cfg(feature = "user")]
+mod pod;
 pub mod target;
 
 /// Bumped whenever a struct, a code or a name here changes its meaning; the collector refuses an object with another.

@@ -53,17 +53,3 @@ impl TaskLayout {
     /// The layout on a kernel without BTF.
     pub const UNKNOWN: Self = Self { tgid: NO_OFFSET, exit_code: NO_OFFSET };
 }
-
-#[cfg(feature = "user")]
-mod pod {
-    //! `aya::Pod` for what goes into maps and globals.
-
-    use super::{HeapLayout, Target, TaskLayout};
-
-    // SAFETY: `repr(C)`, integers only, no padding (the sizes are asserted beside the types): every bit pattern is valid.
-    unsafe impl aya::Pod for Target {}
-    // SAFETY: as for `Target`.
-    unsafe impl aya::Pod for HeapLayout {}
-    // SAFETY: as for `Target`.
-    unsafe impl aya::Pod for TaskLayout {}
-}

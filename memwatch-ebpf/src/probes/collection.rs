@@ -8,7 +8,7 @@ use aya_log_ebpf::debug;
 use memwatch_common::event::{EventKind, gc_kind};
 
 use super::isolate;
-use crate::{emit, losses, scope, threads};
+use crate::{emit, losses, raw, scope, threads};
 
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
@@ -19,7 +19,7 @@ fn gc_enter(ctx: ProbeContext) -> u32 {
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
     // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
-    if let Some(loss) = state.start(emit::header(EventKind::Gc).time_ns, heap, reason as u8) {
+    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8) {
         losses::count(loss);
     }
     0

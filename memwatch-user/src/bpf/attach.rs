@@ -12,7 +12,7 @@ use aya::programs::{
     uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
 };
 
-use super::load::{Kernel, LoadError};
+use super::load::{Kernel, LoadError, in_program};
 
 /// Where one probe goes.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +41,7 @@ pub enum AttachError {
         /// In which file.
         file: String,
         /// Why.
-        source: ProgramError,
+        source: Box<ProgramError>,
     },
 }
 
@@ -98,16 +98,16 @@ impl Kernel {
                 program: place.program.to_owned(),
                 file_offset: place.file_offset,
                 file: file.display().to_string(),
-                source,
+                source: Box::new(source),
             })
     }
 
     fn loaded_uprobe(&mut self, name: &str) -> Result<&mut UProbe, LoadError> {
-        let failed = |source| LoadError::Program { name: name.to_owned(), source };
+        let failed = in_program(name);
         let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
-        let program: &mut UProbe = program.try_into().map_err(failed)?;
+        let program: &mut UProbe = program.try_into().map_err(&failed)?;
         if program.fd().is_err() {
-            program.load().map_err(failed)?;
+            program.load().map_err(&failed)?;
         }
         Ok(program)
     }

@@ -41,7 +41,7 @@ pub enum LoadError {
     Object(#[from] object::NoObject),
     /// The object as a whole, or a map.
     #[error("cannot load the eBPF object: {0}; `memwatch-bpf doctor` says what this host allows")]
-    Load(#[from] EbpfError),
+    Load(#[from] Box<EbpfError>),
     /// A program, mostly the verifier.
     #[error(
         "cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows"
@@ -50,7 +50,7 @@ pub enum LoadError {
         /// Which.
         name: String,
         /// Why.
-        source: ProgramError,
+        source: Box<ProgramError>,
     },
     /// A map that the object should have.
     #[error("the eBPF object has no {0}: it is from another build; build again")]
@@ -61,7 +61,7 @@ pub enum LoadError {
         /// Which.
         name: &'static str,
         /// Why.
-        source: MapError,
+        source: Box<MapError>,
     },
     /// Waiting for the ring buffer.
     #[error("cannot wait for the ring buffer: {0}")]
@@ -94,7 +94,7 @@ impl Kernel {
         if !settings.debug {
             loader.map_max_entries(LOG_MAP, 4096);
         }
-        Self::from_ebpf(loader.load(object::bytes()?)?)
+        Self::from_ebpf(loader.load(object::bytes()?).map_err(Box::new)?)
     }
 
     fn from_ebpf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
@@ -118,11 +118,11 @@ impl Kernel {
     }
 
     fn attach_tracepoint(&mut self, name: &'static str, tracepoint: &str) -> Result<(), LoadError> {
-        let failed = |source| LoadError::Program { name: name.to_owned(), source };
+        let failed = in_program(name);
         let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-        let program: &mut RawTracePoint = program.try_into().map_err(failed)?;
-        program.load().map_err(failed)?;
-        program.attach(tracepoint).map_err(failed)?;
+        let program: &mut RawTracePoint = program.try_into().map_err(&failed)?;
+        program.load().map_err(&failed)?;
+        program.attach(tracepoint).map_err(&failed)?;
         Ok(())
     }
 
@@ -178,6 +178,10 @@ fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
     T::try_from(map).map_err(in_map(name))
 }
 
-fn in_map(name: &'static str) -> impl Fn(MapError) -> LoadError {
-    move |source| LoadError::Map { name, source }
+pub(super) fn in_program(name: &str) -> impl Fn(ProgramError) -> LoadError {
+    move |source| LoadError::Program { name: name.to_owned(), source: Box::new(source) }
+}
+
+pub(super) fn in_map(name: &'static str) -> impl Fn(MapError) -> LoadError {
+    move |source| LoadError::Map { name, source: Box::new(source) }
 }

@@ -6,7 +6,7 @@ use memwatch_common::names::map;
 use tokio::io::unix::AsyncFd;
 
 use super::{
-    load::{Kernel, LoadError},
+    load::{Kernel, LoadError, in_map},
     raw,
 };
 
@@ -17,7 +17,7 @@ impl Ring {
     /// Opens the ring buffer of a loaded object; needs a tokio runtime. There is one reader: the second call fails.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
         let map = kernel.ebpf.take_map(map::EVENTS).ok_or(LoadError::Missing(map::EVENTS))?;
-        let ring = RingBuf::try_from(map).map_err(|source| LoadError::Map { name: map::EVENTS, source })?;
+        let ring = RingBuf::try_from(map).map_err(in_map(map::EVENTS))?;
         raw::readable(ring).map(Self).map_err(LoadError::Ring)
     }
 

@@ -8,7 +8,7 @@ const PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/tmp", "/w/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 /// The hosts that a URL may name: what the whole world can reach and what this project refers to.
-const HOSTS: [&str; 26] = [
+const HOSTS: [&str; 29] = [
     "127.0.0.1",
     "aya-rs.dev",
     "crates.io",
@@ -20,6 +20,9 @@ const HOSTS: [&str; 26] = [
     "git.kernel.org",
     "github.com",
     "json-schema.org",
+    "jsonlines.org",
+    "no-color.org",
+    "www.apache.org",
     "keepachangelog.com",
     "localhost",
     "lwn.net",

@@ -13,7 +13,7 @@ const UNSAFE: [&str; 4] = [
     "memwatch-user/src/bpf",
     "memwatch-ebpf/src/raw.rs",
     "memwatch-ebpf/src/maps.rs",
-    "memwatch-ebpf/common/src/target.rs",
+    "memwatch-ebpf/common/src/pod.rs",
 ];
 
 /// Checks header, length and unsafe code.

@@ -89,10 +89,13 @@ impl Attachments {
     /// `pid` needs no probes any more. What nobody needs is detached, in a thread of its own because the kernel takes
     /// its time.
     pub(super) fn release(&mut self, pid: u32) {
-        for (_, unused) in
-            self.live.extract_if(.., |_, live| live.users.remove(&pid) && live.users.is_empty())
-        {
-            thread::spawn(move || detach_all([unused.attachment]));
+        let unused: Vec<Key> = self
+            .live
+            .iter_mut()
+            .filter_map(|(key, live)| (live.users.remove(&pid) && live.users.is_empty()).then_some(*key))
+            .collect();
+        for live in unused.iter().filter_map(|key| self.live.remove(key)) {
+            thread::spawn(move || detach_all([live.attachment]));
         }
     }
 

@@ -141,7 +141,7 @@ struct Run {
 impl Run {
     async fn until_stopped(&mut self, output: &mut Output) -> io::Result<Stop> {
         for adopted in std::mem::take(&mut self.adopted) {
-            self.welcome(adopted, output)?;
+            self.welcome(&adopted, output)?;
         }
         let clock = self.session.clock();
         loop {
@@ -176,13 +176,13 @@ impl Run {
             let (records, adopted) = self.session.event(&event);
             output.records(&records)?;
             if let Some(adopted) = adopted {
-                self.welcome(adopted, output)?;
+                self.welcome(&adopted, output)?;
             }
         }
         Ok(())
     }
 
-    fn welcome(&mut self, adopted: Adopted, output: &mut Output) -> io::Result<()> {
+    fn welcome(&self, adopted: &Adopted, output: &mut Output) -> io::Result<()> {
         self.events.wait_for_end(adopted.id);
         output.records(&adopted.records)
     }

@@ -1,0 +1,16 @@
+//! `aya::Pod`: the collector may put these types into maps and globals, and read them from bytes.
+
+use crate::{
+    event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
+    target::{HeapLayout, Target, TaskLayout},
+};
+
+macro_rules! pod {
+    ($($type:ty),+ $(,)?) => {
+        // SAFETY: `repr(C)`, integers only, no padding (the sizes are asserted beside the types): every bit pattern is
+        // a value.
+        $(unsafe impl aya::Pod for $type {})+
+    };
+}
+
+pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
