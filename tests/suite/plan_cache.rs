@@ -21,7 +21,7 @@ fn a_forged_plan_is_not_armed() -> Result<()> {
     let forgeries: [fn(&mut Value); 4] = [
         |probe| probe["file_offset"] = (probe["file_offset"].as_u64().unwrap_or(0) + 1).into(),
         |probe| {
-            probe["symbol_ref"]["index"] = (probe["symbol_ref"]["index"].as_u64().unwrap_or(0) + 1).into()
+            probe["symbol_ref"]["index"] = (probe["symbol_ref"]["index"].as_u64().unwrap_or(0) + 1).into();
         },
         |probe| probe["symbol"] = "free".into(),
         |probe| probe["at_return"] = (!probe["at_return"].as_bool().unwrap_or(false)).into(),

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 /// Cycles of attaching and detaching.
 fn cycles() -> usize {
-    if full() { 100 } else { 12 }
+    if full() { 100 } else { 10 }
 }
 
 #[test]

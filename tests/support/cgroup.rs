@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail, ensure};
 
 /// Where distributions mount the hierarchies that can limit memory, and the limit's file in them.
 const HIERARCHIES: [(&str, &str); 3] = [
@@ -21,7 +22,7 @@ pub struct MemoryCgroup {
 }
 
 impl MemoryCgroup {
-    /// Makes one that holds `limit` bytes at most, swap included where the kernel counts it.
+    /// Makes one that holds `limit` bytes at most.
     pub fn new(name: &str, limit: u64) -> Result<Self> {
         for (root, file) in HIERARCHIES {
             if let Some(made) = Self::below(Path::new(root), name, file, limit) {
@@ -29,6 +30,14 @@ impl MemoryCgroup {
             }
         }
         bail!("no cgroup hierarchy here can limit memory")
+    }
+
+    /// Has the limit count swap too, as `docker run --memory-swap` does: version 1 then counts no refusals.
+    pub fn with_swap(self, limit: u64) -> Result<Self> {
+        let path = self.path.join("memory.memsw.limit_in_bytes");
+        ensure!(path.exists(), "no version 1 that counts swap");
+        fs::write(path, limit.to_string())?;
+        Ok(self)
     }
 
     /// The file that takes the pid of whoever joins.
@@ -52,17 +61,9 @@ impl MemoryCgroup {
     }
 
     fn limit(&self, file: &str, limit: u64) -> Result<()> {
-        let path = self.path.join(file);
         // The kernel makes the files of a cgroup: where this one is missing, memory is not controlled here.
-        let mut open =
-            fs::File::options().write(true).open(&path).with_context(|| path.display().to_string())?;
-        std::io::Write::write_all(&mut open, limit.to_string().as_bytes())?;
-        for (swap, value) in [("memory.memsw.limit_in_bytes", limit), ("memory.swap.max", 0)] {
-            if self.path.join(swap).exists() {
-                fs::write(self.path.join(swap), value.to_string())?;
-            }
-        }
-        Ok(())
+        let mut open = fs::File::options().write(true).open(self.path.join(file))?;
+        Ok(open.write_all(limit.to_string().as_bytes())?)
     }
 }
 
