@@ -141,7 +141,9 @@ impl Session {
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
         let (hello, semi_spaces) = hello::hello(target, plan);
-        let watched = Watched::new(target.process.id, stamp, now, Duration::from_millis(age_ms), semi_spaces);
+        let age = Duration::from_millis(age_ms);
+        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
+        let watched = if plan.is_ok() { watched } else { watched.blind() };
         self.adopted += 1;
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
