@@ -127,8 +127,8 @@ impl Events {
                 None => std::future::pending().await,
             }
         };
+        // In random order: a storm of collections must not starve the rest.
         tokio::select! {
-            biased;
             _ = interrupt.recv() => Input::Stop(Stop::Interrupted),
             _ = terminate.recv() => Input::Stop(Stop::Interrupted),
             _ = hangup.recv() => Input::Stop(Stop::Interrupted),

@@ -2,8 +2,8 @@
 
 use crate::{
     host::kernel::Kernel,
-    plan::{Plan, Stripped},
-    report::record::{Features, Hello, State},
+    plan::{Missing, Plan, Stripped},
+    report::record::{Body, Feature, Features, Hello, State},
     target::Target,
 };
 
@@ -35,6 +35,17 @@ pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
         },
     };
     (hello, limit.unwrap_or(0))
+}
+
+/// What goes unseen although collections are seen: functions that this build of V8 does not have.
+pub(super) fn missing(plan: Result<&Plan, &Stripped>) -> Vec<Body> {
+    let missing = plan.map_or(&[][..], |plan| &plan.missing);
+    let off = |missing: &Missing| Feature {
+        name: missing.program.clone(),
+        state: "off".to_owned(),
+        reason: missing.reason.clone(),
+    };
+    missing.iter().map(|missing| Body::Feature(off(missing))).collect()
 }
 
 fn blindness(stripped: &Stripped) -> String {

@@ -145,8 +145,8 @@ impl Run {
         }
         let clock = self.session.clock();
         loop {
+            // In random order: a storm of collections must not keep the view from being drawn.
             let input = tokio::select! {
-                biased;
                 input = self.events.next() => input,
                 wanted = output.wants(|| Time::from_unix_ms(clock.unix_ms(clock::now()))) => wanted?,
             };

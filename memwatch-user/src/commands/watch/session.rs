@@ -148,7 +148,9 @@ impl Session {
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         self.watched.insert(pid, Member { watched, cgroup, limit_hits });
-        Adopted { id: target.process.id, records: vec![stamp.record(now, Body::Hello(Box::new(hello)))] }
+        let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan));
+        let records = bodies.map(|body| stamp.record(now, body)).collect();
+        Adopted { id: target.process.id, records }
     }
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
