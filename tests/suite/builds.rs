@@ -2,8 +2,9 @@
 
 use std::{path::PathBuf, process::Command};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use memwatch_tests::{machine, node, node::Start, releases, scratch, tool};
+use memwatch_user::report::record::{Body, State};
 
 use crate::compare::watch_and_compare;
 
@@ -20,12 +21,13 @@ fn stripped_node_24_says_what_is_lost() -> Result<()> {
     let _machine = machine::shared();
     let node = Start::new(stripped("24.21.0")?, node::fixture("mixed_load")).ready()?;
     let finished = tool::run(&["--pid", &node.pid().to_string(), "--json", "--duration", "2s"])?;
-    finished.expect(2)?;
-    ensure!(
-        finished.stderr.lines().count() == 1 && finished.stderr.contains("stripped"),
-        "{}",
-        finished.stderr
-    );
+    finished.expect(3)?;
+    let records = finished.records()?;
+    let Some(Body::Hello(hello)) = records.first().map(|record| &record.body) else { bail!("no hello") };
+    for state in [&hello.features.gc, &hello.features.heap_limit] {
+        ensure!(matches!(state, State::Off(why) if why.contains("stripped")), "{state:?}");
+    }
+    ensure!(records.iter().any(|record| matches!(record.body, Body::Memory(_))), "{}", finished.stdout);
     Ok(())
 }
 
