@@ -20,7 +20,7 @@ Examples:
   sudo memwatch-bpf --pid 1234                 watch one process
   sudo memwatch-bpf --name 'api-*'             every process of that name, and those that start later
   sudo memwatch-bpf --pid 1234 --json          one JSON object a line (docs/json.md)
-  sudo memwatch-bpf --duration 60s -- node app.js    start a program and watch it
+  sudo memwatch-bpf --duration 60s -- node app.js  start a program and watch it
 
 Exit status: 1 if a last verdict is `leak`; else 2 if the job could not be done;
 else 3 if a last verdict is `inconclusive`; else 0."

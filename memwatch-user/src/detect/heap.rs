@@ -85,7 +85,7 @@ impl HeapJudge {
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
         let Some(shape) = Shape::of(valleys, age, isolate.limit) else {
-            self.finding.evidence = vec![format!("only {} mark-compacts so far", isolate.valleys.seen())];
+            self.finding.evidence = vec![too_few(isolate.valleys.seen())];
             return;
         };
         let gates = gates::all(&shape);
@@ -162,6 +162,14 @@ impl Rate {
         let high = self.narrow[1].unwrap_or(self.slope);
         let hourly = [low, high].map(|x| x * SECONDS_PER_HOUR);
         exhaustion::exhaustion(shape.last().1, shape.limit?, hourly)
+    }
+}
+
+fn too_few(seen: u64) -> String {
+    match seen {
+        0 => "no mark-compact so far".to_owned(),
+        1 => "only one mark-compact so far".to_owned(),
+        _ => format!("only {seen} mark-compacts so far"),
     }
 }
 
@@ -270,6 +278,6 @@ mod tests {
         let mut judge = HeapJudge::new(Mono(0));
         let finding = judge.judge(&isolate, Mono(90_000_000_000), &OLD);
         assert_eq!((finding.level, finding.confidence), (Level::Inconclusive, None));
-        assert_eq!(finding.evidence, ["only 0 mark-compacts so far"]);
+        assert_eq!(finding.evidence, ["no mark-compact so far"]);
     }
 }

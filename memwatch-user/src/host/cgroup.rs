@@ -36,13 +36,6 @@ pub enum OomScope {
 }
 
 impl OomScope {
-    /// What the counters of [`MemoryCgroup::limit_hits`] from before and after the kill say; `None` if either is
-    /// missing. The kernel's own `oom_kill` counters do not tell: they count kills for the host's sake too.
-    #[must_use]
-    pub fn between(before: Option<u64>, after: Option<u64>) -> Option<Self> {
-        Some(if after? > before? { Self::Cgroup } else { Self::Host })
-    }
-
     /// The scope's name in records.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -105,7 +98,17 @@ impl MemoryCgroup {
         all().filter(|memory| memory.max.is_some()).min_by_key(room).or_else(|| all().next())
     }
 
-    /// How often a limit of any level refused memory since the cgroups exist: see [`OomScope::between`].
+    /// Whose limit a kill was about, by [`Self::limit_hits`] from before it; `None` if that does not tell.
+    ///
+    /// The kernel's own `oom_kill` counters do not tell: they count kills for the host's sake too. Version 1 misses hits
+    /// when memory and swap have the same limit (measured on 6.18), so that none seen says nothing there.
+    #[must_use]
+    pub fn oom_scope(&self, hits_before: Option<u64>) -> Option<OomScope> {
+        let refused = self.limit_hits()? > hits_before?;
+        if refused { Some(OomScope::Cgroup) } else { (*self.files == V2).then_some(OomScope::Host) }
+    }
+
+    /// How often a limit of any level refused memory since the cgroups exist.
     #[must_use]
     pub fn limit_hits(&self) -> Option<u64> {
         let (file, key) = self.files.hits;

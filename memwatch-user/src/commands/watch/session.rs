@@ -49,6 +49,8 @@ pub(super) struct Session {
 
 struct Member {
     watched: Watched,
+    /// When its program was looked at: what it executed before is not news.
+    looked_at: Mono,
     cgroup: Option<MemoryCgroup>,
     /// The cgroup's count of refusals when we were attached.
     limit_hits: Option<u64>,
@@ -104,6 +106,7 @@ impl Session {
 
     /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it.
     pub(super) fn adopt(&mut self, pid: u32) -> Result<Adopted> {
+        let looked_at = clock::now();
         let target = target::examine(pid)?;
         let plan = match plan::prepare(&target.image, self.cache.as_ref()) {
             Ok((plan, _)) => Ok(plan),
@@ -123,7 +126,7 @@ impl Session {
             target::process::current(pid) == Some(target.process.id),
             "process {pid} ended while it was being attached to"
         );
-        Ok(self.welcome(pid, &target, plan.as_ref().map_err(|stripped| &**stripped)))
+        Ok(self.welcome(looked_at, &target, plan.as_ref().map_err(|stripped| &**stripped)))
     }
 
     fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
@@ -134,7 +137,8 @@ impl Session {
         Ok(())
     }
 
-    fn welcome(&mut self, pid: u32, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
+    fn welcome(&mut self, looked_at: Mono, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
+        let pid = target.process.id.pid;
         let now = clock::now();
         let start_ms = target.process.start_unix_ms;
         let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
@@ -147,7 +151,7 @@ impl Session {
         self.adopted += 1;
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
-        self.watched.insert(pid, Member { watched, cgroup, limit_hits });
+        self.watched.insert(pid, Member { watched, looked_at, cgroup, limit_hits });
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan));
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }
@@ -186,6 +190,9 @@ impl Session {
     /// Takes in one event. An exec can bring a new target.
     pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
         if event.what == What::Exec {
+            if self.is_stale(event) {
+                return (Vec::new(), Next::Nothing);
+            }
             let records = self.dismiss(event.pid, event.time, |_| End::Exec);
             return (records, self.consider(event.pid));
         }
@@ -194,6 +201,12 @@ impl Session {
             self.collections += 1;
         }
         (member.watched.event(event), Next::Nothing)
+    }
+
+    /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
+    /// execute two programs at once, and by the time the first is heard of the process is already the second.
+    fn is_stale(&self, exec: &Event) -> bool {
+        self.watched.get(&exec.pid).is_some_and(|member| exec.time <= member.looked_at)
     }
 
     /// Counts a record that could not be decoded.
@@ -326,7 +339,6 @@ impl Member {
     }
 
     fn oom_scope(&self) -> Option<&'static str> {
-        let now = self.cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
-        OomScope::between(self.limit_hits, now).map(OomScope::name)
+        self.cgroup.as_ref()?.oom_scope(self.limit_hits).map(OomScope::name)
     }
 }

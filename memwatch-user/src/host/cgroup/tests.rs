@@ -88,18 +88,14 @@ fn whose_oom_kill_it_was() {
     let v1: [&[_]; 2] = [&[("memory.failcnt", "3\n")], &[("memory.failcnt", "4\n")]];
     let v2: [&[_]; 2] =
         [&[("memory.events.local", "low 0\nhigh 9\nmax 8\noom 2\noom_kill 1\noom_group_kill 0\n")], &[]];
-    for (name, files, contents, hits) in [("hits1", &V1, v1, 7), ("hits2", &V2, v2, 2)] {
+    let cases = [
+        ("hits1", &V1, v1, 7, [Some(OomScope::Cgroup), None, None]),
+        ("hits2", &V2, v2, 2, [Some(OomScope::Cgroup), Some(OomScope::Host), None]),
+    ];
+    for (name, files, contents, hits, scopes) in cases {
         let cgroup = cgroup(name, files, &contents);
         assert_eq!(cgroup.limit_hits(), Some(hits));
+        assert_eq!([Some(hits - 1), Some(hits), None].map(|before| cgroup.oom_scope(before)), scopes);
         remove(&cgroup);
-    }
-    let cases = [
-        (Some(7), Some(8), Some(OomScope::Cgroup)),
-        (Some(7), Some(7), Some(OomScope::Host)),
-        (None, Some(7), None),
-        (Some(7), None, None),
-    ];
-    for (before, after, scope) in cases {
-        assert_eq!(OomScope::between(before, after), scope);
     }
 }
