@@ -1,0 +1,15 @@
+'use strict';
+// Each line of input is a number of calls of v8.getHeapStatistics(), which calls Heap::SizeOfObjects outside of any
+// collection; answered with nanoseconds a call.
+
+const v8 = require('v8');
+const { serve } = require('./common.js');
+
+function timed(calls) {
+  const begin = process.hrtime.bigint();
+  for (let i = 0; i < calls; i++) v8.getHeapStatistics();
+  return Number(process.hrtime.bigint() - begin) / calls;
+}
+
+timed(100000);
+serve((line) => timed(Number(line)));
