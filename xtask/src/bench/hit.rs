@@ -33,7 +33,7 @@ pub(super) fn section(bench: &Bench) -> Result<Section> {
     let cost = cost(bench)?;
     let mut section = Section::new("hit", "Cost of a hit").says(
         "`v8.getHeapStatistics()` in a loop: it calls `Heap::SizeOfObjects`, which carries a return probe (two traps, at \
-         the entry and at the return; probes at entries have one). By how much longer a call takes, divided by its hits.",
+         the entry and at the return; probes at entries have one). CPU time that a call takes more, divided by its hits.",
     );
     let row = |what: &str, ns: f64| [what.to_owned(), format!("{ns:.0} ns")];
     let rows = [

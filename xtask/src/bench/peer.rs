@@ -1,6 +1,6 @@
 //! bpftrace doing the same job: the six probes that tell a collection with its kind, pause and sizes.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -35,6 +35,8 @@ pub(super) fn first_collection(pid: u32) -> Result<Duration> {
     let mut command = Command::new("bpftrace");
     // Lines as they come: its standard output is a pipe here.
     command.args(["-B", "line", "-e", &script]);
+    // Without tracefs it complains of every probe that it detaches, and works.
+    command.stderr(Stdio::null());
     let talker = Talker::start(&mut command)?;
     let line = talker.wait_for(COLLECTED)?;
     let took = line.at - talker.since;
