@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::node::Node;
-use super::page::{Section, bar};
+use super::page::{Bar, Section};
 use super::stats::median;
 use super::tool::Tool;
 use super::{Bench, fresh_directory, peer};
@@ -13,9 +13,9 @@ use super::{Bench, fresh_directory, peer};
 /// Milliseconds between the collections of the target.
 const EVERY_MS: &str = "1";
 /// How many times faster than bpftrace it is to be without a plan at hand.
-const BAR_COLD: f64 = 5.0;
+const COLD: Bar = Bar::AtLeast(5.0);
 /// And with one.
-const BAR_WARM: f64 = 20.0;
+const WARM: Bar = Bar::AtLeast(20.0);
 
 /// Milliseconds from the start of a process.
 #[derive(Default)]
@@ -64,7 +64,7 @@ fn written(peer: &Times, cold: &Times, warm: &Times) -> Section {
          also look at the process, its binary and the host. In turn; medians.",
     );
     let theirs = median(peer.until_reported.iter().copied());
-    let row = |what: &str, times: &Times, at_least: f64| {
+    let row = |what: &str, times: &Times, bar: Bar| {
         let reported = median(times.until_reported.iter().copied());
         let faster = theirs / reported;
         [
@@ -72,14 +72,14 @@ fn written(peer: &Times, cold: &Times, warm: &Times) -> Section {
             format!("{:.0} ms", median(times.until_live.iter().copied())),
             format!("{reported:.0} ms"),
             format!("{faster:.1}"),
-            bar(&format!("at least {at_least}"), faster >= at_least),
+            bar.judge(faster),
         ]
     };
     let bpftrace = ["bpftrace", "", &format!("{theirs:.0} ms"), "1", ""].map(str::to_owned);
     let rows = [
         bpftrace,
-        row("memwatch-bpf, no plan cached", cold, BAR_COLD),
-        row("memwatch-bpf, plan cached", warm, BAR_WARM),
+        row("memwatch-bpf, no plan cached", cold, COLD),
+        row("memwatch-bpf, plan cached", warm, WARM),
     ];
     section.table(["", "last probe live", "first collection reported", "times faster", "bar"], rows);
     section

@@ -11,6 +11,7 @@ const PROBE: u64 = 2;
 
 /// The statistics are on; put back as they were when dropped.
 pub(super) struct BpfStats {
+    pid: u32,
     before: String,
 }
 
@@ -22,17 +23,17 @@ pub(super) struct Runs {
 }
 
 impl BpfStats {
-    /// Turns them on; every run of a program then costs some ten nanoseconds more.
-    pub(super) fn on() -> Result<Self> {
+    /// Turns them on, to read those of the programs that `pid` holds; every run of a program then costs some ten nanoseconds more.
+    pub(super) fn on(pid: u32) -> Result<Self> {
         let before = fs::read_to_string(SWITCH).with_context(|| format!("cannot read {SWITCH}"))?;
         fs::write(SWITCH, "1").with_context(|| format!("cannot write {SWITCH}"))?;
-        Ok(Self { before })
+        Ok(Self { pid, before })
     }
 
-    /// All runs so far, while they were on, of the uprobe programs that `pid` holds.
-    pub(super) fn runs(&self, pid: u32) -> Result<Runs> {
+    /// All runs of its uprobe programs while they were on.
+    pub(super) fn runs(&self) -> Result<Runs> {
         let mut programs = BTreeMap::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
+        for entry in fs::read_dir(format!("/proc/{}/fdinfo", self.pid))?.flatten() {
             // A descriptor may be closed meanwhile.
             programs.extend(program(&fs::read_to_string(entry.path()).unwrap_or_default()));
         }

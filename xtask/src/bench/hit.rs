@@ -76,9 +76,9 @@ fn measure(bench: &Bench) -> Result<Cost> {
 /// Hits a call, and how long our program runs at each.
 fn counted(node: &mut Node, bench: &Bench) -> Result<(f64, f64)> {
     let tool = Tool::attach(&[node.pid()], &bench.cache)?;
-    let stats = BpfStats::on()?;
+    let stats = BpfStats::on(tool.pid())?;
     call(node)?;
-    let runs = stats.runs(tool.pid())?;
+    let runs = stats.runs()?;
     tool.detach()?;
     Ok((runs.count as f64 / f64::from(CALLS), runs.time_ns as f64 / runs.count as f64))
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::Bench;
 use super::node::Node;
-use super::page::{COMPARED, Section, bar, compared};
+use super::page::{Bar, COMPARED, Section, compared};
 use super::pairs::Pairs;
 use super::stats::median;
 use super::tool::Tool;
@@ -17,9 +17,9 @@ const SECONDS: u32 = 3;
 /// The server and the load generator keep a processor each busy.
 const CONNECTIONS: u32 = 16;
 /// Requests a second: at least this times as many when attached.
-const BAR_THROUGHPUT: f64 = 0.99;
+const THROUGHPUT: Bar = Bar::AtLeast(0.99);
 /// 99th percentile of the latency: at most this times as long.
-const BAR_LATENCY: f64 = 1.02;
+const LATENCY: Bar = Bar::AtMost(1.02);
 
 struct Load {
     per_s: f64,
@@ -49,30 +49,15 @@ fn written(pairs: &Pairs<Load>, traffic: Traffic) -> Section {
          turn, with as many pairs of which neither is attached. Geometric means of the pairs' ratios. The bound: {}.",
         traffic.text()
     ));
-    let throughput = compared(
-        "requests a second",
-        pairs,
-        |load| load.per_s,
-        1.0,
-        |r| bar(&format!("at least {BAR_THROUGHPUT}"), r >= BAR_THROUGHPUT),
-    );
-    let latency = compared(
-        "99th percentile, ms",
-        pairs,
-        |load| load.p99_s,
-        1e3,
-        |r| bar(&format!("at most {BAR_LATENCY}"), r <= BAR_LATENCY),
-    );
     let p99_s = median(pairs.bare().map(|load| load.p99_s));
-    let (least, most) = (1.0 - traffic.share(), 1.0 + traffic.delay(p99_s) / p99_s);
-    let bound = |what: &str, ratio: f64, text: String, met: bool| {
-        [what.to_owned(), String::new(), String::new(), format!("{ratio:.5}"), String::new(), bar(&text, met)]
+    let bound = |ratio: f64, bar: Bar| {
+        ["its bound", "", "", &format!("{ratio:.5}"), "", &bar.judge(ratio)].map(str::to_owned)
     };
     let rows = [
-        throughput,
-        bound("its bound", least, format!("at least {BAR_THROUGHPUT}"), least >= BAR_THROUGHPUT),
-        latency,
-        bound("its bound", most, format!("at most {BAR_LATENCY}"), most <= BAR_LATENCY),
+        compared("requests a second", pairs, |load| load.per_s, 1.0, THROUGHPUT),
+        bound(1.0 - traffic.share(), THROUGHPUT),
+        compared("99th percentile, ms", pairs, |load| load.p99_s, 1e3, LATENCY),
+        bound(1.0 + traffic.delay(p99_s) / p99_s, LATENCY),
     ];
     section.table(COMPARED, rows);
     section

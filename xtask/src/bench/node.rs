@@ -22,9 +22,14 @@ pub(super) struct Node {
 impl Node {
     /// Starts the program of that name and waits until it is ready.
     pub(super) fn start(name: &str, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(&["--expose-gc"], name, arguments)
+    }
+
+    /// Starts it with these flags of Node and V8.
+    pub(super) fn start_with(flags: &[&str], name: &str, arguments: &[&str]) -> Result<Self> {
         let script = repo::root().join("xtask/src/bench/js").join(name).with_extension("js");
         let mut command = Command::new(program()?);
-        command.arg("--expose-gc").arg(script).args(arguments);
+        command.args(flags).arg(script).args(arguments);
         let talker = Talker::start(&mut command)?;
         let hello = talker.wait_for("ready")?.text.replace("ready", "").trim().to_owned();
         Ok(Self { talker, hello })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::node::Node;
-use super::page::{Section, bar};
+use super::page::{Bar, Section};
 use super::stats::median;
 use super::tool::Tool;
 use super::{Bench, pipeline};
@@ -19,9 +19,9 @@ const WATCHED: Duration = Duration::from_secs(4);
 /// What the first moments cost is not what a collection costs.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Resident, one target, MiB.
-const BAR_RSS: f64 = 20.0;
-/// Collections a second from bytes to verdict.
-const BAR_EVENTS: f64 = 1e6;
+const RSS: Bar = Bar::AtMost(20.0);
+/// Collections a second from bytes to verdict, millions.
+const EVENTS: Bar = Bar::AtLeast(1.0);
 /// Targets of the second measurement of memory.
 const MANY: usize = 10;
 
@@ -50,22 +50,22 @@ fn cpu(bench: &Bench, what: &str, every_ms: &str) -> Result<Row> {
     let node = Node::start("storm", &[every_ms])?;
     let mut tool = Tool::attach(&[node.pid()], &bench.cache)?;
     thread::sleep(SETTLE);
-    let (before, since, collections) = (cpu_time(tool.pid())?, Instant::now(), tool.collections());
+    let (began, cpu_s, collections) = (Instant::now(), cpu_seconds(tool.pid())?, tool.collections());
     thread::sleep(WATCHED);
-    let (seconds, took) = (since.elapsed().as_secs_f64(), cpu_time(tool.pid())? - before);
-    let collections = (tool.collections() - collections) as f64;
+    let cpu_s = cpu_seconds(tool.pid())? - cpu_s;
+    let (seconds, collections) = (began.elapsed().as_secs_f64(), (tool.collections() - collections) as f64);
     tool.detach()?;
     let what = format!("CPU time for 1000 collections, {what} ({:.0} a second)", collections / seconds);
-    Ok([what, format!("{:.1} ms", took.as_secs_f64() * 1e3 / (collections / 1e3)), String::new()])
+    Ok([what, format!("{:.1} ms", cpu_s * 1e6 / collections), String::new()])
 }
 
 /// CPU time of all threads that are alive.
-fn cpu_time(pid: u32) -> Result<Duration> {
-    let mut total = Duration::ZERO;
+fn cpu_seconds(pid: u32) -> Result<f64> {
+    let mut total = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
         let text = fs::read_to_string(task.path().join("schedstat"))?;
-        let nanos = text.split_whitespace().next().and_then(|first| first.parse().ok());
-        total += Duration::from_nanos(nanos.context("no CPU time in schedstat")?);
+        let nanos = text.split_whitespace().next().and_then(|first| first.parse::<f64>().ok());
+        total += nanos.context("no CPU time in schedstat")? * 1e-9;
     }
     Ok(total)
 }
@@ -78,11 +78,10 @@ fn memory(bench: &Bench, targets: usize) -> Result<Row> {
     let status = fs::read_to_string(format!("/proc/{}/status", tool.pid()))?;
     let (rss, anon) = (mebibytes(&status, "VmRSS")?, mebibytes(&status, "RssAnon")?);
     tool.detach()?;
-    let met =
-        if targets == 1 { bar(&format!("less than {BAR_RSS} MiB"), rss < BAR_RSS) } else { String::new() };
+    let met = if targets == 1 { RSS.judge(rss) } else { String::new() };
     let plural = if targets == 1 { "" } else { "s" };
-    let measured = format!("{rss:.1} MiB, {anon:.1} MiB of it not of files");
-    Ok([format!("resident memory, {targets} target{plural}"), measured, met])
+    let measured = format!("{rss:.1}, of which {anon:.1} are not of files");
+    Ok([format!("resident memory, {targets} target{plural}, MiB"), measured, met])
 }
 
 fn mebibytes(status: &str, field: &str) -> Result<f64> {
@@ -92,9 +91,9 @@ fn mebibytes(status: &str, field: &str) -> Result<f64> {
 }
 
 fn events() -> Result<Row> {
-    let per_s = pipeline::events_per_second()?;
-    let met = bar("more than 1 million", per_s > BAR_EVENTS);
-    Ok(["collections a second, from bytes to verdict".to_owned(), format!("{:.1} million", per_s / 1e6), met])
+    let millions = pipeline::events_per_second()? / 1e6;
+    let what = "collections a second, from bytes to verdict, millions".to_owned();
+    Ok([what, format!("{millions:.1}"), EVENTS.judge(millions)])
 }
 
 fn detaching(bench: &Bench) -> Result<[Row; 2]> {
@@ -125,6 +124,6 @@ mod tests {
 
     #[test]
     fn this_process_has_used_some_time() {
-        assert!(cpu_time(std::process::id()).unwrap() > Duration::ZERO);
+        assert!(cpu_seconds(std::process::id()).unwrap() > 0.0);
     }
 }

@@ -1,5 +1,6 @@
 //! docs/performance.md: sections of text and tables, each of which can be measured and written anew by itself.
 
+use std::fmt;
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
@@ -36,7 +37,7 @@ pub(super) fn compared<T>(
     pairs: &Pairs<T>,
     of: impl Fn(&T) -> f64 + Copy,
     scale: f64,
-    met: impl Fn(f64) -> String,
+    bar: Bar,
 ) -> [String; 6] {
     let (ratio, null) = (pairs.ratio(of), pairs.null_ratio(of));
     let middle = |value: f64| format!("{:.*}", if value * scale < 100.0 { 2 } else { 0 }, value * scale);
@@ -46,13 +47,44 @@ pub(super) fn compared<T>(
         middle(median(pairs.attached().map(of))),
         interval(ratio),
         interval(null),
-        met(ratio.value),
+        bar.judge_estimate(ratio),
     ]
 }
 
-/// A bar, and whether it is met.
-pub(super) fn bar(text: &str, met: bool) -> String {
-    format!("{text}: {}", if met { "ok" } else { "**missed**" })
+/// What the project promises of a figure.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bar {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Bar {
+    /// The bar, and whether a figure meets it.
+    pub(super) fn judge(self, figure: f64) -> String {
+        format!("{self}: {}", if self.is_met(figure) { "ok" } else { "**missed**" })
+    }
+
+    /// The same, and whether its interval leaves room for the opposite.
+    fn judge_estimate(self, estimate: Estimate) -> String {
+        let open = self.is_met(estimate.low) != self.is_met(estimate.high);
+        self.judge(estimate.value) + if open { ", within noise" } else { "" }
+    }
+
+    fn is_met(self, figure: f64) -> bool {
+        match self {
+            Self::AtLeast(least) => figure >= least,
+            Self::AtMost(most) => figure <= most,
+        }
+    }
+}
+
+impl fmt::Display for Bar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(least) => write!(f, "at least {least}"),
+            Self::AtMost(most) => write!(f, "at most {most}"),
+        }
+    }
 }
 
 fn interval(estimate: Estimate) -> String {
@@ -173,6 +205,15 @@ mod tests {
         assert!(whole.find("1 ms").unwrap() < whole.find("2 ms").unwrap(), "{whole}");
         assert!(merged(&whole, &[section("one", "9 ms")], &order, "B.\n").is_err());
         assert!(merged(&whole, &[section("one", "9 ms"), section("two", "3 ms")], &order, "B.\n").is_ok());
+    }
+
+    #[test]
+    fn a_bar_is_met_missed_or_within_noise() {
+        let judged = |bar: Bar, low, value, high| bar.judge_estimate(Estimate { value, low, high });
+        assert_eq!(judged(Bar::AtLeast(0.99), 0.995, 1.0, 1.01), "at least 0.99: ok");
+        assert_eq!(judged(Bar::AtLeast(0.99), 0.98, 1.0, 1.01), "at least 0.99: ok, within noise");
+        assert_eq!(judged(Bar::AtMost(1.02), 1.01, 1.03, 1.05), "at most 1.02: **missed**, within noise");
+        assert_eq!(judged(Bar::AtMost(1.02), 1.03, 1.04, 1.05), "at most 1.02: **missed**");
     }
 
     #[test]

@@ -24,9 +24,9 @@ impl Traffic {
     pub(super) fn of<T>(bench: &Bench, pid: u32, load: impl FnOnce() -> Result<T>) -> Result<(Self, T)> {
         let cost = hit::cost(bench)?.watched * 1e-9;
         let mut tool = Tool::attach(&[pid], &bench.cache)?;
-        let (stats, since) = (BpfStats::on()?, Instant::now());
+        let (stats, since) = (BpfStats::on(tool.pid())?, Instant::now());
         let loaded = load()?;
-        let (seconds, hits) = (since.elapsed().as_secs_f64(), stats.runs(tool.pid())?.count as f64);
+        let (seconds, hits) = (since.elapsed().as_secs_f64(), stats.runs()?.count as f64);
         let collections = tool.collections() as f64;
         tool.detach()?;
         Ok((Self { seconds, hits, collections, cost }, loaded))

@@ -20,7 +20,7 @@ function record(i) {
 }
 
 function portion() {
-  for (let i = 0; i < 1200000; i++) kept.set(random() % KEEP, record(i));
+  for (let i = 0; i < 600000; i++) kept.set(random() % KEEP, record(i));
 }
 
 function timed() {
