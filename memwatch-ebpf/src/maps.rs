@@ -40,10 +40,6 @@ pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries
 #[map]
 pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
 
-/// Which definition of the boundary this object was built with.
-#[unsafe(no_mangle)]
-pub(crate) static ABI_VERSION: Global<u32> = Global::new(memwatch_common::ABI_VERSION);
-
 /// Whether probes carry their attachment as a cookie. Without (kernels before 5.15) each is scoped to one process, and
 /// the collector writes the attachment into `TARGETS`.
 #[unsafe(no_mangle)]

@@ -74,7 +74,10 @@ pub(crate) fn read_user_str(addr: u64, to: &mut [u8]) -> bool {
 ///
 /// Values of `THREADS` are changed only by programs that run on that very thread, and uprobes on one thread do not
 /// nest; those of `TARGETS` are single words.
-#[expect(clippy::mut_from_ref, reason = "a map is shared memory; who may write a value at a time is said above")]
+#[expect(
+    clippy::mut_from_ref,
+    reason = "a map is shared memory; who may write a value at a time is said above"
+)]
 #[inline(always)]
 pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
     let value = map.get_ptr_mut(key)?;

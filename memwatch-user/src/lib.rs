@@ -8,13 +8,15 @@
 //! ```
 //!
 //! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
-//! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data.
+//! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data; [`units`] puts figures into
+//! words.
 
 pub mod cli;
 pub mod commands;
 
 pub mod host;
 pub mod model;
+pub mod units;
 pub mod v8;
 
 pub mod target;

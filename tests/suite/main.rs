@@ -1,1 +1,38 @@
-//! .
+//! The tests that need a kernel and a real Node. Each module is one promise.
+//!
+//! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
+//! - [`exactness`]: on every release, what we report is what V8 itself says.
+//! - [`isolates`]: main thread and workers are told apart, each with its own limit.
+//! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
+//! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
+//! - [`endings`]: how the target died is the last thing that is said of it.
+//! - [`bad_input`]: one clear line, exit status 2, nothing attached.
+//! - [`selection`]: every way to say whom to watch, and nobody else.
+//! - [`unharmed`]: whatever happens to us, the target goes on and nothing stays in the kernel.
+//! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
+//! - [`builds`]: binaries without symbols.
+//! - [`output`]: help, JSON Lines and plain lines.
+//! - [`doctor`]: what is allowed here, each line with its fix.
+//! - [`demo`]: a leak is caught before a newcomer's eyes.
+//! - [`plan_cache`]: a plan that is wrong is not used.
+//!
+//! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
+//! `MEMWATCH_BLESS=1` writes the golden files anew.
+
+mod bad_input;
+mod builds;
+mod compare;
+mod containers;
+mod core;
+mod demo;
+mod doctor;
+mod endings;
+mod exactness;
+mod golden;
+mod isolates;
+mod memwatch_event;
+mod output;
+mod plan_cache;
+mod selection;
+mod unharmed;
+mod verdict;

@@ -17,6 +17,3 @@ pub mod names;
 #[cfg(feature = "user")]
 mod pod;
 pub mod target;
-
-/// Bumped whenever a struct, a code or a name here changes its meaning; the collector refuses an object with another.
-pub const ABI_VERSION: u32 = 1;

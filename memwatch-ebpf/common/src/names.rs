@@ -77,8 +77,6 @@ pub mod map {
 
 /// Read-only globals, set before the object is loaded.
 pub mod global {
-    /// `u32`: [`crate::ABI_VERSION`] of the object.
-    pub const ABI_VERSION: &str = "ABI_VERSION";
     /// `u8`: 1 if probes carry their attachment as a cookie (kernel 5.15 on).
     pub const HAS_COOKIES: &str = "HAS_COOKIES";
     /// `u8`: 1 if every process that executes a program becomes a target until the collector says otherwise.

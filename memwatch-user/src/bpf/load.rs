@@ -146,6 +146,12 @@ impl Kernel {
         self.followed.insert(pid, 0, 0).map_err(in_map(map::FOLLOWED))
     }
 
+    /// Whether a process is followed: it descends from one that [`Self::follow`] named.
+    #[must_use]
+    pub fn is_followed(&self, pid: u32) -> bool {
+        self.followed.get(&pid, 0).is_ok()
+    }
+
     /// Stops following a process; those that descend from it are followed on.
     pub fn unfollow(&mut self, pid: u32) {
         let _absent = self.followed.remove(&pid);

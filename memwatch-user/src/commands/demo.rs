@@ -22,6 +22,7 @@ use crate::{
     cli::job::{Demo, Watch, Whom},
     report::record::{Exhausts, Kind, Level, Verdict},
     target::text::printable,
+    units,
 };
 
 const PROGRAM: &str = include_str!("demo/leaky_checkout.js");
@@ -211,7 +212,9 @@ fn outcome(verdict: Option<&Verdict>) -> String {
             level(verdict.verdict)
         );
     }
-    let rate = verdict.rate_bytes_per_hour.map_or(String::new(), |rate| format!(" by {}", per_hour(rate)));
+    let rate = verdict
+        .rate_bytes_per_hour
+        .map_or(String::new(), |rate| format!(" by {}", units::rate(rate).trim_start_matches('+')));
     format!("Caught: the JavaScript heap of {NAME} grows{rate}{}.", time_left(verdict))
 }
 
@@ -223,10 +226,6 @@ const fn level(level: Level) -> &'static str {
         Level::Suspect => "suspect",
         Level::Leak => "leak",
     }
-}
-
-fn per_hour(bytes: f64) -> String {
-    format!("{:.1} GB/hour", bytes / 1e9)
 }
 
 /// The near end of the interval: the time there is to rely on.

@@ -7,6 +7,7 @@ use super::{
     shape::Shape,
     trend::{Point, Z_95},
 };
+use crate::units::{self, size};
 
 /// Bytes in a MiB.
 const MIB: f64 = 1_048_576.0;
@@ -66,7 +67,7 @@ fn ratchet(shape: &Shape) -> Gate {
     let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
     let lows = [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])];
     let pass = lows[1] > lows[0] && lows[2] > lows[1] + shape.trend.noise;
-    let [old, middle, new] = lows.map(mib);
+    let [old, middle, new] = lows.map(size);
     Gate {
         name: "ratchet",
         pass,
@@ -86,7 +87,7 @@ fn materiality(shape: &Shape) -> Gate {
     let (rise, base) = (shape.rise(), shape.first().1);
     let at_once = rise > 3.0 * MIB && rise > 0.15 * base;
     let in_time = shape.span() >= 3600.0 && rise > MIB && rise > 6.0 * shape.trend.noise;
-    let why = format!("{} on top of {}", mib(rise), mib(base));
+    let why = format!("{} on top of {}", size(rise), size(base));
     Gate { name: "material", pass: at_once || in_time, why }
 }
 
@@ -137,14 +138,9 @@ fn retention(shape: &Shape) -> Gate {
     Gate { name: "retained", pass, why }
 }
 
-/// `bytes` in words.
-pub(super) fn mib(bytes: f64) -> String {
-    format!("{:.1} MiB", bytes / MIB)
-}
-
 /// A rate in bytes a second, in words.
 pub(super) fn hourly(rate: f64) -> String {
-    format!("{:.1} MiB/h", rate * 3600.0 / MIB)
+    units::rate(rate * 3600.0)
 }
 
 #[cfg(test)]

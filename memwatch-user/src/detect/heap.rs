@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::{
     Finding, Level, exhaustion,
-    gates::{self, Gate, hourly, mib},
+    gates::{self, Gate, hourly},
     shape::{MIN_POINTS, Shape},
     tier::{Tier, tier},
     trend::{Z_80, Z_95},
 };
-use crate::{model::Mono, series::Isolate};
+use crate::{model::Mono, series::Isolate, units::size};
 
 /// Share of lost collections above which nothing is claimed.
 const MAX_LOST_SHARE: f64 = 0.1;
@@ -170,7 +170,7 @@ fn is_storm(shape: &Shape) -> bool {
 }
 
 fn evidence(shape: &Shape, gates: &[Gate]) -> Vec<String> {
-    let (from, to) = (mib(shape.first().1), mib(shape.last().1));
+    let (from, to) = (size(shape.first().1), size(shape.last().1));
     let (n, span, rate) = (shape.points.len(), shape.span(), hourly(shape.trend.slope));
     let seen = format!("heap after mark-compacts: {from} to {to} in {span:.0} s and {n} of them, {rate}");
     if n < MIN_POINTS {

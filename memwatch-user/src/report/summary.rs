@@ -7,8 +7,9 @@ use super::{
     describe::{self, verdict},
     record::{Body, Level, State as Feature, Verdict},
     state::{State, target::Target},
-    text::{join, span},
+    text::join,
 };
+use crate::units::span;
 
 /// How many targets get their paragraph; the rest, less alarming, are counted.
 const PARAGRAPHS: usize = 12;

@@ -93,7 +93,9 @@ fn field(status: &[u8], name: &str) -> Option<u32> {
 }
 
 fn arguments(cmdline: &[u8]) -> Vec<String> {
-    let cmdline = cmdline.strip_suffix(b"\0").unwrap_or(cmdline);
+    // A process that sets its title fills what is left of its command line with NULs.
+    let end = cmdline.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let cmdline = &cmdline[..end];
     if cmdline.is_empty() {
         return Vec::new();
     }
@@ -176,6 +178,7 @@ mod tests {
             (&b"node\0a b\0"[..], vec!["node", "a b"]),
             (b"node\0\0x\0", vec!["node", "", "x"]),
             (b"a title without nul", vec!["a title without nul"]),
+            (b"a title\0\0\0\0", vec!["a title"]),
             (b"", vec![]),
         ] {
             assert_eq!(arguments(cmdline), expected);

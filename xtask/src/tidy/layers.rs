@@ -7,10 +7,13 @@ use super::{Finding, Text};
 const STAGES: [&str; 7] = ["target", "plan", "bpf", "ingest", "series", "detect", "report"];
 
 /// Usable by every stage, and using no stage.
-const SHARED: [&str; 3] = ["host", "model", "v8"];
+const SHARED: [&str; 4] = ["host", "model", "units", "v8"];
 
 /// Knows nothing but its own records, so that a recorded report can be printed where nothing can be watched.
 const OUTPUT: &str = "report";
+
+/// The only thing that `report` shares with the stages.
+const WORDS: &str = "units";
 
 /// Checks every `crate::…` of the collector's stages. `commands` and `cli` connect the stages and may use all.
 pub(super) fn check(text: &Text) -> Vec<Finding> {
@@ -31,7 +34,7 @@ fn may_use(module: &str, name: &str) -> bool {
     let place = |of: &str| STAGES.iter().position(|stage| *stage == of);
     match (place(module), place(name)) {
         _ if module == name => true,
-        _ if module == OUTPUT => false,
+        _ if module == OUTPUT => name == WORDS,
         (_, None) => SHARED.contains(&name),
         (None, Some(_)) => false,
         (Some(here), Some(there)) => there < here,

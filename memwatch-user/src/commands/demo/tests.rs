@@ -73,7 +73,7 @@ fn verdict(level: Level) -> Verdict {
 
 #[test]
 fn the_closing_says_what_came_out_and_what_to_type() {
-    let caught = "Caught: the JavaScript heap of leaky-checkout grows by 7.2 GB/hour, and reaches its limit in about 20 min.";
+    let caught = "Caught: the JavaScript heap of leaky-checkout grows by 7.2 GB/h, and reaches its limit in about 20 min.";
     let missed = "leaky-checkout leaks, and was not caught within the time: the last verdict was growing. On a busy \
                   machine it takes longer: try the demo again.";
     let cases = [

@@ -17,6 +17,11 @@ use crate::{
     target::process,
 };
 
+/// How long to wait for the dynamic loader before looking again: it takes a few milliseconds.
+const LOAD_TIME: Duration = Duration::from_millis(20);
+/// How often to look: a second on an idle machine, plenty in an emulated one.
+pub(super) const LOOKS: u8 = 50;
+
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
@@ -24,6 +29,8 @@ pub(super) enum Input {
     Records,
     /// A target has ended.
     Gone(u32),
+    /// It is time to look at a process again that had not yet mapped what it runs; so many more times.
+    LookAgain(u32, u8),
     /// It is time to read the targets' memory.
     Interval,
     /// Stop.
@@ -64,13 +71,13 @@ pub(super) struct Events {
     interrupts: [Signal; 3],
     interval: Interval,
     deadline: Option<std::pin::Pin<Box<Sleep>>>,
-    gone: mpsc::UnboundedReceiver<u32>,
-    gone_sender: mpsc::UnboundedSender<u32>,
+    later: mpsc::UnboundedReceiver<Input>,
+    later_sender: mpsc::UnboundedSender<Input>,
 }
 
 impl Events {
     pub(super) fn new(ring: Ring, every: Duration, duration: Option<Duration>) -> Result<Self> {
-        let (gone_sender, gone) = mpsc::unbounded_channel();
+        let (later_sender, later) = mpsc::unbounded_channel();
         let on = |kind| signal(kind).context("cannot listen for signals");
         let mut interval = interval(every);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,22 +90,31 @@ impl Events {
             ],
             interval,
             deadline: duration.map(|duration| Box::pin(sleep(duration))),
-            gone,
-            gone_sender,
+            later,
+            later_sender,
         })
     }
 
     /// Says when a process has ended: `Input::Gone`, once. A descriptor stands for one process, however often its pid is
     /// used again; that it is the right one is checked once it is open.
     pub(super) fn wait_for_end(&self, id: ProcessId) {
-        let (pid, sender) = (id.pid, self.gone_sender.clone());
+        let (pid, sender) = (id.pid, self.later_sender.clone());
         let pidfd = open_pidfd(pid).filter(|_| process::current(pid) == Some(id));
         tokio::task::spawn_local(async move {
             if let Some(pidfd) = pidfd {
                 let _readable = pidfd.readable().await;
             }
             // The receiver is dropped only when we stop.
-            let _stopping = sender.send(pid);
+            let _stopping = sender.send(Input::Gone(pid));
+        });
+    }
+
+    /// Says when to look at `pid` again: `Input::LookAgain`, once.
+    pub(super) fn look_again(&self, pid: u32, times: u8) {
+        let sender = self.later_sender.clone();
+        tokio::task::spawn_local(async move {
+            sleep(LOAD_TIME).await;
+            let _stopping = sender.send(Input::LookAgain(pid, times));
         });
     }
 
@@ -111,14 +127,14 @@ impl Events {
                 None => std::future::pending().await,
             }
         };
+        // In random order: a storm of collections must not starve the rest.
         tokio::select! {
-            biased;
             _ = interrupt.recv() => Input::Stop(Stop::Interrupted),
             _ = terminate.recv() => Input::Stop(Stop::Interrupted),
             _ = hangup.recv() => Input::Stop(Stop::Interrupted),
             () = deadline => Input::Stop(Stop::Duration),
             _ = self.ring.readable() => Input::Records,
-            Some(pid) = self.gone.recv() => Input::Gone(pid),
+            Some(input) = self.later.recv() => input,
             _ = self.interval.tick() => Input::Interval,
         }
     }

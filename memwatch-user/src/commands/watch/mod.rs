@@ -20,10 +20,10 @@ use anyhow::{Result, ensure};
 use tokio::runtime;
 
 use self::{
-    events::{Events, Input, Stop},
+    events::{Events, Input, LOOKS, Stop},
     launch::Launched,
     output::Output,
-    session::{Adopted, Session},
+    session::{Adopted, Next, Session},
     whom::Roster,
 };
 use crate::{
@@ -145,14 +145,18 @@ impl Run {
         }
         let clock = self.session.clock();
         loop {
+            // In random order: a storm of collections must not keep the view from being drawn.
             let input = tokio::select! {
-                biased;
                 input = self.events.next() => input,
                 wanted = output.wants(|| Time::from_unix_ms(clock.unix_ms(clock::now()))) => wanted?,
             };
             match input {
                 Input::Records => self.records(output)?,
                 Input::Gone(pid) => self.gone(pid, output)?,
+                Input::LookAgain(pid, looks) => {
+                    let next = self.session.consider(pid);
+                    self.follow_up(next, looks, output)?;
+                }
                 Input::Interval => output.records(&self.session.interval())?,
                 Input::Stop(stop) => return Ok(stop),
             }
@@ -173,13 +177,26 @@ impl Run {
             Err(_) => session.malformed(),
         });
         for event in events {
-            let (records, adopted) = self.session.event(&event);
+            let (records, next) = self.session.event(&event);
             output.records(&records)?;
-            if let Some(adopted) = adopted {
-                self.welcome(&adopted, output)?;
-            }
+            self.follow_up(next, LOOKS, output)?;
         }
         Ok(())
+    }
+
+    fn follow_up(&mut self, next: Next, looks: u8, output: &mut Output) -> io::Result<()> {
+        match next {
+            Next::Nothing => Ok(()),
+            Next::Welcome(adopted) => self.welcome(&adopted, output),
+            Next::LookAgain(pid) => {
+                if looks > 0 {
+                    self.events.look_again(pid, looks - 1);
+                } else {
+                    self.session.give_up(pid);
+                }
+                Ok(())
+            }
+        }
     }
 
     fn welcome(&self, adopted: &Adopted, output: &mut Output) -> io::Result<()> {
@@ -212,7 +229,9 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => output.exit_status(),
             Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
         };
+        let never_node = self.launched.is_some() && self.session.adopted() == 0;
         self.session.detach();
+        ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
         Ok(Done { status, verdict: output.last_verdict() })
     }
 

@@ -12,6 +12,7 @@ use crate::{
     cli::{
         args::{ColorArg, OutputArgs},
         job::{Watch, Whom},
+        log,
     },
     host::own,
     report::{
@@ -52,6 +53,8 @@ impl Output {
         let view = if watch.output.json {
             View::Json(Json::new(stdout))
         } else if live {
+            // The terminal is the view's now.
+            log::silence();
             View::Live(Box::new(Live::start(color)?))
         } else {
             View::Lines(Lines::new(stdout, verbosity(watch), color))

@@ -22,12 +22,12 @@ use crate::{
     },
     ingest::{Event, What},
     model::{Mono, ProcessId},
-    plan::{self, Cache, Plan},
+    plan::{self, Cache, Plan, PlanError, Stripped},
     report::{
         record::{Body, End, Loss, Memory, Record, Subject},
         time::Time,
     },
-    target::{self, Target, image},
+    target::{self, Target, TargetError, image},
 };
 
 /// All targets of one watch.
@@ -44,6 +44,7 @@ pub(super) struct Session {
     /// Losses as last told.
     told_loss: Loss,
     collections: u64,
+    adopted: u64,
 }
 
 struct Member {
@@ -59,6 +60,16 @@ pub(super) struct Adopted {
     pub(super) records: Vec<Record>,
 }
 
+/// What is to be done after an event.
+pub(super) enum Next {
+    /// Nothing.
+    Nothing,
+    /// Somebody new is watched.
+    Welcome(Adopted),
+    /// This process has not yet mapped what it will run: look again soon.
+    LookAgain(u32),
+}
+
 impl Session {
     pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster) -> Self {
         Self {
@@ -72,13 +83,16 @@ impl Session {
             malformed: 0,
             told_loss: Loss::default(),
             collections: 0,
+            adopted: 0,
         }
     }
 
     /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's.
     pub(super) fn adopt_running(&mut self) -> Result<Vec<Adopted>> {
         let mut adopted = Vec::new();
-        for pid in self.roster.running() {
+        let running = self.roster.running();
+        running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
+        for pid in running.meant {
             match self.adopt(pid) {
                 Ok(new) => adopted.push(new),
                 Err(error) if self.roster.is_named() => return Err(error),
@@ -91,15 +105,25 @@ impl Session {
     /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it.
     pub(super) fn adopt(&mut self, pid: u32) -> Result<Adopted> {
         let target = target::examine(pid)?;
-        let (plan, _) = plan::prepare(&target.image, self.cache.as_ref())?;
-        let file = (target.image.key, target.image.open_path.as_path());
-        let number = self.attachments.serve(&mut self.kernel, pid, file, &plan)?;
+        let plan = match plan::prepare(&target.image, self.cache.as_ref()) {
+            Ok((plan, _)) => Ok(plan),
+            // Its collections cannot be seen, the rest of it can.
+            Err(PlanError::Stripped(stripped)) => Err(stripped),
+            Err(error) => return Err(error.into()),
+        };
+        let number = match &plan {
+            Ok(plan) => {
+                let file = (target.image.key, target.image.open_path.as_path());
+                self.attachments.serve(&mut self.kernel, pid, file, plan)?
+            }
+            Err(_) => UNCLAIMED,
+        };
         self.admit(pid, number)?;
         anyhow::ensure!(
             target::process::current(pid) == Some(target.process.id),
             "process {pid} ended while it was being attached to"
         );
-        Ok(self.welcome(pid, &target, &plan))
+        Ok(self.welcome(pid, &target, plan.as_ref().map_err(|stripped| &**stripped)))
     }
 
     fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
@@ -110,20 +134,23 @@ impl Session {
         Ok(())
     }
 
-    fn welcome(&mut self, pid: u32, target: &Target, plan: &Plan) -> Adopted {
+    fn welcome(&mut self, pid: u32, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
         let now = clock::now();
         let start_ms = target.process.start_unix_ms;
         let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
-        let factor = plan.limit_factor(pid, target.image.bias);
-        let hello = hello::hello(target, plan, factor.as_ref().err());
-        let semi_spaces = factor.unwrap_or(0);
-        let watched = Watched::new(target.process.id, stamp, now, Duration::from_millis(age_ms), semi_spaces);
+        let (hello, semi_spaces) = hello::hello(target, plan);
+        let age = Duration::from_millis(age_ms);
+        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
+        let watched = if plan.is_ok() { watched } else { watched.blind() };
+        self.adopted += 1;
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         self.watched.insert(pid, Member { watched, cgroup, limit_hits });
-        Adopted { id: target.process.id, records: vec![stamp.record(now, Body::Hello(Box::new(hello)))] }
+        let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan));
+        let records = bodies.map(|body| stamp.record(now, body)).collect();
+        Adopted { id: target.process.id, records }
     }
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
@@ -157,15 +184,16 @@ impl Session {
     }
 
     /// Takes in one event. An exec can bring a new target.
-    pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Option<Adopted>) {
+    pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
         if event.what == What::Exec {
-            return self.exec(event.pid, event.time);
+            let records = self.dismiss(event.pid, event.time, |_| End::Exec);
+            return (records, self.consider(event.pid));
         }
-        let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), None) };
+        let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), Next::Nothing) };
         if matches!(event.what, What::Collection(_)) {
             self.collections += 1;
         }
-        (member.watched.event(event), None)
+        (member.watched.event(event), Next::Nothing)
     }
 
     /// Counts a record that could not be decoded.
@@ -173,18 +201,34 @@ impl Session {
         self.malformed += 1;
     }
 
-    fn exec(&mut self, pid: u32, at: Mono) -> (Vec<Record>, Option<Adopted>) {
-        let records = self.dismiss(pid, at, |_| End::Exec);
-        let adopted =
-            if self.roster.means(pid) { self.adopt(pid) } else { Err(anyhow::anyhow!("not meant")) };
-        match adopted {
-            Ok(adopted) => (records, Some(adopted)),
+    /// Looks at a process that has executed a program: the kernel side has made it a target if it may be meant.
+    pub(super) fn consider(&mut self, pid: u32) -> Next {
+        if !self.roster.means(pid, self.kernel.is_followed(pid)) {
+            self.kernel.remove_target(pid);
+            return Next::Nothing;
+        }
+        match self.adopt(pid) {
+            Ok(adopted) => Next::Welcome(adopted),
+            // The dynamic loader has yet to map libnode.so.
+            Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
+                Next::LookAgain(pid)
+            }
             Err(error) => {
-                log::debug!("process {pid} is not watched: {error:#}");
+                log::warn!("process {pid} is not watched: {error:#}");
                 self.kernel.remove_target(pid);
-                (records, None)
+                Next::Nothing
             }
         }
+    }
+
+    /// It never became a Node process.
+    pub(super) fn give_up(&mut self, pid: u32) {
+        self.kernel.remove_target(pid);
+    }
+
+    /// How many targets there have been.
+    pub(super) fn adopted(&self) -> u64 {
+        self.adopted
     }
 
     /// `pid` has ended.

@@ -102,8 +102,8 @@ pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Bo
     }))
 }
 
-/// The verdict on a process of which no isolate was ever heard.
-pub(super) fn silence(stamp: &Stamp, since: Mono) -> Body {
+/// The verdict on a process of which no isolate was ever heard, and why.
+pub(super) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,
         verdict: record::Level::Inconclusive,
@@ -114,7 +114,7 @@ pub(super) fn silence(stamp: &Stamp, since: Mono) -> Body {
         confidence: None,
         time_to_exhaustion_s: None,
         exhausts: None,
-        evidence: vec!["no collection was seen: watch longer, or put load on it".to_owned()],
+        evidence: vec![why.to_owned()],
         sites: Vec::new(),
     }))
 }

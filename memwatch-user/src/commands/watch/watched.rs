@@ -28,8 +28,8 @@ pub(super) struct Watched {
     /// By address of the heap.
     isolates: BTreeMap<u64, Judged>,
     serial: u32,
-    /// Collections seen, of all isolates.
-    pub(super) collections: u64,
+    /// Why no isolate was heard of, for as long as none was.
+    silence: &'static str,
     /// Share of collections that the kernel side lost, 0 to 1.
     pub(super) lost_share: f64,
 }
@@ -53,8 +53,16 @@ impl Watched {
             semi_spaces,
             isolates: BTreeMap::new(),
             serial: 0,
-            collections: 0,
+            silence: "no collection was seen: watch longer, or put load on it",
             lost_share: 0.0,
+        }
+    }
+
+    /// The same of a target whose collections cannot be seen.
+    pub(super) fn blind(self) -> Self {
+        Self {
+            silence: "its collections cannot be seen (the features say why), so nothing is known of its heaps",
+            ..self
         }
     }
 
@@ -91,14 +99,13 @@ impl Watched {
     /// The verdicts as they stand: what is printed before the end, of us or of the target.
     pub(super) fn last_words(&mut self, now: Mono) -> Vec<Body> {
         if self.serial == 0 {
-            return vec![translate::silence(&self.stamp, self.since)];
+            return vec![translate::silence(&self.stamp, self.since, self.silence)];
         }
         let lost_share = self.lost_share;
         self.isolates.values_mut().map(|judged| judged.last_word(&self.stamp, now, lost_share)).collect()
     }
 
     fn collection(&mut self, collection: &Collection) -> Vec<Body> {
-        self.collections += 1;
         let limit = collection.limit.map(|parts| self.limit(parts));
         let mut bodies = self.first_sight(collection, limit);
         let (stamp, lost_share) = (self.stamp, self.lost_share);

@@ -47,22 +47,27 @@ impl Roster {
         self.named
     }
 
-    /// Those that run now, and with `--children` what they have started.
-    pub(super) fn running(&mut self) -> Vec<u32> {
+    /// Those that run now and are meant, and their running descendants with `--children`.
+    pub(super) fn running(&mut self) -> Running {
         let chosen: Vec<u32> = self.scanner.scan(&self.selector).iter().map(|c: &Candidate| c.pid).collect();
-        if !self.children {
-            return chosen;
-        }
-        let family = with_descendants(&chosen);
-        family.into_iter().filter(|pid| chosen.contains(pid) || self.scanner.runs_node(*pid)).collect()
+        let family = if self.children { with_descendants(&chosen) } else { Vec::new() };
+        let heirs =
+            family.iter().copied().filter(|pid| !chosen.contains(pid) && self.scanner.runs_node(*pid));
+        let meant = chosen.iter().copied().chain(heirs).collect();
+        Running { meant, family }
     }
 
-    /// Whether a process that has just executed a program is meant. The kernel side only asks about those that may be.
-    pub(super) fn means(&mut self, pid: u32) -> bool {
-        if self.follows_all() && !self.children {
-            self.scanner.consider(&self.selector, pid).is_some()
-        } else {
-            self.scanner.runs_node(pid)
-        }
+    /// Whether a process that has just executed a program is meant. `descends`: from a process that is followed.
+    pub(super) fn means(&mut self, pid: u32, descends: bool) -> bool {
+        let heir = self.children && descends && self.scanner.runs_node(pid);
+        heir || self.follows_all() && self.scanner.consider(&self.selector, pid).is_some()
     }
+}
+
+/// Processes that run now.
+pub(super) struct Running {
+    /// To be watched.
+    pub(super) meant: Vec<u32>,
+    /// Whose descendants are to be followed.
+    pub(super) family: Vec<u32>,
 }

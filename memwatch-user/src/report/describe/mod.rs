@@ -8,8 +8,9 @@ use super::{
     record::{
         Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Stats,
     },
-    text::{self, bytes, escape_untrusted, join, pause, percent, span},
+    text::{escape_untrusted, join},
 };
+use crate::units::{self, bytes, pause, percent, span};
 
 /// A record in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,7 +78,7 @@ fn feature(feature: &Feature) -> String {
 fn gc(gc: &Gc, limit: Option<u64>) -> String {
     let sizes = match (gc.before_bytes, gc.after_bytes) {
         (Some(before), Some(after)) => {
-            format!("{} ({})", text::change(before, after), text::difference(before, after))
+            format!("{} ({})", units::change(before, after), units::difference(before, after))
         }
         (Some(before), None) => format!("{} → ?", bytes(before)),
         (None, Some(after)) => format!("? → {}", bytes(after)),

@@ -3,8 +3,9 @@
 use crate::report::{
     color::Tone,
     record::{Exhausts, Frame, Kind, Level, Site, Verdict},
-    text::{bytes, escape_untrusted, join, percent, rate, rate_interval, span_interval},
+    text::{escape_untrusted, join},
 };
+use crate::units::{bytes, percent, rate, rate_interval, span_interval};
 
 /// How a level is meant.
 #[must_use]

@@ -14,9 +14,9 @@ use super::style::{BASE, DIM, HEAP, LIMIT, PLAIN, STRONG, section};
 use crate::report::{
     lines::clock,
     state::{isolate::Isolate, seconds_between, target::Target},
-    text::{axis, bytes, percent, span},
     time::Time,
 };
+use crate::units::{axis, bytes, percent, span};
 
 /// The limit is drawn when it is at most this many times the largest size; farther away it would press everything else
 /// to the floor, and stands in the title as a number.

@@ -21,8 +21,8 @@ use crate::report::{
         State,
         target::{Event, Target},
     },
-    text::bytes,
 };
+use crate::units::bytes;
 
 pub(super) fn events(target: &Target, area: Rect, buffer: &mut Buffer) {
     let block = section(Line::styled(" lately ", STRONG));

@@ -8,9 +8,9 @@ use crate::report::{
     describe::{self, hello},
     record::{Hello, State},
     state::{seconds_between, target::Target},
-    text::span,
     time::Time,
 };
+use crate::units::span;
 
 pub(super) fn render(target: &Target, now: Time, area: Rect, buffer: &mut Buffer) {
     let lines = [first(target, area.width), second(target, now, area.width)];

@@ -10,8 +10,8 @@ use crate::report::{
     color::Tone,
     describe::verdict,
     state::{isolate::Isolate, target::Target},
-    text::{bytes, change, percent},
 };
+use crate::units::{bytes, change, percent};
 
 struct Row<'a> {
     isolate: &'a Isolate,

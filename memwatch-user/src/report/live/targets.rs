@@ -9,8 +9,8 @@ use super::{
 use crate::report::{
     describe::{self, verdict},
     state::{isolate::Isolate, target::Target},
-    text::{bytes, rate},
 };
+use crate::units::{bytes, rate};
 
 struct Row<'a> {
     target: &'a Target,

@@ -1,0 +1,66 @@
+//! The object that was built has exactly the programs, maps and globals that `memwatch-common` names.
+
+use std::collections::BTreeSet;
+
+use memwatch_common::names::{global, map, probe, tracepoint};
+use memwatch_user::bpf::object as embedded;
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+/// aya-log's own map.
+const LOG_MAP: &str = "AYA_LOGS";
+/// `BPF_OBJ_NAME_LEN` is 16, with the NUL: the kernel cuts longer names, and tools show them cut.
+const LONGEST_NAME: usize = 15;
+
+/// Names of the symbols of `kind` in sections whose name begins with one of `prefixes`.
+fn symbols(object: &object::File<'_>, kind: SymbolKind, prefixes: &[&str]) -> BTreeSet<String> {
+    let in_section = |symbol: &object::Symbol<'_, '_>| {
+        let section = symbol.section_index().and_then(|index| object.section_by_index(index).ok());
+        section.is_some_and(|section| {
+            section.name().is_ok_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        })
+    };
+    object
+        .symbols()
+        .filter(|symbol| symbol.kind() == kind && symbol.is_global() && in_section(symbol))
+        .filter_map(|symbol| symbol.name().ok().map(str::to_owned))
+        .collect()
+}
+
+fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn the_object_has_what_the_boundary_names_and_nothing_else() {
+    let Ok(bytes) = embedded::bytes() else {
+        println!("skipped: this build has no eBPF object (`cargo xtask setup`, then build again)");
+        return;
+    };
+    let object = object::File::parse(bytes).unwrap();
+
+    let programs = symbols(&object, SymbolKind::Text, &["uprobe", "uretprobe", "raw_tp"]);
+    let tracepoints = tracepoint::ALL.map(|(program, _)| program);
+    assert_eq!(programs, names(&[&probe::ALL[..], &tracepoints].concat()));
+
+    let maps = symbols(&object, SymbolKind::Data, &["maps"]);
+    assert_eq!(maps, names(&[&map::ALL[..], &[LOG_MAP]].concat()));
+
+    let globals = symbols(&object, SymbolKind::Data, &[".rodata"]);
+    for name in [global::HAS_COOKIES, global::FOLLOW_ALL, global::TASK_LAYOUT] {
+        assert!(globals.contains(name), "{name} is not among {globals:?}");
+    }
+    for name in programs.iter().chain(&maps) {
+        assert!(name.len() <= LONGEST_NAME, "{name} is too long for the kernel");
+    }
+}
+
+#[test]
+fn the_licence_lets_the_programs_use_what_they_use() {
+    let Ok(bytes) = embedded::bytes() else {
+        println!("skipped: this build has no eBPF object (`cargo xtask setup`, then build again)");
+        return;
+    };
+    let object = object::File::parse(bytes).unwrap();
+    let licence = object.section_by_name("license").unwrap().data().unwrap();
+    assert_eq!(licence, b"Dual MIT/GPL\0");
+}

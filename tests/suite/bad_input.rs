@@ -1,0 +1,151 @@
+//! What cannot be done is said in one clear line, with exit status 2, before anything is attached.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_tests::{
+    machine, node, proc, releases, scratch, skip,
+    tool::{self, Finished, Tool},
+    workspace,
+};
+
+#[test]
+fn command_lines() -> Result<()> {
+    let cases = [
+        ("", "whom"),
+        ("--pid 0", "0"),
+        ("--pid -5", "-5"),
+        ("--pid 4000000000", "4000000000"),
+        ("--pid 99999999999999999999", "99999999999999999999"),
+        ("--pid twelve", "number"),
+        ("--pid 1,1", "twice"),
+        ("--pid 1 --all", "--all"),
+        ("--pid 1 --duration soon", "soon"),
+        ("--pid 1 --color sometimes", "sometimes"),
+        ("--frobnicate", "--frobnicate"),
+        ("frobnicate", "frobnicate"),
+        ("-- /no/such/program", "/no/such/program"),
+    ];
+    for (line, expected) in cases {
+        refused(&tool::run(&line.split_whitespace().collect::<Vec<_>>())?, expected).context(line)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn processes() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let thread = *proc::threads(node.pid())?.get(1).context("Node has one thread only")?;
+    let sleep = Ended(Command::new("sleep").arg("100").spawn()?);
+    let zombie = Ended(Command::new("true").spawn()?);
+    proc::until(memwatch_tests::patience(), || Ok((proc::state(zombie.0.id())? == 'Z').then_some(())))?;
+    let gone = gone()?;
+    let cases = [
+        (gone, "no process"),
+        (sleep.0.id(), "not a Node"),
+        (thread, "thread"),
+        (zombie.0.id(), "zombie"),
+        (2, "kernel thread"),
+    ];
+    for (pid, expected) in cases {
+        refused(&tool::run(&["--pid", &pid.to_string()])?, expected).with_context(|| format!("{pid}"))?;
+    }
+    refused(&tool::run(&["--pid", &format!("{},{gone}", node.pid()), "--json"])?, &gone.to_string())
+}
+
+#[test]
+fn v8_without_symbols() -> Result<()> {
+    let deno = workspace().join(".cache/deno/deno");
+    if !deno.exists() {
+        return skip("Deno", &format!("there is none at {}", deno.display()));
+    }
+    let script = scratch::directory("deno")?.join("wait.js");
+    fs::write(&script, "setInterval(() => {}, 1000)")?;
+    let deno = Ended(Command::new(deno).arg("run").arg(script).stdout(Stdio::null()).spawn()?);
+    refused(&tool::run(&["--pid", &deno.0.id().to_string()])?, "not a Node")
+}
+
+#[test]
+fn rights() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let pid = node.pid().to_string();
+    let binary = for_everybody()?;
+    let cases: [(&[&str], &str); 2] = [
+        (&["--reuid=65534", "--regid=65534", "--clear-groups"], "root"),
+        (&["--bounding-set=-sys_admin,-bpf", "--inh-caps=-sys_admin,-bpf"], "CAP_BPF"),
+    ];
+    for (rights, expected) in cases {
+        let mut command = Command::new("setpriv");
+        command.args(rights).arg(&binary).args(["--pid", &pid, "--json"]);
+        command.env(tool::CACHE_HOME, scratch::directory("plans")?);
+        refused(&Tool::spawn(&mut command)?.finish()?, expected).with_context(|| format!("{rights:?}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn kernel_without_ring_buffers() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let pid = node.pid().to_string();
+    refused(&tool::run(&["--pid", &pid, "--json", "--assume-missing", "ring-buffer"])?, "5.8")
+}
+
+/// Whenever it goes, the tool either says so before it is attached, or reports its end.
+#[test]
+fn gone_during_attach() -> Result<()> {
+    let _machine = machine::shared();
+    for delay_ms in (0..50).step_by(5) {
+        let node = node::start(releases::USUAL, "idle")?.ready()?;
+        let tool = Tool::start(&["--pid", &node.pid().to_string(), "--json"])?;
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        node.signal(rustix::process::Signal::KILL)?;
+        let finished = tool.finish()?;
+        if finished.stdout.is_empty() {
+            refused(&finished, &node.pid().to_string())?;
+        } else {
+            finished.expect(3)?;
+        }
+    }
+    Ok(())
+}
+
+/// Exit status 2, nothing on standard output, one line on standard error that names the trouble.
+fn refused(finished: &Finished, expected: &str) -> Result<()> {
+    finished.expect(2)?;
+    ensure!(finished.stdout.is_empty(), "standard output: {}", finished.stdout);
+    ensure!(finished.stderr.lines().count() == 1, "not one line: {}", finished.stderr);
+    ensure!(finished.stderr.contains(expected), "`{expected}` is not in: {}", finished.stderr);
+    Ok(())
+}
+
+/// A child that is killed when dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        proc::end(&mut self.0);
+    }
+}
+
+/// A pid that nobody has.
+fn gone() -> Result<u32> {
+    let mut child = Command::new("true").spawn()?;
+    child.wait()?;
+    Ok(child.id())
+}
+
+/// A copy of the tool that users without rights can reach.
+fn for_everybody() -> Result<PathBuf> {
+    let path = scratch::directory("bin")?.join("memwatch-bpf");
+    fs::copy(tool::binary()?, &path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}

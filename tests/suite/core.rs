@@ -1,0 +1,51 @@
+//! Attaching, reporting, detaching: what has to work on every kernel of the support matrix, emulated ones too.
+
+use anyhow::{Result, ensure};
+use memwatch_tests::{
+    kernel, machine, node, releases,
+    tool::{self, Tool},
+};
+use memwatch_user::report::record::{Body, State};
+
+use crate::compare::watch_and_compare;
+
+#[test]
+fn every_collection_is_reported_as_v8_says() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::start(releases::USUAL, "mixed_load")?.traced().ready()?;
+    let errors = watch_and_compare(&mut node, 2, 20)?;
+    ensure!(errors.len() >= 20);
+    Ok(())
+}
+
+#[test]
+fn hello_says_what_is_watched() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json"])?;
+    let record = tool.attached(node.pid())?;
+    let Body::Hello(hello) = record.body else { unreachable!("attached() waits for a hello") };
+    ensure!(hello.node_version.as_deref() == Some(releases::USUAL), "{:?}", hello.node_version);
+    ensure!(hello.v8_version.is_some_and(|version| version.starts_with("12.4.")));
+    ensure!(hello.build_id.is_some_and(|id| id.len() == 40 && id.chars().all(|c| c.is_ascii_hexdigit())));
+    ensure!((hello.libc.as_deref(), hello.allocator.as_deref()) == (Some("glibc"), Some("glibc")));
+    ensure!(hello.cmdline.len() == 2 && hello.cmdline[1] == node::fixture("idle").display().to_string());
+    ensure!((&hello.features.gc, &hello.features.heap_limit) == (&State::On, &State::On));
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_detaches_and_leaves_nothing() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("mixed_load")?;
+    let mut tool = Tool::watch(&[node.pid()])?;
+    tool.wait("a collection", |record| tool::gc(record).is_some())?;
+    let held = kernel::held_by(tool.pid())?;
+    ensure!(!held.programs.is_empty() && held.alive()? == held, "{held:?}");
+    let finished = tool.interrupt()?;
+    finished.done()?;
+    held.wait_until_gone()?;
+    let last = finished.records()?.pop();
+    ensure!(matches!(last.map(|record| record.body), Some(Body::Bye(bye)) if bye.reason == "interrupted"));
+    node.healthy()
+}

@@ -1,0 +1,135 @@
+//! Every way to say whom to watch: those are watched, and nobody else.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{self, Stdio},
+};
+
+use anyhow::{Result, ensure};
+use memwatch_tests::{
+    machine, node,
+    node::{Node, Start},
+    proc, releases, scratch,
+    tool::{self, Tool},
+};
+use memwatch_user::report::record::{Body, End, IsolateState};
+
+use crate::compare::{same, wait_for_collections};
+
+#[test]
+fn two_processes_of_one_binary() -> Result<()> {
+    let _machine = machine::shared();
+    let start = || node::start(releases::USUAL, "mixed_load")?.traced().ready();
+    let (mut watched, bystander) = ([start()?, start()?], start()?);
+    let mut tool = Tool::watch(&watched.each_ref().map(Node::pid))?;
+    let before = [watched[0].collections()?.len(), watched[1].collections()?.len()];
+    for node in &watched {
+        wait_for_collections(&mut tool, node.pid(), 1, 15)?;
+    }
+    watched[0].stop()?;
+    watched[1].stop()?;
+    let records = tool.finish()?.records()?;
+    ensure!(records.iter().all(|record| !tool::of(record, bystander.pid())), "a bystander is in the report");
+    for (node, before) in watched.iter_mut().zip(before) {
+        same(&tool::collections(&records, node.pid()), &node.collections()?, before)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn by_name() -> Result<()> {
+    let _machine = machine::shared();
+    let package = format!("memwatch-suite-{}", process::id());
+    let first = in_package(&package)?.ready()?;
+    let other = node::running("mixed_load")?;
+    let mut tool = Tool::start(&["--name", "memwatch-suite-*", "--json"])?;
+    tool.attached(first.pid())?;
+    let later = in_package(&package)?.ready()?;
+    tool.attached(later.pid())?;
+    let records = tool.interrupt()?.records()?;
+    ensure!(records.iter().all(|record| !tool::of(record, other.pid())));
+    Ok(())
+}
+
+#[test]
+fn everything_that_is_node() -> Result<()> {
+    let _machine = machine::shared();
+    let first = node::running("mixed_load")?;
+    let mut tool = Tool::start(&["--all", "--json"])?;
+    tool.attached(first.pid())?;
+    // A binary that was not there when the tool was attached, under a load from its first line on.
+    let mut later = node::start("20.20.2", "mixed_load")?.traced().ready()?;
+    tool.attached(later.pid())?;
+    let before = later.collections()?.len();
+    wait_for_collections(&mut tool, later.pid(), 1, 10)?;
+    later.stop()?;
+    tool.wait("the end of the later", |record| {
+        tool::of(record, later.pid()) && matches!(record.body, Body::End(End::Exit { code: 0 }))
+    })?;
+    let records = tool.interrupt()?.records()?;
+    same(&tool::collections(&records, later.pid()), &later.collections()?, before)?;
+    Ok(())
+}
+
+#[test]
+fn children_of_a_cluster() -> Result<()> {
+    let _machine = machine::shared();
+    let mut primary = node::running("cluster")?;
+    let mut tool = Tool::start(&["--pid", &primary.pid().to_string(), "--children", "--json"])?;
+    tool.attached(primary.pid())?;
+    for pid in proc::descendants(primary.pid())? {
+        tool.attached(pid)?;
+    }
+    primary.tell("fork")?;
+    let count = |lines: &[String]| lines.iter().filter(|line| line.starts_with("worker ")).count() == 3;
+    primary.stdout.wait(memwatch_tests::patience(), |lines| count(lines).then_some(()))?;
+    for pid in proc::descendants(primary.pid())? {
+        tool.attached(pid)?;
+        tool.wait("a collection of a worker", |record| tool::of(record, pid) && tool::gc(record).is_some())?;
+    }
+    Ok(())
+}
+
+/// Watched from the birth of its first isolate on.
+#[test]
+fn a_node_that_the_tool_starts() -> Result<()> {
+    let node = releases::node(releases::USUAL)?.display().to_string();
+    launched(&[&node, &node::fixture("mixed_load").display().to_string()], IsolateState::Born)
+}
+
+/// What is started becomes a Node later: its first isolate may be older than our probes in that file.
+#[test]
+fn a_shell_that_the_tool_starts() -> Result<()> {
+    let node = releases::node(releases::USUAL)?.display().to_string();
+    let line = format!("exec {node} {}", node::fixture("mixed_load").display());
+    launched(&["sh", "-c", &line], IsolateState::Seen)
+}
+
+/// Starts `line` by the tool; of its first isolate not less is known than `state`.
+fn launched(line: &[&str], state: IsolateState) -> Result<()> {
+    let _machine = machine::shared();
+    let mut command = tool::command()?;
+    command.args(["--json", "--"]).args(line).stdin(Stdio::piped());
+    let mut tool = Tool::spawn(&mut command)?;
+    let record = tool.wait("isolate", |record| matches!(record.body, Body::Isolate(_)))?;
+    let pid = record.subject.map_or(0, |subject| subject.pid);
+    let Body::Isolate(isolate) = record.body else { unreachable!("it was waited for") };
+    ensure!([state, IsolateState::Born].contains(&isolate.state), "{isolate:?}");
+    wait_for_collections(&mut tool, pid, 1, 10)?;
+    ensure!(proc::descendants(tool.pid())? == [pid], "{:?}", proc::descendants(tool.pid())?);
+    tool.interrupt()?.done()
+}
+
+/// A package of its own around the fixture `mixed_load`.
+fn in_package(name: &str) -> Result<Start> {
+    let directory = scratch::directory("package")?;
+    fs::write(directory.join("package.json"), format!("{{\"name\": \"{name}\"}}"))?;
+    let copy = |fixture: &str| -> Result<PathBuf> {
+        let to = directory.join(format!("{fixture}.js"));
+        fs::copy(node::fixture(fixture), &to)?;
+        Ok(to)
+    };
+    copy("common")?;
+    Ok(Start::new(releases::node(releases::USUAL)?, copy("mixed_load")?))
+}

@@ -1,0 +1,52 @@
+//! A leak is called one and a cache is not, and the exit status says which.
+
+use anyhow::{Context, Result, ensure};
+use memwatch_tests::{
+    machine, node,
+    tool::{self, Finished, Tool},
+};
+use memwatch_user::report::record::{Kind, Level, Verdict};
+
+#[test]
+fn a_leak_is_called_and_the_status_is_1() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("leak_fast")?;
+    let mut tool = Tool::watch(&[node.pid()])?;
+    let called = |verdict: &Verdict| verdict.verdict == Level::Leak;
+    tool.wait("verdict `leak`", |record| tool::verdict(record).is_some_and(called))?;
+    let finished = tool.interrupt()?;
+    finished.expect(1)?;
+    let last = last_verdict(&finished)?;
+    ensure!((last.verdict, last.kind) == (Level::Leak, Kind::JsHeap), "{last:?}");
+    ensure!(last.rate_bytes_per_hour.is_some_and(|rate| rate > 0.0) && !last.evidence.is_empty(), "{last:?}");
+    let interval = last.rate_interval.context("a rate without an interval")?;
+    ensure!(interval[0].is_some_and(|low| low > 0.0), "{last:?}");
+    Ok(())
+}
+
+#[test]
+fn a_full_cache_is_none() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("no_leak_cache")?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--duration", "35s"])?;
+    let last = last_verdict(&finished)?;
+    ensure!(last.verdict < Level::Suspect, "{last:?}");
+    finished.expect(if last.verdict == Level::Inconclusive { 3 } else { 0 })?;
+    node.healthy()
+}
+
+#[test]
+fn too_short_is_inconclusive_and_the_status_is_3() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let finished = tool::run(&["--pid", &node.pid().to_string(), "--json", "--duration", "1s"])?;
+    let last = last_verdict(&finished)?;
+    ensure!(last.verdict == Level::Inconclusive, "{last:?}");
+    finished.expect(3)
+}
+
+fn last_verdict(finished: &Finished) -> Result<Verdict> {
+    let records = finished.records()?;
+    records.iter().rev().find_map(tool::verdict).cloned().context("there is no verdict")
+}

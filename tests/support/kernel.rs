@@ -1,0 +1,77 @@
+//! What of ours is alive in the kernel: programs, links and maps, by the ids that a process holds.
+
+use std::{collections::BTreeSet, fs};
+
+use anyhow::{Context, Result};
+use aya::{
+    maps::loaded_maps,
+    programs::{loaded_links, loaded_programs},
+};
+
+use crate::{patience, proc};
+
+/// Ids of BPF objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Objects {
+    /// Of programs.
+    pub programs: BTreeSet<u32>,
+    /// Of links; none on kernels that attach uprobes without (before 5.15).
+    pub links: BTreeSet<u32>,
+    /// Of maps.
+    pub maps: BTreeSet<u32>,
+}
+
+/// What the process `pid` holds through its file descriptors.
+pub fn held_by(pid: u32) -> Result<Objects> {
+    let mut held = Objects::default();
+    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
+        // A descriptor may be closed meanwhile.
+        let info = fs::read_to_string(entry.path()).unwrap_or_default();
+        held.add(&info);
+    }
+    Ok(held)
+}
+
+impl Objects {
+    /// Those of them which the kernel still knows. Ids are given out in rising order: none is somebody else's by now.
+    pub fn alive(&self) -> Result<Self> {
+        Ok(Self {
+            programs: &self.programs & &ids(|| loaded_programs().map(|program| Ok(program?.id())))?,
+            links: &self.links & &ids(|| loaded_links().map(|link| Ok(link?.id())))?,
+            maps: &self.maps & &ids(|| loaded_maps().map(|map| Ok(map?.id())))?,
+        })
+    }
+
+    /// Waits until none is left: the kernel frees programs after a grace period.
+    pub fn wait_until_gone(&self) -> Result<()> {
+        let gone = || Ok(self.alive()?.is_empty().then_some(()));
+        proc::until(patience(), gone).with_context(|| format!("still in the kernel: {:?}", self.alive()))
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn add(&mut self, info: &str) {
+        let id =
+            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u32>().ok());
+        // A link's entry names its program too; a program's entry has no link.
+        self.programs.extend(id("prog_id:"));
+        self.links.extend(id("link_id:"));
+        self.maps.extend(id("map_id:"));
+    }
+}
+
+/// What `all` lists. An object that goes while it is looked at is an error of the list: then once more.
+fn ids<I: Iterator<Item = Result<u32>>>(all: impl Fn() -> I) -> Result<BTreeSet<u32>> {
+    let mut last = all().collect::<Result<_>>();
+    for _ in 0..20 {
+        if last.is_ok() {
+            break;
+        }
+        last = all().collect();
+    }
+    last
+}
