@@ -23,7 +23,7 @@ fn pipeline(c: &mut Criterion) {
     group.throughput(Throughput::Elements(collections.len() as u64));
     group.bench_function("series", |b| b.iter(|| black_box(series(&collections))));
     group
-        .bench_function("series and verdict", |b| b.iter(|| black_box(verdict(collections.iter().cloned()))));
+        .bench_function("series and verdict", |b| b.iter(|| black_box(verdict(collections.iter().copied()))));
     let records: Vec<_> = collections.iter().map(record).collect();
     assert_eq!(decoded(&records).count(), collections.len(), "a record was not understood");
     // `cargo xtask bench` reads this one by its name.

@@ -63,7 +63,8 @@ fn cpu(bench: &Bench, what: &str, every_ms: &str) -> Result<Row> {
 fn cpu_seconds(pid: u32) -> Result<f64> {
     let mut total = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
-        let text = fs::read_to_string(task.path().join("schedstat"))?;
+        // A thread may end meanwhile.
+        let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else { continue };
         let nanos = text.split_whitespace().next().and_then(|first| first.parse::<f64>().ok());
         total += nanos.context("no CPU time in schedstat")? * 1e-9;
     }
