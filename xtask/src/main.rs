@@ -1,6 +1,7 @@
 //! `cargo xtask <verb>`: the project's chores. One file (or folder) a verb; a verb is an `Args` and a `run`.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
+mod bench;
 mod bless;
 mod cargo;
 mod ci;
@@ -40,6 +41,8 @@ enum Verb {
     Ci(ci::Args),
     /// Check what rustfmt and clippy do not: structure, words, links, licences.
     Tidy(tidy::Args),
+    /// Measure, and write docs/performance.md.
+    Bench(bench::Args),
     /// Write the golden files anew from what the code does now.
     Bless(bless::Args),
     /// Pack a release: a static binary with its README and licences.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::VmTest(args) => vm::run(&args),
         Verb::Ci(args) => ci::run(&args),
         Verb::Tidy(args) => tidy::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Bless(args) => bless::run(&args),
         Verb::Dist(args) => dist::run(&args),
     };

@@ -1,0 +1,4 @@
+'use strict';
+// Does nothing.
+
+require('./common.js').serve(() => '');

@@ -1,0 +1,57 @@
+//! Whom it is measured on: programs of this folder under an official Node release.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::child::Talker;
+use crate::repo;
+
+/// The release that everything is measured on: the newest with long-term support.
+pub(super) const VERSION: &str = "24.21.0";
+
+/// A running program that answers lines.
+pub(super) struct Node {
+    talker: Talker,
+    /// What it said when it was ready.
+    pub(super) hello: String,
+}
+
+impl Node {
+    /// Starts the program of that name and waits until it is ready.
+    pub(super) fn start(name: &str, arguments: &[&str]) -> Result<Self> {
+        Self::start_with(&["--expose-gc"], name, arguments)
+    }
+
+    /// Starts it with these flags of Node and V8.
+    pub(super) fn start_with(flags: &[&str], name: &str, arguments: &[&str]) -> Result<Self> {
+        let script = repo::root().join("xtask/src/bench/js").join(name).with_extension("js");
+        let mut command = Command::new(program()?);
+        command.args(flags).arg(script).args(arguments);
+        let talker = Talker::start(&mut command)?;
+        let hello = talker.wait_for("ready")?.text.replace("ready", "").trim().to_owned();
+        Ok(Self { talker, hello })
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.talker.pid()
+    }
+
+    /// Says a line to it; the number that it answers with.
+    pub(super) fn ask(&mut self, line: &str) -> Result<f64> {
+        self.talker.tell(line)?;
+        let answer = self.talker.wait_for("done")?.text.replace("done", "");
+        answer.trim().parse().with_context(|| format!("`{answer}` is no number"))
+    }
+}
+
+/// `$MEMWATCH_NODES/VERSION/bin/node`, else below `.cache/nodes`, where `setup` puts it.
+pub(super) fn program() -> Result<PathBuf> {
+    let root = env::var_os("MEMWATCH_NODES").map_or_else(|| repo::cache().join("nodes"), PathBuf::from);
+    let path = root.join(VERSION).join("bin/node");
+    ensure!(path.exists(), "no Node {VERSION} at {}: run `cargo xtask setup`", path.display());
+    Ok(path)
+}

@@ -1,0 +1,84 @@
+//! `memwatch-bpf` attached, by its own records.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::child::{Line, Talker};
+use crate::repo;
+
+/// Written right after the last probe is live.
+const HELLO: &str = r#""type":"hello""#;
+/// A collection.
+const GC: &str = r#""type":"gc""#;
+/// The last record.
+const BYE: &str = r#""type":"bye""#;
+
+/// An attached tool; killed when dropped.
+pub(super) struct Tool {
+    talker: Talker,
+    /// From its start until the last probe was live.
+    pub(super) until_live: Duration,
+    collections: usize,
+}
+
+/// What is left of a tool that was interrupted.
+pub(super) struct Detached {
+    /// From the interrupt until the last record was written.
+    pub(super) until_reported: Duration,
+    /// From the interrupt until the process was gone, and with it the probes.
+    pub(super) until_gone: Duration,
+}
+
+impl Tool {
+    /// Attaches to `pids` with the plans that are in `cache`.
+    pub(super) fn attach(pids: &[u32], cache: &Path) -> Result<Self> {
+        let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        let mut command = Command::new(repo::release_binary());
+        command.args(["--pid", &list, "--json"]).env("XDG_CACHE_HOME", cache);
+        let talker = Talker::start(&mut command)?;
+        let mut until_live = Duration::ZERO;
+        for _ in pids {
+            until_live = talker.wait_for(HELLO)?.at - talker.since;
+        }
+        Ok(Self { talker, until_live, collections: 0 })
+    }
+
+    /// Waits for the first collection; how long after its start it was reported.
+    pub(super) fn first_collection(&mut self) -> Result<Duration> {
+        let line = self.talker.wait_for(GC)?;
+        self.collections += 1;
+        Ok(line.at - self.talker.since)
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.talker.pid()
+    }
+
+    /// Collections that it has reported by now.
+    pub(super) fn collections(&mut self) -> usize {
+        self.collections += count(self.talker.so_far());
+        self.collections
+    }
+
+    /// Ctrl-C, and waits until it is gone.
+    pub(super) fn detach(self) -> Result<Detached> {
+        let began = Instant::now();
+        let (lines, status, until_gone) = self.talker.interrupt()?;
+        let bye = lines.iter().find(|line| line.text.contains(BYE)).context("no last record")?;
+        ensure!(is_whole(&bye.text) && status.code() != Some(2), "it did not do its job: {status}");
+        Ok(Detached { until_reported: bye.at - began, until_gone })
+    }
+}
+
+fn count(lines: impl IntoIterator<Item = Line>) -> usize {
+    lines.into_iter().filter(|line| line.text.contains(GC)).count()
+}
+
+fn is_whole(record: &str) -> bool {
+    serde_json::from_str::<Value>(record).is_ok_and(|record| record["reason"] == "interrupted")
+}
