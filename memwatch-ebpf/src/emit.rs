@@ -1,7 +1,7 @@
 //! The way out: one event into the ring buffer, or one loss counted.
 
 use memwatch_common::{
-    event::{EventHeader, EventKind},
+    event::{EventHeader, EventKind, ProcessEvent},
     loss::LossReason,
 };
 
@@ -20,14 +20,25 @@ pub(crate) fn header(kind: EventKind) -> EventHeader {
     }
 }
 
-/// Sends one event.
+/// Sends one event of a heap.
 #[inline(always)]
 pub(crate) fn event<T: 'static>(event: T) {
+    event_or(event, LossReason::RingFull);
+}
+
+/// Sends one event of a process as a whole.
+#[inline(always)]
+pub(crate) fn process_event(event: ProcessEvent) {
+    event_or(event, LossReason::ProcessRingFull);
+}
+
+#[inline(always)]
+fn event_or<T: 'static>(event: T, loss: LossReason) {
     match EVENTS.reserve::<T>(0) {
         Some(mut entry) => {
             entry.write(event);
             entry.submit(0);
         }
-        None => losses::count(LossReason::RingFull),
+        None => losses::count(loss),
     }
 }

@@ -17,7 +17,7 @@ use memwatch_common::{
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(RING_BYTES, 0);
 
-/// Which processes are targets. Written by the collector, and by `process_exec` for followed processes. Full:
+/// Which processes are targets. Written by the collector, and by `process_exec` and `process_exit` for followed processes. Full:
 /// `LossReason::TargetsFull`.
 #[map]
 pub(crate) static TARGETS: HashMap<u32, Target> = HashMap::with_max_entries(MAX_TARGETS, 0);

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum LossReason {
-    /// The ring buffer was full: the collector is too slow.
+    /// The ring buffer was full for an event of a heap, mostly a collection: the collector is too slow.
     RingFull = 0,
     /// The map of threads was full: a collection on that thread is not seen.
     ThreadsFull = 1,
@@ -20,11 +20,13 @@ pub enum LossReason {
     LocationUnreadable = 6,
     /// The map of targets or of followed processes was full: a new process is not watched.
     TargetsFull = 7,
+    /// The ring buffer was full for an exec, an exit or an OOM kill.
+    ProcessRingFull = 8,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -33,6 +35,7 @@ impl LossReason {
         Self::LimitUnreadable,
         Self::LocationUnreadable,
         Self::TargetsFull,
+        Self::ProcessRingFull,
     ];
 
     /// The reason's name in reports.
@@ -47,6 +50,7 @@ impl LossReason {
             Self::LimitUnreadable => "limit-unreadable",
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
+            Self::ProcessRingFull => "process-ring-full",
         }
     }
 
@@ -54,7 +58,7 @@ impl LossReason {
     #[must_use]
     pub const fn class(self) -> LossClass {
         match self {
-            Self::RingFull | Self::ThreadsFull | Self::TargetsFull => LossClass::Lost,
+            Self::RingFull | Self::ThreadsFull | Self::TargetsFull | Self::ProcessRingFull => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
             Self::LimitUnreadable | Self::LocationUnreadable => LossClass::Malformed,
         }

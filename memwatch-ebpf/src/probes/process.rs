@@ -27,7 +27,7 @@ fn process_exec(_: RawTracePointContext) -> i32 {
         losses::count(LossReason::TargetsFull);
     }
     threads::forget(thread);
-    emit::event(ProcessEvent { header: emit::header(EventKind::Exec), ..ProcessEvent::default() });
+    emit::process_event(ProcessEvent { header: emit::header(EventKind::Exec), ..ProcessEvent::default() });
     0
 }
 
@@ -62,11 +62,13 @@ fn process_exit(_: RawTracePointContext) -> i32 {
     threads::forget(thread);
     if thread as u32 == tgid {
         let code = task_field(raw::current_task(), TASK_LAYOUT.load().exit_code);
-        emit::event(ProcessEvent {
+        emit::process_event(ProcessEvent {
             header: emit::header(EventKind::Exit),
             code: code.unwrap_or(0),
             code_known: u32::from(code.is_some()),
         });
+        // Also if the collector never hears of it: the map must not fill up with the dead.
+        raw::remove(&TARGETS, tgid);
     }
     0
 }
@@ -85,7 +87,7 @@ fn oom_victim(ctx: RawTracePointContext) -> i32 {
         let mut header = emit::header(EventKind::OomKill);
         header.tgid = tgid;
         header.tid = tgid;
-        emit::event(ProcessEvent { header, ..ProcessEvent::default() });
+        emit::process_event(ProcessEvent { header, ..ProcessEvent::default() });
     }
     0
 }

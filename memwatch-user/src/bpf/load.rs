@@ -102,7 +102,10 @@ impl Kernel {
         let followed = typed(&mut ebpf, map::FOLLOWED)?;
         let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
         let losses = typed(&mut ebpf, map::LOSSES)?;
-        Ok(Self { ebpf, targets, followed, heap_layouts, losses })
+        let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses };
+        // Until the collector has looked at it, a process that was admitted by the kernel side is nobody's.
+        kernel.set_heap_layout(UNCLAIMED, HeapLayout::UNKNOWN)?;
+        Ok(kernel)
     }
 
     /// Attaches the tracepoints on the life of processes. Returns the names of those that this kernel refuses, and why:
@@ -126,14 +129,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Makes a process a target. `attachment` is [`UNCLAIMED`] where probes carry cookies.
+    /// Makes a process a target that is served by `attachment`, or by none ([`UNCLAIMED`]) if it has no probes.
     pub fn add_target(&mut self, pid: u32, attachment: u32) -> Result<(), LoadError> {
         self.targets.insert(pid, Target { attachment }, 0).map_err(in_map(map::TARGETS))
-    }
-
-    /// Makes a process a target that the first attachment it hits claims.
-    pub fn add_unclaimed_target(&mut self, pid: u32) -> Result<(), LoadError> {
-        self.add_target(pid, UNCLAIMED)
     }
 
     /// Forgets a target; that it was none is no error.

@@ -42,7 +42,8 @@ impl From<&Metadata> for FileKey {
 /// The file that holds V8 and Node, as a process has it mapped.
 #[derive(Debug)]
 pub struct Image {
-    /// Opens the mapped inode while the process lives; what probes are attached to.
+    /// Opens the mapped inode while the process runs it. Probes are attached through [`Elf::descriptor_path`]: by now this
+    /// may lead to another file.
     pub open_path: PathBuf,
     /// Its name as the process knows it, fit to be shown.
     pub path: String,
@@ -86,6 +87,14 @@ pub fn find(process: &Process) -> Result<Image, TargetError> {
         NodeIn::Itself => image(process, open_path, &exe, elf),
         NodeIn::Library => library(process, &exe),
         NodeIn::Nowhere => Err(not_node(process, &exe, &elf)),
+    }
+}
+
+impl Image {
+    /// Whether the process still has it: executing another program takes its files away.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        fs::metadata(&self.open_path).is_ok_and(|metadata| FileKey::from(&metadata) == self.key)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
-    path::Path,
     thread,
 };
 
@@ -15,7 +14,7 @@ use crate::{
         load::Kernel,
     },
     plan::Plan,
-    target::FileKey,
+    target::{FileKey, Image},
 };
 
 /// Why a binary got no probes.
@@ -34,6 +33,7 @@ pub(super) struct Attachments {
     /// Whether probes carry cookies, so that one attachment serves every process of a file.
     cookies: bool,
     live: BTreeMap<Key, Live>,
+    last_number: u32,
 }
 
 /// What one attachment serves: a file, or (without cookies) one process's use of it.
@@ -50,24 +50,24 @@ struct Live {
 
 impl Attachments {
     pub(super) fn new(cookies: bool) -> Self {
-        Self { cookies, live: BTreeMap::new() }
+        Self { cookies, live: BTreeMap::new(), last_number: 0 }
     }
 
-    /// Sees to it that `pid` is served, and returns the number of the attachment that does. `file` must lead to the very
-    /// file that the process has mapped, and `plan` must have been checked against it.
+    /// Sees to it that `pid` is served, and returns the number of the attachment that does. `plan` must have been checked
+    /// against `image`: probes go to the very file that is open there.
     pub(super) fn serve(
         &mut self,
         kernel: &mut Kernel,
         pid: u32,
-        file: (FileKey, &Path),
+        image: &Image,
         plan: &Plan,
     ) -> Result<u32, NoProbes> {
-        let key = Key { file: file.0, process: if self.cookies { None } else { NonZeroU32::new(pid) } };
+        let key = Key { file: image.key, process: if self.cookies { None } else { NonZeroU32::new(pid) } };
         if let Some(live) = self.live.get_mut(&key) {
             live.users.insert(pid);
             return Ok(live.attachment.number);
         }
-        let attachment = self.attach(kernel, key, file.1, plan)?;
+        let attachment = self.attach(kernel, key, image, plan)?;
         let number = attachment.number;
         self.live.insert(key, Live { attachment, users: BTreeSet::from([pid]) });
         Ok(number)
@@ -77,11 +77,11 @@ impl Attachments {
     pub(super) fn prepare(
         &mut self,
         kernel: &mut Kernel,
-        file: (FileKey, &Path),
+        image: &Image,
         plan: &Plan,
     ) -> Result<(), NoProbes> {
-        let key = Key { file: file.0, process: None };
-        let attachment = self.attach(kernel, key, file.1, plan)?;
+        let key = Key { file: image.key, process: None };
+        let attachment = self.attach(kernel, key, image, plan)?;
         self.live.insert(key, Live { attachment, users: BTreeSet::new() });
         Ok(())
     }
@@ -105,10 +105,10 @@ impl Attachments {
     }
 
     fn attach(
-        &self,
+        &mut self,
         kernel: &mut Kernel,
         key: Key,
-        file: &Path,
+        image: &Image,
         plan: &Plan,
     ) -> Result<Attachment, NoProbes> {
         let number = self.free_number().ok_or(NoProbes::TooMany)?;
@@ -119,12 +119,15 @@ impl Attachments {
             .map(|probe| Place { program: &probe.program, file_offset: probe.file_offset })
             .collect();
         let scope = key.process.map_or(Scope::File, Scope::Process);
-        Ok(kernel.attach(number, file, scope, &places)?)
+        Ok(kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?)
     }
 
-    /// 0 means that nobody has claimed the process.
-    fn free_number(&self) -> Option<u32> {
+    /// 0 means that nobody has claimed the process. In turn, so that a number is not used again while the kernel still
+    /// detaches the probes that had it.
+    fn free_number(&mut self) -> Option<u32> {
         let taken: BTreeSet<u32> = self.live.values().map(|live| live.attachment.number).collect();
-        (1..MAX_ATTACHMENTS).find(|number| !taken.contains(number))
+        let in_turn = (self.last_number + 1..MAX_ATTACHMENTS).chain(1..=self.last_number);
+        self.last_number = in_turn.into_iter().find(|number| !taken.contains(number))?;
+        Some(self.last_number)
     }
 }

@@ -1,6 +1,6 @@
 //! Everything that can happen while we watch, as one enum, and the waiting for it.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{collections::BTreeSet, fs, io, os::fd::OwnedFd, time::Duration};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -28,7 +28,7 @@ pub(super) enum Input {
     /// There may be records in the ring buffer.
     Records,
     /// A target has ended.
-    Gone(u32),
+    Gone(ProcessId),
     /// It is time to look at a process again that had not yet mapped what it runs; so many more times.
     LookAgain(u32, u8),
     /// It is time to read the targets' memory.
@@ -68,9 +68,11 @@ impl Stop {
 /// What we wait for.
 pub(super) struct Events {
     pub(super) ring: Ring,
-    interrupts: [Signal; 3],
+    interrupts: [Option<Signal>; 3],
     interval: Interval,
     deadline: Option<std::pin::Pin<Box<Sleep>>>,
+    /// Whose end is waited for.
+    awaited: BTreeSet<ProcessId>,
     later: mpsc::UnboundedReceiver<Input>,
     later_sender: mpsc::UnboundedSender<Input>,
 }
@@ -78,35 +80,49 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(ring: Ring, every: Duration, duration: Option<Duration>) -> Result<Self> {
         let (later_sender, later) = mpsc::unbounded_channel();
-        let on = |kind| signal(kind).context("cannot listen for signals");
         let mut interval = interval(every);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             ring,
             interrupts: [
-                on(SignalKind::interrupt())?,
-                on(SignalKind::terminate())?,
-                on(SignalKind::hangup())?,
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
             ],
             interval,
             deadline: duration.map(|duration| Box::pin(sleep(duration))),
+            awaited: BTreeSet::new(),
             later,
             later_sender,
         })
     }
 
-    /// Says when a process has ended: `Input::Gone`, once. A descriptor stands for one process, however often its pid is
-    /// used again; that it is the right one is checked once it is open.
-    pub(super) fn wait_for_end(&self, id: ProcessId) {
-        let (pid, sender) = (id.pid, self.later_sender.clone());
-        let pidfd = open_pidfd(pid).filter(|_| process::current(pid) == Some(id));
+    /// Says when a process has ended: `Input::Gone`, once, however often it is asked. A descriptor stands for one process,
+    /// whatever its pid is used for later; that it is the right one is checked once it is open.
+    pub(super) fn wait_for_end(&mut self, id: ProcessId) {
+        if !self.awaited.insert(id) {
+            return;
+        }
+        let pidfd = match open_pidfd(id.pid) {
+            Err(error) if process::current(id.pid) == Some(id) => {
+                log::warn!("the end of process {id} will be noticed late: {error}");
+                return;
+            }
+            pidfd => pidfd.ok().filter(|_| process::current(id.pid) == Some(id)),
+        };
+        let sender = self.later_sender.clone();
         tokio::task::spawn_local(async move {
             if let Some(pidfd) = pidfd {
                 let _readable = pidfd.readable().await;
             }
             // The receiver is dropped only when we stop.
-            let _stopping = sender.send(Input::Gone(pid));
+            let _stopping = sender.send(Input::Gone(id));
         });
+    }
+
+    /// The end of `id` has been dealt with.
+    pub(super) fn has_ended(&mut self, id: ProcessId) {
+        self.awaited.remove(&id);
     }
 
     /// Says when to look at `pid` again: `Input::LookAgain`, once.
@@ -129,9 +145,9 @@ impl Events {
         };
         // In random order: a storm of collections must not starve the rest.
         tokio::select! {
-            _ = interrupt.recv() => Input::Stop(Stop::Interrupted),
-            _ = terminate.recv() => Input::Stop(Stop::Interrupted),
-            _ = hangup.recv() => Input::Stop(Stop::Interrupted),
+            () = received(interrupt) => Input::Stop(Stop::Interrupted),
+            () = received(terminate) => Input::Stop(Stop::Interrupted),
+            () = received(hangup) => Input::Stop(Stop::Interrupted),
             () = deadline => Input::Stop(Stop::Duration),
             _ = self.ring.readable() => Input::Records,
             Some(input) = self.later.recv() => input,
@@ -140,9 +156,27 @@ impl Events {
     }
 }
 
-/// `None` if the process has already ended.
-fn open_pidfd(pid: u32) -> Option<AsyncFd<OwnedFd>> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    raw::readable(pidfd).ok()
+fn open_pidfd(pid: u32) -> io::Result<AsyncFd<OwnedFd>> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    raw::readable(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// A signal that we were started with ignored (`nohup`) stays ignored: then it never comes.
+fn listen(kind: SignalKind) -> Result<Option<Signal>> {
+    let ignored = ignored_signals() & (1 << (kind.as_raw_value() - 1)) != 0;
+    if ignored { Ok(None) } else { Ok(Some(signal(kind).context("cannot listen for signals")?)) }
+}
+
+/// `SigIgn` of our own `/proc/self/status`: a bit a signal.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or_default();
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0)
+}
+
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => _ = signal.recv().await,
+        None => std::future::pending().await,
+    }
 }

@@ -37,6 +37,11 @@ impl Launched {
         Ok(Self(child))
     }
 
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Takes its exit status once it has ended, so that it does not stay a zombie; whether it has.
     pub(super) fn reap(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))

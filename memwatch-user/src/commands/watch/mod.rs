@@ -8,6 +8,7 @@ mod ending;
 mod events;
 mod hello;
 mod launch;
+mod losses;
 pub(crate) mod output;
 mod session;
 mod translate;
@@ -34,11 +35,12 @@ use crate::{
     cli::job::{Watch, Whom},
     host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
     ingest,
-    model::Mono,
+    model::{Mono, ProcessId},
     report::{
         record::{Body, Bye, Overhead, Own, Record, SCHEMA, Verdict},
         time::Time,
     },
+    target::process,
 };
 use memwatch_common::target::TaskLayout;
 
@@ -112,13 +114,12 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
     Ok(kernel)
 }
 
+/// Starts the program, if there is one to start.
 fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
     let Whom::Command(command) = &watch.whom else { return Ok(None) };
     let program = launch::find(command.first().map(OsString::as_os_str).unwrap_or_default());
     session.expect_child(program.as_deref())?;
-    let launched = Launched::start(command, watch.output.json)?;
-    session.child_is_started();
-    Ok(Some(launched))
+    Launched::start(command, watch.output.json).map(Some)
 }
 
 fn ensure_somebody(run: &Run) -> Result<()> {
@@ -143,6 +144,7 @@ impl Run {
         for adopted in std::mem::take(&mut self.adopted) {
             self.welcome(&adopted, output)?;
         }
+        self.welcome_child(output)?;
         let clock = self.session.clock();
         loop {
             // In random order: a storm of collections must not keep the view from being drawn.
@@ -152,12 +154,16 @@ impl Run {
             };
             match input {
                 Input::Records => self.records(output)?,
-                Input::Gone(pid) => self.gone(pid, output)?,
+                Input::Gone(id) => self.gone(id, output)?,
                 Input::LookAgain(pid, looks) => {
                     let next = self.session.consider(pid);
                     self.follow_up(next, looks, output)?;
                 }
-                Input::Interval => output.records(&self.session.interval())?,
+                Input::Interval => {
+                    // First what is there: losses are judged against what was seen.
+                    self.records(output)?;
+                    output.records(&self.session.interval())?;
+                }
                 Input::Stop(stop) => return Ok(stop),
             }
             if self.until_leak && output.has_leak() {
@@ -167,6 +173,15 @@ impl Run {
                 return Ok(Stop::TargetsGone);
             }
         }
+    }
+
+    fn welcome_child(&mut self, output: &mut Output) -> io::Result<()> {
+        let Some(child) = self.launched.as_ref().map(Launched::pid) else { return Ok(()) };
+        if let Some(id) = process::current(child) {
+            self.events.wait_for_end(id);
+        }
+        let next = self.session.child_is_started(child).map_err(io::Error::other)?;
+        self.follow_up(next, LOOKS, output)
     }
 
     fn records(&mut self, output: &mut Output) -> io::Result<()> {
@@ -199,15 +214,16 @@ impl Run {
         }
     }
 
-    fn welcome(&self, adopted: &Adopted, output: &mut Output) -> io::Result<()> {
+    fn welcome(&mut self, adopted: &Adopted, output: &mut Output) -> io::Result<()> {
         self.events.wait_for_end(adopted.id);
         output.records(&adopted.records)
     }
 
     /// What it said last may still be in the ring buffer.
-    fn gone(&mut self, pid: u32, output: &mut Output) -> io::Result<()> {
+    fn gone(&mut self, id: ProcessId, output: &mut Output) -> io::Result<()> {
         self.records(output)?;
-        output.records(&self.session.gone(pid))
+        self.events.has_ended(id);
+        output.records(&self.session.gone(id))
     }
 
     fn is_over(&mut self) -> bool {

@@ -3,12 +3,13 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use anyhow::{Context, Result};
-use memwatch_common::{loss::LossClass, target::UNCLAIMED};
+use anyhow::{Context, Result, bail, ensure};
+use memwatch_common::target::UNCLAIMED;
 
 use super::{
     attachments::Attachments,
     hello,
+    losses::{Losses, Reading},
     translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
@@ -24,11 +25,14 @@ use crate::{
     model::{Mono, ProcessId},
     plan::{self, Cache, Plan, PlanError, Stripped},
     report::{
-        record::{Body, End, Loss, Memory, Record, Subject},
+        record::{Body, End, Memory, Record, Subject},
         time::Time,
     },
     target::{self, Target, TargetError, image},
 };
+
+/// How often to look at a process that executes another program meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// All targets of one watch.
 pub(super) struct Session {
@@ -39,10 +43,7 @@ pub(super) struct Session {
     cache: Option<Cache>,
     roster: Roster,
     watched: BTreeMap<u32, Member>,
-    /// Records that the collector could not decode.
-    malformed: u64,
-    /// Losses as last told.
-    told_loss: Loss,
+    losses: Losses,
     collections: u64,
     adopted: u64,
 }
@@ -82,8 +83,7 @@ impl Session {
             cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
-            malformed: 0,
-            told_loss: Loss::default(),
+            losses: Losses::default(),
             collections: 0,
             adopted: 0,
         }
@@ -104,8 +104,23 @@ impl Session {
         Ok(adopted)
     }
 
-    /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it.
-    pub(super) fn adopt(&mut self, pid: u32) -> Result<Adopted> {
+    /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it. Leaves nothing behind if that fails.
+    fn adopt(&mut self, pid: u32) -> Result<Adopted> {
+        for _ in 0..ATTEMPTS {
+            match self.try_to_adopt(pid) {
+                Ok(Some(adopted)) => return Ok(adopted),
+                Ok(None) => self.let_go(pid),
+                Err(error) => {
+                    self.let_go(pid);
+                    return Err(error);
+                }
+            }
+        }
+        bail!("process {pid} executes one program after another: try again once it has settled")
+    }
+
+    /// `None` if it has executed another program meanwhile: what was found out is about the one before.
+    fn try_to_adopt(&mut self, pid: u32) -> Result<Option<Adopted>> {
         let looked_at = clock::now();
         let target = target::examine(pid)?;
         let plan = match plan::prepare(&target.image, self.cache.as_ref()) {
@@ -115,26 +130,31 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         let number = match &plan {
-            Ok(plan) => {
-                let file = (target.image.key, target.image.open_path.as_path());
-                self.attachments.serve(&mut self.kernel, pid, file, plan)?
-            }
+            Ok(plan) => self.attachments.serve(&mut self.kernel, pid, &target.image, plan)?,
             Err(_) => UNCLAIMED,
         };
         self.admit(pid, number)?;
-        anyhow::ensure!(
+        ensure!(
             target::process::current(pid) == Some(target.process.id),
             "process {pid} ended while it was being attached to"
         );
-        Ok(self.welcome(looked_at, &target, plan.as_ref().map_err(|stripped| &**stripped)))
+        if !target.image.is_current() {
+            return Ok(None);
+        }
+        Ok(Some(self.welcome(looked_at, &target, plan.as_ref().map_err(|stripped| &**stripped))))
     }
 
     fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
-        self.kernel.add_target(pid, if self.cookies { UNCLAIMED } else { attachment })?;
+        self.kernel.add_target(pid, attachment)?;
         if self.roster.follows_children() {
             self.kernel.follow(pid)?;
         }
         Ok(())
+    }
+
+    fn let_go(&mut self, pid: u32) {
+        self.kernel.remove_target(pid);
+        self.attachments.release(pid);
     }
 
     fn welcome(&mut self, looked_at: Mono, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
@@ -160,16 +180,20 @@ impl Session {
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
     /// followed, and if `program` is a Node its probes are live before it runs.
     pub(super) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
-        if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies) {
-            let (plan, _) = plan::prepare(&image, self.cache.as_ref())?;
-            self.attachments.prepare(&mut self.kernel, (image.key, &image.open_path), &plan)?;
+        if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies)
+            && let Ok((plan, _)) = plan::prepare(&image, self.cache.as_ref())
+        {
+            self.attachments.prepare(&mut self.kernel, &image, &plan)?;
         }
         self.kernel.follow(std::process::id()).context("cannot follow what we start")
     }
 
-    /// The program is started; what else we start is none of the session's business.
-    pub(super) fn child_is_started(&mut self) {
+    /// `child` is started, and what else we start is none of the session's business. It is followed by name, as a kernel
+    /// without BTF does not tell whose child it is; and it is looked at, as it runs its program already.
+    pub(super) fn child_is_started(&mut self, child: u32) -> Result<Next> {
         self.kernel.unfollow(std::process::id());
+        self.kernel.follow(child)?;
+        Ok(self.consider(child))
     }
 
     /// Whether processes that start later may be targets.
@@ -211,7 +235,7 @@ impl Session {
 
     /// Counts a record that could not be decoded.
     pub(super) fn malformed(&mut self) {
-        self.malformed += 1;
+        self.losses.malformed();
     }
 
     /// Looks at a process that has executed a program: the kernel side has made it a target if it may be meant.
@@ -222,13 +246,12 @@ impl Session {
         }
         match self.adopt(pid) {
             Ok(adopted) => Next::Welcome(adopted),
-            // The dynamic loader has yet to map libnode.so.
+            // The dynamic loader has yet to map libnode.so; until then the kernel side keeps what it says.
             Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
                 Next::LookAgain(pid)
             }
             Err(error) => {
                 log::warn!("process {pid} is not watched: {error:#}");
-                self.kernel.remove_target(pid);
                 Next::Nothing
             }
         }
@@ -244,18 +267,21 @@ impl Session {
         self.adopted
     }
 
-    /// `pid` has ended.
-    pub(super) fn gone(&mut self, pid: u32) -> Vec<Record> {
-        self.dismiss(pid, clock::now(), |member| member.watched.ending.account(|| member.oom_scope()))
+    /// A process has ended; one that has its pid by now is another.
+    pub(super) fn gone(&mut self, id: ProcessId) -> Vec<Record> {
+        if self.watched.get(&id.pid).is_none_or(|member| member.watched.id != id) {
+            return Vec::new();
+        }
+        self.dismiss(id.pid, clock::now(), |member| member.watched.ending.account(|| member.oom_scope()))
     }
 
     fn dismiss(&mut self, pid: u32, at: Mono, end: impl FnOnce(&Member) -> End) -> Vec<Record> {
-        let Some(mut member) = self.watched.remove(&pid) else { return Vec::new() };
+        let mut records = self.new_losses(at);
+        let Some(mut member) = self.watched.remove(&pid) else { return records };
         let end = Body::End(end(&member));
-        let mut records = vec![member.watched.stamp.record(at, end)];
+        records.push(member.watched.stamp.record(at, end));
         records.extend(member.last_records(at));
-        self.kernel.remove_target(pid);
-        self.attachments.release(pid);
+        self.let_go(pid);
         records
     }
 
@@ -275,36 +301,19 @@ impl Session {
         records
     }
 
+    /// Brings what verdicts must know of losses up to date, and tells losses that were not told.
     fn new_losses(&mut self, now: Mono) -> Vec<Record> {
-        let loss = self.losses();
-        if loss == self.told_loss {
+        if self.watched.is_empty() {
             return Vec::new();
         }
-        self.told_loss = loss.clone();
-        let lost_share = loss.lost as f64 / (loss.lost + self.collections).max(1) as f64;
-        self.watched
-            .values_mut()
-            .map(|member| {
-                member.watched.lost_share = lost_share;
-                member.watched.stamp.record(now, Body::Loss(loss.clone()))
-            })
-            .collect()
-    }
-
-    fn losses(&self) -> Loss {
-        let mut loss = Loss { malformed: self.malformed, ..Loss::default() };
-        if self.malformed > 0 {
-            loss.reasons.insert("not-understood".to_owned(), self.malformed);
+        let Reading { loss, collections } = self.losses.read(&self.kernel);
+        let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
+        self.watched.values_mut().for_each(|member| member.watched.lost_share = lost_share);
+        if !self.losses.is_news(&loss) {
+            return Vec::new();
         }
-        for (reason, count) in self.kernel.losses().unwrap_or_default() {
-            *match reason.class() {
-                LossClass::Lost => &mut loss.lost,
-                LossClass::Unmatched => &mut loss.unmatched,
-                LossClass::Malformed => &mut loss.malformed,
-            } += count;
-            loss.reasons.insert(reason.name().to_owned(), count);
-        }
-        loss
+        let tell = |member: &Member| member.watched.stamp.record(now, Body::Loss(loss.clone()));
+        self.watched.values().map(tell).collect()
     }
 
     /// Collections of all targets so far.

@@ -4,7 +4,13 @@
 
 mod symbols;
 
-use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, path::Path};
+use std::{
+    fs::File,
+    io,
+    ops::Range,
+    os::{fd::AsRawFd, unix::fs::FileExt},
+    path::{Path, PathBuf},
+};
 
 use object::{
     LittleEndian as LE, ReadCache, ReadRef,
@@ -98,6 +104,12 @@ impl Elf {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// A path that leads to this very file for as long as it is open here, whatever becomes of the names it had.
+    #[must_use]
+    pub fn descriptor_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
     /// Fills `to` from `offset` of the file.

@@ -1,0 +1,57 @@
+//! What was not seen, and how much of it matters for verdicts.
+
+use memwatch_common::loss::{LossClass, LossReason};
+
+use crate::{bpf::load::Kernel, report::record::Loss};
+
+/// Losses of the whole watch: the kernel side counts by reason, not by process.
+#[derive(Default)]
+pub(super) struct Losses {
+    /// Records that the collector could not decode.
+    malformed: u64,
+    /// As last told.
+    told: Loss,
+}
+
+/// Losses so far.
+pub(super) struct Reading {
+    /// All of them.
+    pub(super) loss: Loss,
+    /// Those that were collections, or may have been.
+    pub(super) collections: u64,
+}
+
+impl Losses {
+    /// Counts a record that could not be decoded.
+    pub(super) fn malformed(&mut self) {
+        self.malformed += 1;
+    }
+
+    /// Asks the kernel side.
+    pub(super) fn read(&self, kernel: &Kernel) -> Reading {
+        let mut loss = Loss { malformed: self.malformed, ..Loss::default() };
+        let mut collections = 0;
+        if self.malformed > 0 {
+            loss.reasons.insert("not-understood".to_owned(), self.malformed);
+        }
+        for (reason, count) in kernel.losses().unwrap_or_default() {
+            *match reason.class() {
+                LossClass::Lost => &mut loss.lost,
+                LossClass::Unmatched => &mut loss.unmatched,
+                LossClass::Malformed => &mut loss.malformed,
+            } += count;
+            loss.reasons.insert(reason.name().to_owned(), count);
+            if matches!(reason, LossReason::RingFull | LossReason::ThreadsFull) {
+                collections += count;
+            }
+        }
+        Reading { loss, collections }
+    }
+
+    /// Whether there is more than was told. Then it counts as told.
+    pub(super) fn is_news(&mut self, loss: &Loss) -> bool {
+        let news = *loss != self.told;
+        self.told = loss.clone();
+        news
+    }
+}
