@@ -1,12 +1,22 @@
-//! Binaries without symbols: until Node 22 the dynamic symbols are enough, from 24 on what is lost is said.
+//! Builds that are not the official ones: without symbols (until Node 22 the dynamic symbols are enough, from 24 on
+//! what is lost is said), linked with musl, with V8 in a shared library.
 
 use std::{path::PathBuf, process::Command};
 
-use anyhow::{Result, bail, ensure};
-use memwatch_tests::{machine, node, node::Start, releases, scratch, tool};
+use anyhow::{Context, Result, bail, ensure};
+use memwatch_tests::{
+    container::Root,
+    machine, node,
+    node::Start,
+    releases, scratch,
+    tool::{self, Tool},
+};
 use memwatch_user::report::record::{Body, State};
 
-use crate::compare::watch_and_compare;
+use crate::{
+    compare::watch_and_compare,
+    containers::{exact, traced},
+};
 
 #[test]
 fn stripped_node_22_is_exact() -> Result<()> {
@@ -28,6 +38,30 @@ fn stripped_node_24_says_what_is_lost() -> Result<()> {
         ensure!(matches!(state, State::Off(why) if why.contains("stripped")), "{state:?}");
     }
     ensure!(records.iter().any(|record| matches!(record.body, Body::Memory(_))), "{}", finished.stdout);
+    Ok(())
+}
+
+/// Build; Node, V8, libc.
+const IN_ROOTS: [(&str, [&str; 3]); 2] =
+    [("musl", ["24.19.0", "13.6.", "musl"]), ("debian", ["18.20.4", "10.2.", "glibc"])];
+
+#[test]
+fn musl_and_shared_library_are_exact() -> Result<()> {
+    let _machine = machine::shared();
+    for (name, expected) in IN_ROOTS {
+        let target = traced(&Root::of_build(name)?)?;
+        named(target.pid, expected).and_then(|()| exact(&mut [target])).context(name)?;
+    }
+    Ok(())
+}
+
+fn named(pid: u32, [node, v8, libc]: [&str; 3]) -> Result<()> {
+    let record = Tool::start(&["--pid", &pid.to_string(), "--json"])?.attached(pid)?;
+    let Body::Hello(hello) = record.body else { bail!("no hello") };
+    ensure!(hello.node_version.as_deref() == Some(node), "{hello:?}");
+    ensure!(hello.v8_version.as_ref().is_some_and(|version| version.starts_with(v8)), "{hello:?}");
+    ensure!((hello.libc.as_deref(), hello.allocator.as_deref()) == (Some(libc), Some(libc)), "{hello:?}");
+    ensure!((&hello.features.gc, &hello.features.heap_limit) == (&State::On, &State::On), "{hello:?}");
     Ok(())
 }
 

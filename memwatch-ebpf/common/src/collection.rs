@@ -118,7 +118,7 @@ impl ThreadState {
             marking_reason: if full { self.marking_reason } else { 0 },
             kind: self.kind,
             compacted: if full { self.compacted } else { compaction::UNKNOWN },
-            seen: self.seen | if limit != LimitParts::default() { seen::LIMIT } else { 0 },
+            seen: self.seen | if limit == LimitParts::default() { 0 } else { seen::LIMIT },
             ..GcEvent::default()
         };
         self.start_ns = 0;
