@@ -56,8 +56,11 @@ fn bring(name: &str, what: &str, fill: fn(&Path) -> Result<()>) -> Result<()> {
 /// Debian 13's musl: with the 1.2.3 of Debian 12 this Node ends by a segmentation fault when it starts.
 fn musl(root: &Path) -> Result<()> {
     Archive::open()?.unpack(&["musl/trixie".to_owned()], root)?;
-    // Debian 13 keeps /lib as a link to /usr/lib, which no package of it holds.
-    std::os::unix::fs::symlink("usr/lib", root.join("lib")).context("cannot link /lib")?;
+    // As Alpine Linux has it, where musl is a file of this name; Debian makes it a link.
+    let loader = format!("ld-musl-{ARCH}.so.1");
+    fs::create_dir_all(root.join("lib")).context("cannot create /lib")?;
+    fs::rename(root.join(format!("usr/lib/{ARCH}-linux-musl/libc.so")), root.join("lib").join(loader))
+        .context("the package of musl is not as expected")?;
     let platform = format!("musllinux_1_2_{ARCH}");
     let download = ["-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--platform"];
     cmd("python3").args(download).args([&platform, WHEEL]).dir(root).run_quiet()?;
