@@ -47,13 +47,13 @@ fn a_binary_that_was_replaced() -> Result<()> {
 }
 
 /// A Node process behind the one that was started.
-struct Inside {
+pub(crate) struct Inside {
     node: Node,
-    pid: u32,
+    pub(crate) pid: u32,
 }
 
 /// The fixture `mixed_load` in `root`, with V8's own trace.
-fn traced(root: &Root) -> Result<Inside> {
+pub(crate) fn traced(root: &Root) -> Result<Inside> {
     let node = root.node("mixed_load").flag("--trace-gc-nvp").ready()?;
     let inside = |pid: &u32| {
         proc::program(*pid)
@@ -64,7 +64,7 @@ fn traced(root: &Root) -> Result<Inside> {
 }
 
 /// All at once: each one's collections are V8's own, each once.
-fn exact(targets: &mut [Inside]) -> Result<()> {
+pub(crate) fn exact(targets: &mut [Inside]) -> Result<()> {
     let pids = targets.iter().map(|target| target.pid).collect::<Vec<_>>();
     let mut tool = Tool::watch(&pids)?;
     for &pid in &pids {

@@ -10,7 +10,7 @@
 //! - [`selection`]: every way to say whom to watch, and nobody else.
 //! - [`unharmed`]: whatever happens to us, the target goes on and nothing stays in the kernel.
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
-//! - [`builds`]: binaries without symbols.
+//! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{node, scratch};
+use crate::{node, scratch, workspace};
 
 /// A root directory in which Node runs; unmounted when dropped.
 #[derive(Debug)]
@@ -29,11 +29,16 @@ impl Root {
         for library in libraries(node)? {
             root.copy(Path::new(&library), &library)?;
         }
-        for fixture in fs::read_dir(node::fixture("x").parent().context("fixtures")?)? {
-            let fixture = fixture?.path();
-            root.copy(&fixture, &format!("/{}", fixture.file_name().context("fixture")?.to_string_lossy()))?;
-        }
-        fs::create_dir_all(root.path.join("proc"))?;
+        root.furnish()?;
+        Ok(root)
+    }
+
+    /// An overlay on the root directory of a build that `cargo xtask setup` brings, with the fixtures.
+    pub fn of_build(name: &str) -> Result<Self> {
+        let path = workspace().join(".cache/builds").join(name);
+        ensure!(path.exists(), "no {}: run `cargo xtask setup`", path.display());
+        let root = Self { path, mounted: false }.overlay()?;
+        root.furnish()?;
         Ok(root)
     }
 
@@ -66,6 +71,14 @@ impl Root {
         let wrapper = self.wrapper();
         let words = wrapper.iter().map(String::as_str).collect::<Vec<_>>();
         node::Start::new(NODE.into(), format!("/{fixture}.js").into()).under(&words)
+    }
+
+    fn furnish(&self) -> Result<()> {
+        for fixture in fs::read_dir(node::fixture("x").parent().context("fixtures")?)? {
+            let fixture = fixture?.path();
+            self.copy(&fixture, &format!("/{}", fixture.file_name().context("fixture")?.to_string_lossy()))?;
+        }
+        Ok(fs::create_dir_all(self.path.join("proc"))?)
     }
 
     fn copy(&self, from: &Path, to: &str) -> Result<()> {

@@ -102,7 +102,7 @@ impl ThreadState {
 
     /// `Heap::CollectGarbage` returned. The event has no header yet.
     #[inline(always)]
-    pub fn end(&mut self, limit: Option<LimitParts>) -> Result<GcEvent, LossReason> {
+    pub fn end(&mut self, limit: LimitParts) -> Result<GcEvent, LossReason> {
         if !self.is_collecting() {
             return Err(LossReason::EndWithoutStart);
         }
@@ -112,13 +112,13 @@ impl ThreadState {
             start_ns: self.start_ns,
             before_bytes: self.before_bytes,
             after_bytes: self.after_bytes,
-            limit: limit.unwrap_or_default(),
+            limit,
             marking_start_ns: if full { self.marking_start_ns } else { 0 },
             reason: self.reason,
             marking_reason: if full { self.marking_reason } else { 0 },
             kind: self.kind,
             compacted: if full { self.compacted } else { compaction::UNKNOWN },
-            seen: self.seen | if limit.is_some() { seen::LIMIT } else { 0 },
+            seen: self.seen | if limit == LimitParts::default() { 0 } else { seen::LIMIT },
             ..GcEvent::default()
         };
         self.start_ns = 0;
@@ -152,7 +152,7 @@ mod tests {
         for &bytes in &sizes[1..] {
             thread.size(bytes);
         }
-        thread.end(None).unwrap()
+        thread.end(LimitParts::default()).unwrap()
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         thread.size(6);
         thread.collector(gc_kind::SCAVENGE);
         thread.size(2);
-        let event = thread.end(None).unwrap();
+        let event = thread.end(LimitParts::default()).unwrap();
         assert_eq!((event.before_bytes, event.after_bytes), (6, 2));
     }
 
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_end_without_start_is_a_loss() {
-        assert_eq!(ThreadState::IDLE.clone().end(None), Err(LossReason::EndWithoutStart));
+        assert_eq!(ThreadState::IDLE.clone().end(LimitParts::default()), Err(LossReason::EndWithoutStart));
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         thread.collector(gc_kind::MARK_COMPACT);
         assert_eq!(thread.start(20, HEAP, 2), Some(LossReason::StartWithoutEnd));
         thread.collector(gc_kind::SCAVENGE);
-        let event = thread.end(None).unwrap();
+        let event = thread.end(LimitParts::default()).unwrap();
         assert_eq!((event.start_ns, event.reason, event.kind), (20, 2, gc_kind::SCAVENGE));
         assert_eq!(event.seen, 0);
     }
@@ -204,7 +204,7 @@ mod tests {
     fn a_pair_without_a_collector_is_no_collection() {
         let mut thread = ThreadState::IDLE;
         thread.start(10, HEAP, 1);
-        assert_eq!(thread.end(None), Err(LossReason::NoCollector));
+        assert_eq!(thread.end(LimitParts::default()), Err(LossReason::NoCollector));
         assert!(!thread.is_collecting());
     }
 
@@ -215,17 +215,17 @@ mod tests {
         thread.compaction(true);
         thread.start(10, HEAP, 1);
         thread.collector(gc_kind::SCAVENGE);
-        let scavenge = thread.end(None).unwrap();
+        let scavenge = thread.end(LimitParts::default()).unwrap();
         assert_eq!((scavenge.compacted, scavenge.marking_start_ns), (compaction::UNKNOWN, 0));
 
         thread.start(20, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
-        let full = thread.end(None).unwrap();
+        let full = thread.end(LimitParts::default()).unwrap();
         assert_eq!((full.compacted, full.marking_start_ns, full.marking_reason), (compaction::YES, 5, 12));
 
         thread.start(30, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
-        let atomic = thread.end(None).unwrap();
+        let atomic = thread.end(LimitParts::default()).unwrap();
         assert_eq!((atomic.compacted, atomic.marking_start_ns), (compaction::UNKNOWN, 0));
     }
 
@@ -239,8 +239,8 @@ mod tests {
         thread.collector(gc_kind::SCAVENGE);
         thread.size(2);
         thread.size(2);
-        let event = thread.end(None).unwrap();
+        let event = thread.end(LimitParts::default()).unwrap();
         assert_eq!((event.before_bytes, event.after_bytes), (5, 2));
-        assert_eq!(thread.end(None), Err(LossReason::EndWithoutStart));
+        assert_eq!(thread.end(LimitParts::default()), Err(LossReason::EndWithoutStart));
     }
 }

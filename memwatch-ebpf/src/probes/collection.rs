@@ -5,7 +5,7 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
-use memwatch_common::event::{EventKind, gc_kind};
+use memwatch_common::event::{EventKind, LimitParts, gc_kind};
 
 use super::isolate;
 use crate::{emit, losses, raw, scope, threads};
@@ -65,7 +65,11 @@ fn size_exit(ctx: RetProbeContext) -> u32 {
 fn gc_exit(ctx: RetProbeContext) -> u32 {
     let Some(hit) = scope::hit(&ctx) else { return 0 };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
-    let limit = if state.is_collecting() { isolate::limit(state.heap, hit.attachment) } else { None };
+    let limit = if state.is_collecting() {
+        isolate::limit(state.heap, hit.attachment)
+    } else {
+        LimitParts::default()
+    };
     match state.end(limit) {
         Ok(mut event) => {
             event.header = emit::header(EventKind::Gc);

@@ -25,7 +25,7 @@ fn heap_tear_down(ctx: ProbeContext) -> u32 {
 #[inline(always)]
 fn heap_event(ctx: &ProbeContext, kind: EventKind) -> u32 {
     let (Some(hit), Some(heap)) = (scope::hit(ctx), ctx.arg::<u64>(0)) else { return 0 };
-    let limit = limit(heap, hit.attachment).unwrap_or_default();
+    let limit = limit(heap, hit.attachment);
     emit::event(HeapEvent { header: emit::header(kind), heap, limit });
     0
 }
@@ -49,28 +49,33 @@ fn v8_oom(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// The limit of `heap` as it is now: it can be raised while the process runs.
+/// The limit of `heap` as it is now: it can be raised while the process runs. Zeros where it is not known.
+///
+/// Not an `Option`: the compiler would carry the parts of one that is `None` across branches in a slot of the stack
+/// that nobody has written to, and the verifier of 5.10 refuses to read that (`invalid read from stack`).
 #[inline(always)]
-pub(super) fn limit(heap: u64, attachment: u32) -> Option<LimitParts> {
-    let layout: &HeapLayout = HEAP_LAYOUTS.get(attachment)?;
-    if layout.max_semi_space == NO_OFFSET {
-        return None;
-    }
-    let parts = limit_parts(heap, layout);
-    if parts.is_none() {
+pub(super) fn limit(heap: u64, attachment: u32) -> LimitParts {
+    let mut parts = LimitParts::default();
+    let layout: Option<&HeapLayout> = HEAP_LAYOUTS.get(attachment);
+    let Some(layout) = layout.filter(|layout| layout.max_semi_space != NO_OFFSET) else { return parts };
+    if !read_limit(heap, layout, &mut parts) {
         losses::count(LossReason::LimitUnreadable);
     }
     parts
 }
 
+/// Whether both parts could be read; else neither is written.
 #[inline(always)]
-fn limit_parts(heap: u64, layout: &HeapLayout) -> Option<LimitParts> {
-    let holder = match layout.indirect {
-        NO_OFFSET => heap,
-        offset => raw::read_user(heap + u64::from(offset))?,
-    };
-    Some(LimitParts {
-        max_semi_space: raw::read_user(heap + u64::from(layout.max_semi_space))?,
-        max_old_generation: raw::read_user(holder + u64::from(layout.max_old_generation))?,
-    })
+fn read_limit(heap: u64, layout: &HeapLayout, parts: &mut LimitParts) -> bool {
+    let mut holder = heap;
+    if layout.indirect != NO_OFFSET {
+        let Some(pointer) = raw::read_user(heap + u64::from(layout.indirect)) else { return false };
+        holder = pointer;
+    }
+    let semi_space = raw::read_user(heap + u64::from(layout.max_semi_space));
+    let Some(max_semi_space) = semi_space else { return false };
+    let old_generation = raw::read_user(holder + u64::from(layout.max_old_generation));
+    let Some(max_old_generation) = old_generation else { return false };
+    *parts = LimitParts { max_semi_space, max_old_generation };
+    true
 }

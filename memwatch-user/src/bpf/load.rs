@@ -86,7 +86,9 @@ impl Kernel {
         loader
             // No CO-RE relocations to resolve: rustc emits none.
             .btf(None)
-            .verifier_log_level(VerifierLogLevel::DISABLE)
+            // The reason of a refusal and no trace of the instructions. With the log disabled, kernels refuse aya's second
+            // attempt for its empty log (EINVAL), and the reason is lost.
+            .verifier_log_level(VerifierLogLevel::STATS)
             .override_global(global::HAS_COOKIES, &cookies, true)
             .override_global(global::FOLLOW_ALL, &follow_all, true)
             .override_global(global::TASK_LAYOUT, &settings.task, true)

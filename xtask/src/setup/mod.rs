@@ -4,9 +4,12 @@
 //! one line each that says what to do; the parts after it are still looked at, so that one run lists everything.
 
 mod apt;
+mod builds;
+mod deno;
 mod host;
 mod linker;
 mod nodes;
+mod place;
 mod rust;
 
 use anyhow::{Result, bail};
@@ -24,12 +27,14 @@ type Part = (&'static str, fn() -> Result<String>);
 
 /// Brings what is missing. Fails when something still is.
 pub(crate) fn run(_: &Args) -> Result<()> {
-    let parts: [Part; 5] = [
+    let parts: [Part; 7] = [
         ("build tools", host::build_tools),
         ("Node", host::node),
         ("eBPF toolchain", rust::toolchain),
         ("bpf-linker", linker::bpf_linker),
         ("Node releases", nodes::releases),
+        ("Deno", deno::deno),
+        ("other builds of Node", builds::builds),
     ];
     let missing = parts.iter().filter(|(name, part)| !report(name, &part())).count();
     if missing > 0 {

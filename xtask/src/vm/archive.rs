@@ -20,13 +20,13 @@ const SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "t
 const FRESH: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An apt with sources, lists and an (empty) set of installed packages of its own.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     conf: PathBuf,
 }
 
 impl Archive {
     /// Makes it if need be, and refreshes its lists when they are a day old.
-    pub(super) fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let dir = repo::cache().join("vm/apt");
         let archive = Self { conf: dir.join("apt.conf") };
         let stamp = dir.join("updated");
@@ -55,7 +55,7 @@ impl Archive {
     }
 
     /// Fetches packages and unpacks them into a directory.
-    pub(super) fn unpack(&self, packages: &[String], to: &Path) -> Result<()> {
+    pub(crate) fn unpack(&self, packages: &[String], to: &Path) -> Result<()> {
         let debs = to.join("debs");
         fs::create_dir_all(&debs).with_context(|| format!("cannot create {}", debs.display()))?;
         let download = cmd("apt-get").args(["-q", "download"]).args(packages);

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::run::{complain, say};
 use crate::{cargo, repo, setup};
+pub(crate) use archive::Archive;
 use guest::Guest;
 use kernel::Series;
 use qemu::Accel;
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => core_tests()?,
     };
     let qemu = qemu::find_or_install()?;
-    let archive = archive::Archive::open()?;
+    let archive = Archive::open()?;
     let all =
         ALL.iter().map(|series| series.parse().map_err(anyhow::Error::msg)).collect::<Result<Vec<_>>>()?;
     let mut results = Vec::new();
@@ -67,13 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     summarise(&results)
 }
 
-fn boot(
-    qemu: &qemu::Qemu,
-    archive: &archive::Archive,
-    series: &Series,
-    args: &Args,
-    command: &str,
-) -> Result<()> {
+fn boot(qemu: &qemu::Qemu, archive: &Archive, series: &Series, args: &Args, command: &str) -> Result<()> {
     let kernel = kernel::fetch(archive, series)?;
     say(&format!("guest: {}", kernel.name));
     let script = guest::Script::write(command)?;
