@@ -50,10 +50,11 @@ fn musl_is_named_and_exact() -> Result<()> {
 }
 
 #[test]
-fn v8_in_a_shared_library_is_named() -> Result<()> {
+fn v8_in_a_shared_library_is_named_and_exact() -> Result<()> {
     let _machine = machine::shared();
     let target = traced(&Root::of_build("debian")?)?;
-    named(target.pid, ["18.20.4", "10.2.", "glibc"])
+    named(target.pid, ["18.20.4", "10.2.", "glibc"])?;
+    exact(&mut [target])
 }
 
 fn named(pid: u32, [node, v8, libc]: [&str; 3]) -> Result<()> {

@@ -71,7 +71,9 @@ impl ThreadState {
         }
     }
 
-    /// `Heap::SizeOfObjects` returned: the last value before the collector and the first one after it count.
+    /// `Heap::SizeOfObjects` returned: the last value before the collector counts, and the first one after it that is
+    /// another. In a `libnode.so` (Debian's 18) `MarkCompact` itself asks for the size at its start, which released
+    /// builds have inlined; a collection that frees nothing leaves the same value in any case.
     #[inline(always)]
     pub fn size(&mut self, bytes: u64) {
         if !self.is_collecting() {
@@ -80,7 +82,7 @@ impl ThreadState {
         if self.kind == gc_kind::NONE {
             self.before_bytes = bytes;
             self.seen |= seen::BEFORE;
-        } else if self.seen & seen::AFTER == 0 {
+        } else if self.seen & seen::AFTER == 0 || self.after_bytes == self.before_bytes {
             self.after_bytes = bytes;
             self.seen |= seen::AFTER;
         }
@@ -160,6 +162,14 @@ mod tests {
         let event = mark_compact_sizes(&[900, 300, 301, 302]);
         assert_eq!((event.before_bytes, event.after_bytes), (900, 300));
         assert_eq!(event.seen, seen::BEFORE | seen::AFTER);
+    }
+
+    #[test]
+    fn a_size_asked_for_at_the_start_of_the_collector_is_none_after_it() {
+        let event = mark_compact_sizes(&[900, 900, 300, 301]);
+        assert_eq!((event.before_bytes, event.after_bytes), (900, 300));
+        let freed_nothing = mark_compact_sizes(&[900, 900]);
+        assert_eq!((freed_nothing.before_bytes, freed_nothing.after_bytes), (900, 900));
     }
 
     #[test]

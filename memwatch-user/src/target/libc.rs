@@ -58,6 +58,8 @@ pub fn libc(maps: &[Mapping]) -> Option<Libc> {
         // musl is its own dynamic loader. A glibc program may have musl's compatibility file of the same prefix, but
         // never mapped.
         name if name.starts_with(b"ld-musl-") || name.starts_with(b"libc.musl-") => Some(Libc::Musl),
+        // Debian's musl: the loader's name is a link to it. glibc's file of that name is a linker script.
+        b"libc.so" => Some(Libc::Musl),
         name if name.starts_with(b"libc.so.6") || name.starts_with(b"libc-2.") => Some(Libc::Glibc),
         _ => None,
     })
