@@ -43,6 +43,8 @@ pub struct HeapJudge {
     /// Where the growth began that the verdict is about, bytes.
     base: f64,
     rate: Option<Rate>,
+    /// A question that is not asked.
+    ignored: Option<&'static str>,
 }
 
 /// A slope with its intervals, bytes a second.
@@ -58,7 +60,21 @@ impl HeapJudge {
     #[must_use]
     pub fn new(since: Mono) -> Self {
         let finding = Finding::nothing_yet(since);
-        Self { finding, judged: 0, awaits_confirmation: false, failures: 0, base: 0.0, rate: None }
+        Self {
+            finding,
+            judged: 0,
+            awaits_confirmation: false,
+            failures: 0,
+            base: 0.0,
+            rate: None,
+            ignored: None,
+        }
+    }
+
+    /// A judge who does not ask one of [`gates::NAMES`]: for measuring what that question is good for.
+    #[must_use]
+    pub fn without(self, gate: &'static str) -> Self {
+        Self { ignored: Some(gate), ..self }
     }
 
     /// The last verdict.
@@ -88,7 +104,8 @@ impl HeapJudge {
             self.finding.evidence = vec![format!("only {} mark-compacts so far", isolate.valleys.seen())];
             return;
         };
-        let gates = gates::all(&shape);
+        let mut gates = gates::all(&shape).to_vec();
+        gates.retain(|gate| self.ignored != Some(gate.name));
         let watched = now.since(isolate.since).as_secs_f64();
         let tier = tier(&shape, &gates, watched, age + watched);
         let storm = is_storm(&shape) && self.rate.is_some();

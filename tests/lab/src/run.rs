@@ -1,7 +1,10 @@
 //! Shows every case to every detector and notes what each said, and when.
 
 use std::{
-    sync::{Mutex, atomic::{AtomicUsize, Ordering}},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 

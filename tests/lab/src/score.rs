@@ -34,7 +34,8 @@ pub struct Score {
 
 impl Score {
     /// Detector number `detector` over `judged`.
-    pub fn of<'a>(judged: impl IntoIterator<Item = Judged<'a>>, detector: usize) -> Self {
+    #[must_use]
+    pub fn of(judged: &[Judged<'_>], detector: usize) -> Self {
         let mut score = Self::default();
         for (case, outcome) in judged {
             score.add(case, outcome, &outcome.said[detector]);
@@ -92,6 +93,7 @@ pub fn share(part: usize, all: usize) -> f64 {
 }
 
 /// The cases of `set` among those judged.
+#[must_use]
 pub fn of_set<'a>(judged: &[Judged<'a>], set: Set) -> Vec<Judged<'a>> {
     judged.iter().filter(|(case, _)| case.set == set).copied().collect()
 }
@@ -99,7 +101,8 @@ pub fn of_set<'a>(judged: &[Judged<'a>], set: Set) -> Vec<Judged<'a>> {
 /// Median seconds until ours and until faithful memwatch's alarm, over the leaks that both find.
 #[must_use]
 pub fn beside(judged: &[Judged<'_>], ours: usize, theirs: usize) -> Option<(f64, f64, usize)> {
-    let delays = judged.iter().filter_map(|(_, o)| Some((o.said[ours].detected_s?, o.said[theirs].detected_s?)));
+    let delays =
+        judged.iter().filter_map(|(_, o)| Some((o.said[ours].detected_s?, o.said[theirs].detected_s?)));
     let (ours, theirs): (Vec<f64>, Vec<f64>) = delays.unzip();
     Some((quantile(&ours, 0.5)?, quantile(&theirs, 0.5)?, ours.len()))
 }

@@ -51,7 +51,7 @@ mod tests {
     fn figures_of_the_tables() {
         let [low, high] = wilson(8, 10);
         assert!(close(low, 0.490) && close(high, 0.943), "{low} {high}");
-        assert_eq!(wilson(0, 0), [0.0, 1.0]);
+        assert_eq!(wilson(0, 0).to_vec(), [0.0, 1.0]);
         // Exact Poisson bounds: 4.744 of 1, 10.513 of 5.
         assert!(close(upper_rate(0, 300.0), 0.01) && close(upper_rate(1, 1.0) / 10.0, 0.4744));
         assert!((upper_rate(5, 1.0) - 10.513).abs() < 0.02);

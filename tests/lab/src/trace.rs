@@ -63,15 +63,14 @@ impl Trace {
     /// The trace as [`Trace::parse`] reads it.
     #[must_use]
     pub fn to_csv(&self) -> String {
-        let mut text = format!("# source: {}\n# node: {}\n# age_s: {}\n", self.source, self.node, self.age_s);
-        if let Truth::Leak { rate, from_s } = self.truth {
-            text += &format!("# leak: {rate} {from_s}\n");
-        }
-        if let Some(limit) = self.limit {
-            text += &format!("# limit: {limit}\n");
-        }
-        text += COLUMNS;
-        self.collections.iter().fold(text, |text, c| text + "\n" + &line(c)) + "\n"
+        let head = format!("# source: {}\n# node: {}\n# age_s: {}\n", self.source, self.node, self.age_s);
+        let leak = match self.truth {
+            Truth::Leak { rate, from_s } => format!("# leak: {rate} {from_s}\n"),
+            Truth::Healthy => String::new(),
+        };
+        let limit = self.limit.map_or(String::new(), |limit| format!("# limit: {limit}\n"));
+        let lines: String = self.collections.iter().map(|c| line(c) + "\n").collect();
+        [&head, &leak, &limit, COLUMNS, "\n", &lines].concat()
     }
 
     fn header(&mut self, header: &str) -> Result<()> {
@@ -112,7 +111,8 @@ pub fn gc(end: Mono, pause_us: u64, kind: GcKind, before: u64, after: u64) -> Co
 fn collection(line: &str) -> Result<Collection> {
     let field: Vec<&str> = line.split(',').collect();
     let [end_ms, pause_us, kind, before, after] = field[..] else { bail!("not five fields") };
-    let kind = [GcKind::Scavenge, GcKind::MinorMark, GcKind::MarkCompact].into_iter().find(|k| k.name() == kind);
+    let kind =
+        [GcKind::Scavenge, GcKind::MinorMark, GcKind::MarkCompact].into_iter().find(|k| k.name() == kind);
     let kind = kind.context("no such kind")?;
     let end = Mono(end_ms.parse::<u64>()? * 1_000_000);
     Ok(gc(end, pause_us.parse()?, kind, before.parse()?, after.parse()?))
@@ -134,7 +134,10 @@ mod tests {
                     end_ms,pause_us,kind,before_bytes,after_bytes\n9,10,scavenge,5,4\n12,1,mark-compact,9,3\n";
         let trace = Trace::parse(text).unwrap();
         assert_eq!(trace.truth, Truth::Leak { rate: 1_048_576.0, from_s: 3600.0 });
-        assert_eq!((trace.collections.len(), trace.limit, trace.to_csv()), (2, Some(1_000_000), text.to_owned()));
+        assert_eq!(
+            (trace.collections.len(), trace.limit, trace.to_csv()),
+            (2, Some(1_000_000), text.to_owned())
+        );
     }
 
     #[test]

@@ -34,13 +34,17 @@ fn warm_up(rng: &mut Rng, _: usize) -> Case {
 fn cache_fill(rng: &mut Rng, _: usize) -> Case {
     let (size, lasts_s) = (rng.magnitude(5.0, 200.0) * MIB, rng.magnitude(30.0, HOUR));
     let fill = Part::Fill { size, from_s: rng.between(0.0, 60.0), lasts_s };
-    server(rng, Load::Even).named("cache that fills within an hour", Set::Tune).keeping(fill).watched(0.0, DAY)
+    server(rng, Load::Even)
+        .named("cache that fills within an hour", Set::Tune)
+        .keeping(fill)
+        .watched(0.0, DAY)
 }
 
 fn load_ramp(rng: &mut Rng, _: usize) -> Case {
     let age = rng.magnitude(HOUR, 10.0 * DAY);
     let low = rng.between(0.1, 0.5);
-    let ramp = Load::Ramp { low, from_s: age + rng.between(0.0, HOUR), lasts_s: rng.magnitude(300.0, 4.0 * HOUR) };
+    let ramp =
+        Load::Ramp { low, from_s: age + rng.between(0.0, HOUR), lasts_s: rng.magnitude(300.0, 4.0 * HOUR) };
     let open = Part::InFlight(rng.magnitude(5.0, 100.0) * MIB);
     server(rng, ramp).named("load ramp", Set::Tune).keeping(open).watched(age, DAY)
 }
@@ -73,8 +77,16 @@ fn data_sets(rng: &mut Rng, _: usize) -> Case {
 }
 
 fn deploys(rng: &mut Rng, _: usize) -> Case {
-    let start = Part::Saturating { size: rng.magnitude(10.0, 60.0) * MIB, tau_s: rng.magnitude(5.0, 60.0), power: 1.0 };
-    let fill = Part::Fill { size: rng.magnitude(2.0, 50.0) * MIB, from_s: 20.0, lasts_s: rng.magnitude(60.0, 1200.0) };
+    let start = Part::Saturating {
+        size: rng.magnitude(10.0, 60.0) * MIB,
+        tau_s: rng.magnitude(5.0, 60.0),
+        power: 1.0,
+    };
+    let fill = Part::Fill {
+        size: rng.magnitude(2.0, 50.0) * MIB,
+        from_s: 20.0,
+        lasts_s: rng.magnitude(60.0, 1200.0),
+    };
     let watch = rng.between(2.0, 10.0) * HOUR;
     server(rng, Load::Even).named("deploys", Set::Report).keeping(start).keeping(fill).watched(0.0, watch)
 }
@@ -87,6 +99,13 @@ fn memo(rng: &mut Rng, _: usize) -> Case {
 
 /// Half a day of even growth that stops: until it does, no look at the heap can tell it from a leak.
 fn long_fill(rng: &mut Rng, _: usize) -> Case {
-    let fill = Part::Fill { size: rng.magnitude(20.0, 200.0) * MIB, from_s: 0.0, lasts_s: rng.between(6.0, 18.0) * HOUR };
-    server(rng, Load::Even).named("cache that fills for half a day", Set::Limit).keeping(fill).watched(0.0, 2.0 * DAY)
+    let fill = Part::Fill {
+        size: rng.magnitude(20.0, 200.0) * MIB,
+        from_s: 0.0,
+        lasts_s: rng.between(6.0, 18.0) * HOUR,
+    };
+    server(rng, Load::Even)
+        .named("cache that fills for half a day", Set::Limit)
+        .keeping(fill)
+        .watched(0.0, 2.0 * DAY)
 }

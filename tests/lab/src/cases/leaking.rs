@@ -45,12 +45,16 @@ fn leak(rate: f64, from_s: f64) -> Part {
 fn steady(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = RATES[number % RATES.len()];
     let rate = rate * rng.magnitude(1.0, 2.0);
-    server(rng, Load::Even).named("steady leak", Set::Tune).keeping(leak(rate, 0.0)).leaking(rate, 0.0).watched(0.0, watch)
+    server(rng, Load::Even)
+        .named("steady leak", Set::Tune)
+        .keeping(leak(rate, 0.0))
+        .leaking(rate, 0.0)
+        .watched(0.0, watch)
 }
 
 fn churn(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = rate(rng, number);
-    let mut case = server(rng, Load::Even).named("leak under churn", Set::Tune).keeping(leak(rate, 0.0));
+    let mut case = server(rng, Load::Even).named("leak under churn", Set::Tune).keeping(leak(rate, HOUR));
     case.program.allocation = rng.magnitude(2.0, 10.0) * MIB / case.program.promoted;
     case.leaking(rate, 0.0).watched(HOUR, watch)
 }
@@ -66,7 +70,11 @@ fn late_onset(rng: &mut Rng, number: usize) -> Case {
 fn growing_table(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = rate(rng, number);
     let table = Part::Table { rate: rate / HOUR, slots: rng.between(0.1, 0.5) };
-    server(rng, Load::Even).named("table that doubles", Set::Tune).keeping(table).leaking(rate, 0.0).watched(60.0, watch)
+    server(rng, Load::Even)
+        .named("table that doubles", Set::Tune)
+        .keeping(table)
+        .leaking(rate, 0.0)
+        .watched(60.0, watch)
 }
 
 /// Two days at least: in one, nobody can tell the leak of a small daily load from the morning.
@@ -75,29 +83,39 @@ fn by_day(rng: &mut Rng, number: usize) -> Case {
     let load = Load::Daily(rng.between(0.2, 0.5));
     let open = Part::InFlight(rng.magnitude(1.0, 20.0) * MIB);
     let age = rng.between(0.0, DAY);
-    let case = server(rng, load).named("leak beside daily load", Set::Report).keeping(open).keeping(leak(rate, 0.0));
+    let case =
+        server(rng, load).named("leak beside daily load", Set::Report).keeping(open).keeping(leak(rate, age));
     let watch = if watch >= DAY { 2.0 * DAY } else { watch };
     case.leaking(rate, 0.0).watched(age, watch)
 }
 
 fn beside_cache(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = rate(rng, number);
-    let fill = Part::Fill { size: rng.magnitude(5.0, 100.0) * MIB, from_s: 0.0, lasts_s: rng.magnitude(30.0, HOUR).min(watch / 3.0) };
-    let case = server(rng, Load::Even).named("leak beside a filling cache", Set::Report).keeping(fill).keeping(leak(rate, 0.0));
+    let fill = Part::Fill {
+        size: rng.magnitude(5.0, 100.0) * MIB,
+        from_s: 0.0,
+        lasts_s: rng.magnitude(30.0, HOUR).min(watch / 3.0),
+    };
+    let case = server(rng, Load::Even)
+        .named("leak beside a filling cache", Set::Report)
+        .keeping(fill)
+        .keeping(leak(rate, 0.0));
     case.leaking(rate, 0.0).watched(0.0, watch)
 }
 
 fn late_attach(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = rate(rng, number);
     let age = rng.magnitude(2.0 * HOUR, 30.0 * DAY);
-    let case = server(rng, Load::Even).named("late attach", Set::Report).keeping(leak(rate, age - HOUR));
+    let case = server(rng, Load::Even).named("late attach", Set::Report).keeping(leak(rate, age));
     case.leaking(rate, 0.0).watched(age, watch)
 }
 
 fn job_by_job(rng: &mut Rng, number: usize) -> Case {
     let (rate, watch) = rate(rng, number);
     let every_s = watch / rng.magnitude(10.0, 200.0);
-    let case = server(rng, Load::Even).named("job by job", Set::Report).keeping(Part::Jobs { rate: rate / HOUR, every_s });
+    let case = server(rng, Load::Even)
+        .named("job by job", Set::Report)
+        .keeping(Part::Jobs { rate: rate / HOUR, every_s });
     case.leaking(rate, 0.0).watched(300.0, watch)
 }
 

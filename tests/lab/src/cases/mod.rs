@@ -123,7 +123,11 @@ mod tests {
             assert_eq!((&same.program, same.watch_s), (&case.program, case.watch_s));
         }
         for case in &a {
-            assert!(a.iter().all(|other| other.family != case.family || other.set == case.set), "{}", case.family);
+            assert!(
+                a.iter().all(|other| other.family != case.family || other.set == case.set),
+                "{}",
+                case.family
+            );
         }
     }
 }

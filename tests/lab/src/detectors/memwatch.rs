@@ -84,7 +84,8 @@ mod tests {
     use crate::trace::gc;
 
     fn alarms(detector: &mut dyn Detector, sizes: &[(u64, u64)]) -> Vec<Option<f64>> {
-        let full = |&(s, after): &(u64, u64)| gc(Mono(s * 1_000_000_000), 1, GcKind::MarkCompact, after + 9, after);
+        let full =
+            |&(s, after): &(u64, u64)| gc(Mono(s * 1_000_000_000), 1, GcKind::MarkCompact, after + 9, after);
         sizes.iter().filter_map(|size| detector.collection(&full(size))).map(|alarm| alarm.rate).collect()
     }
 

@@ -7,7 +7,10 @@ pub mod ours;
 pub mod prometheus;
 pub mod slope;
 
-use memwatch_user::model::{Collection, GcKind};
+use memwatch_user::{
+    detect::gates,
+    model::{Collection, GcKind},
+};
 
 /// A moment at which a detector says `leak`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +62,9 @@ pub const OURS: usize = 0;
 /// Index of the faithful memwatch in [`all`].
 pub const MEMWATCH: usize = 1;
 
+/// Family of the settings of ours that leave a test out.
+pub const ABLATION: &str = "ablation";
+
 /// Ours, the others, and every setting of those that have one.
 #[must_use]
 pub fn all() -> Vec<Kind> {
@@ -79,6 +85,11 @@ pub fn all() -> Vec<Kind> {
         kinds.push(Kind::new("slope after mark-compact", name, move |_, _| slope::Slope::new(mib)));
     }
     kinds.extend(prometheus());
+    kinds.extend(gates::NAMES.map(|gate| {
+        Kind::new(ABLATION, format!("without `{gate}`"), move |limit, age| {
+            ours::Ours::new(limit, age).without(gate)
+        })
+    }));
     kinds
 }
 

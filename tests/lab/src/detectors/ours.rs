@@ -15,21 +15,28 @@ pub struct Ours {
     isolate: Isolate,
     judge: HeapJudge,
     circumstances: Circumstances,
-    /// The level at which it alarms: `leak`, for all figures but one.
-    level: Level,
 }
 
 impl Ours {
     /// For a heap of `limit` bytes in a process of `age` seconds.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a size: positive, below 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a size: positive, below 2^53"
+    )]
     pub fn new(limit: f64, age: f64) -> Self {
         Self {
             isolate: Isolate::new(1, 1, false, Mono(0), Some(limit as u64)),
             judge: HeapJudge::new(Mono(0)),
             circumstances: Circumstances { age: Duration::from_secs_f64(age), lost_share: 0.0 },
-            level: Level::Leak,
         }
+    }
+
+    /// The same without one of its tests.
+    #[must_use]
+    pub fn without(self, gate: &'static str) -> Self {
+        Self { judge: self.judge.without(gate), ..self }
     }
 }
 
@@ -41,7 +48,7 @@ impl Detector for Ours {
         }
         let before = self.judge.finding().level;
         let finding = self.judge.judge(&self.isolate, c.end, &self.circumstances);
-        let rises = finding.level >= self.level && before < self.level;
+        let rises = finding.level == Level::Leak && before != Level::Leak;
         rises.then(|| Alarm { at_s: c.end.seconds(), rate: finding.rate })
     }
 

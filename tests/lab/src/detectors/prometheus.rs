@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn a_rule_fires_after_its_for() {
         let mut rule = Rule::deriv(1000.0);
-        let full = |m: u64| gc(Mono(m * 60_000_000_000), 1, GcKind::MarkCompact, m * 120_000 + 9, m * 120_000);
+        let full =
+            |m: u64| gc(Mono(m * 60_000_000_000), 1, GcKind::MarkCompact, m * 120_000 + 9, m * 120_000);
         let alarms: Vec<f64> = (1..300).filter_map(|m| rule.collection(&full(m))).map(|a| a.at_s).collect();
         assert_eq!(alarms.len(), 1, "{alarms:?}");
         assert!((1800.0..2100.0).contains(&alarms[0]), "{alarms:?}");

@@ -96,6 +96,8 @@ pub enum Part {
     },
     /// Data sets that are loaded one after the other, each for good: so many bytes at each of these ages.
     Loaded(f64, Vec<f64>),
+    /// What a recorded process kept: ages and bytes, straight lines in between.
+    Recorded(Vec<(f64, f64)>),
 }
 
 impl Program {
@@ -148,7 +150,18 @@ impl Part {
             Self::Saturating { size, tau_s, power } => size * (1.0 - (-(own / tau_s).powf(*power)).exp()),
             Self::Sawtooth { size, every_s } => size * (own / every_s).fract(),
             Self::Loaded(size, ages) => size * ages.iter().filter(|age| own >= **age).count() as f64,
+            Self::Recorded(points) => between(points, own),
         }
+    }
+}
+
+/// The value at `own` of the line through `points`; beyond its ends, that of the end.
+fn between(points: &[(f64, f64)], own: f64) -> f64 {
+    let next = points.partition_point(|point| point.0 <= own);
+    match (next.checked_sub(1).and_then(|i| points.get(i)), points.get(next)) {
+        (Some(a), Some(b)) => a.1 + (b.1 - a.1) * (own - a.0) / (b.0 - a.0),
+        (Some(end), None) | (None, Some(end)) => end.1,
+        (None, None) => 0.0,
     }
 }
 
@@ -167,11 +180,19 @@ mod tests {
     #[test]
     fn parts_do_what_their_names_say() {
         let at = |part: Part, own: f64| part.bytes(own, own, 1.0);
-        assert_eq!(at(Part::Leak { rate: 2.0, from_s: 10.0 }, 15.0), 10.0);
-        assert_eq!(at(Part::Jobs { rate: 2.0, every_s: 10.0 }, 29.0), 40.0);
-        assert_eq!(at(Part::Fill { size: 8.0, from_s: 4.0, lasts_s: 8.0 }, 8.0), 4.0);
-        assert_eq!(at(Part::Sawtooth { size: 8.0, every_s: 4.0 }, 7.0), 6.0);
-        assert_eq!(at(Part::Loaded(5.0, vec![1.0, 2.0, 9.0]), 3.0), 10.0);
+        let lines = Part::Recorded(vec![(2.0, 10.0), (4.0, 20.0)]);
+        for (part, own, bytes) in [
+            (Part::Leak { rate: 2.0, from_s: 10.0 }, 15.0, 10.0),
+            (Part::Jobs { rate: 2.0, every_s: 10.0 }, 29.0, 40.0),
+            (Part::Fill { size: 8.0, from_s: 4.0, lasts_s: 8.0 }, 8.0, 4.0),
+            (Part::Sawtooth { size: 8.0, every_s: 4.0 }, 7.0, 6.0),
+            (Part::Loaded(5.0, vec![1.0, 2.0, 9.0]), 3.0, 10.0),
+            (lines.clone(), 1.0, 10.0),
+            (lines.clone(), 3.0, 15.0),
+            (lines, 9.0, 20.0),
+        ] {
+            assert_eq!(Some(at(part.clone(), own)), Some(bytes), "{part:?}");
+        }
         let doubling = |own| at(Part::Table { rate: 1024.0, slots: 1.0 }, own);
         assert!(doubling(33.0) > 1.9 * doubling(31.0));
     }
@@ -180,7 +201,7 @@ mod tests {
     fn loads_have_their_day() {
         let office = |hour: f64| Load::Office(0.3).at(hour * HOUR);
         assert!(office(10.0) > 1.5 && office(3.0) < 0.35 && office(10.0 + 24.0 * 5.0) < 0.8);
-        let ramp = Load::Ramp { low: 0.2, from_s: 10.0, lasts_s: 10.0 };
-        assert_eq!([ramp.at(0.0), ramp.at(15.0), ramp.at(900.0)], [0.2, 0.6, 1.0]);
+        let ramp = Load::Ramp { low: 0.5, from_s: 10.0, lasts_s: 10.0 };
+        assert_eq!((ramp.at(0.0), ramp.at(15.0), ramp.at(900.0)), (0.5, 0.75, 1.0));
     }
 }
