@@ -7,6 +7,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod dist;
+mod evaluate;
 mod repo;
 mod run;
 mod setup;
@@ -45,6 +46,8 @@ enum Verb {
     Bench(bench::Args),
     /// Write the golden files anew from what the code does now.
     Bless(bless::Args),
+    /// Judge the detector and others on simulated heaps, and write docs/detection.md.
+    Evaluate(evaluate::Args),
     /// Pack a release: a static binary with its README and licences.
     Dist(dist::Args),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bless(args) => bless::run(&args),
+        Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Dist(args) => dist::run(&args),
     };
     match done {

@@ -35,6 +35,9 @@ impl Gate {
     }
 }
 
+/// Names of all questions.
+pub const NAMES: [&str; 6] = ["significant", "ratchet", "persistent", "material", "spread", "retained"];
+
 /// All questions, asked of `shape`.
 #[must_use]
 pub fn all(shape: &Shape) -> [Gate; 6] {
@@ -182,6 +185,13 @@ mod tests {
     fn many_clear_points_stand_in_for_retention() {
         let line: Vec<f64> = (0..30).map(|i| 20.0 + f64::from(i)).collect();
         assert_eq!(failed(0.01, &line), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn names_are_those_of_the_questions() {
+        let valley = |i: u32| Valley { t: f64::from(i), after: f64::from(i), ..Valley::default() };
+        let shape = Shape::of(&[0, 1, 2, 3, 4].map(valley), 0.0, None).unwrap();
+        assert_eq!(all(&shape).map(|gate| gate.name), NAMES);
     }
 
     #[test]
