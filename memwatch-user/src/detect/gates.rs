@@ -20,8 +20,9 @@ const MANY: usize = 16;
 const PLAIN_TAU: f64 = 0.9;
 /// See [`is_plain`]: in standard deviations of the points around the line.
 const PLAIN_RISE: f64 = 8.0;
-/// See [`is_plain`]: what follows the load of the day comes and goes, a leak stays.
-const PLAIN_RETENTION: f64 = 0.4;
+/// See [`is_plain`]: bytes a second, about 1 GB an hour. What follows the load of the day is slower: a gigabyte that comes
+/// and goes with it rises by a third of this at the most.
+const PLAIN_SLOPE: f64 = MIB / 4.0;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,11 +72,12 @@ fn significance(shape: &Shape) -> Gate {
     Gate { name: "significant", pass, why }
 }
 
-/// Where most of what comes stays, nearly every pair rises and the wobble is nothing beside the rise, the wobble being correlated is no excuse: the
+/// Where the heap grows fast, nearly every pair rises and the wobble is nothing beside the rise, the wobble being correlated is no excuse: the
 /// correction for it would call the straightest of lines chance (seen on the demo after 27 mark-compacts).
 fn is_plain(shape: &Shape) -> bool {
-    let keeps = shape.retention.is_some_and(|kept| kept > PLAIN_RETENTION);
-    keeps && shape.trend.tau >= PLAIN_TAU && shape.rise() > PLAIN_RISE * shape.trend.noise
+    shape.trend.slope >= PLAIN_SLOPE
+        && shape.trend.tau >= PLAIN_TAU
+        && shape.rise() > PLAIN_RISE * shape.trend.noise
 }
 
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
