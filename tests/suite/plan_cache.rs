@@ -24,7 +24,7 @@ fn a_forged_plan_is_not_armed() -> Result<()> {
             probe["symbol_ref"]["index"] = (probe["symbol_ref"]["index"].as_u64().unwrap_or(0) + 1).into();
         },
         |probe| probe["symbol"] = "free".into(),
-        |probe| probe["at_return"] = (!probe["at_return"].as_bool().unwrap_or(false)).into(),
+        |probe| probe["at"] = if probe["at"] == "return" { "entry" } else { "return" }.into(),
     ];
     for forge in forgeries {
         let mut plan = serde_json::from_str::<Value>(&cached.plan)?;

@@ -68,6 +68,23 @@ fn interrupted_during_attach() -> Result<()> {
     Ok(())
 }
 
+/// `gc()` ends in a jump to `CollectGarbage`, whose return address is then generated code's: a return probe there killed
+/// Node 20 within these 12 000 calls.
+#[test]
+fn collections_that_optimised_code_asks_for() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let mut node = node::start(version, "gc_true")?.flag("--expose-gc").ready()?;
+        let mut tool = Tool::watch(&[node.pid()])?;
+        node.tell("go")?;
+        tool.wait_all("collection", 1000, |record| tool::gc(record).is_some())?;
+        let status = node.ended()?;
+        ensure!(status.success(), "Node {version}: {status}");
+        tool.finish()?.done()?;
+    }
+    Ok(())
+}
+
 /// Node `version`, collecting back to back.
 fn storm(version: &str) -> Result<Node> {
     node::start(version, "gc_storm")?.flag("--expose-gc").ready()

@@ -4,7 +4,7 @@
 pub mod probe {
     /// Entry of `Heap::CollectGarbage`.
     pub const GC_ENTER: &str = "gc_enter";
-    /// Return of `Heap::CollectGarbage`.
+    /// Each exit of `Heap::CollectGarbage`: no return probe, as V8 walks the stack there.
     pub const GC_EXIT: &str = "gc_exit";
     /// Entry of `Heap::Scavenge` and `Heap::EvacuateYoungGeneration`.
     pub const SCAVENGE: &str = "scavenge";

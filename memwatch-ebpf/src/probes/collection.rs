@@ -51,7 +51,8 @@ fn collector(ctx: &ProbeContext, kind: u8) -> u32 {
     0
 }
 
-/// Return of `Heap::SizeOfObjects()`. Also called by `v8.getHeapStatistics()`, outside of any collection.
+/// Return of `Heap::SizeOfObjects()`. Also called by `v8.getHeapStatistics()`, outside of any collection. It adds up
+/// numbers: nothing walks the stack until it returns.
 #[uretprobe]
 fn size_exit(ctx: RetProbeContext) -> u32 {
     if let Some(state) = scope::hit(&ctx).and_then(|hit| threads::state(hit.thread)) {
@@ -60,9 +61,10 @@ fn size_exit(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Return of `Heap::CollectGarbage`.
-#[uretprobe]
-fn gc_exit(ctx: RetProbeContext) -> u32 {
+/// Each exit of `Heap::CollectGarbage`. An ordinary probe: a return probe changes the return address, and V8's stack walk,
+/// which happens inside, dies of it where generated code is what it returns to.
+#[uprobe]
+fn gc_exit(ctx: ProbeContext) -> u32 {
     let Some(hit) = scope::hit(&ctx) else { return 0 };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
     let limit = if state.is_collecting() {

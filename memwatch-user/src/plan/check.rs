@@ -7,14 +7,17 @@
 
 use super::{Plan, PlanError, ProbeSite, resolve};
 use crate::{
-    target::{Image, elf::Elf},
-    v8::symbols::{FUNCTIONS, Function, Need},
+    target::{
+        Image,
+        elf::{Elf, Symbol, SymbolRef},
+    },
+    v8::symbols::{self, FUNCTIONS, Function, Need},
 };
 
 /// Whether the file of `image` has all that `plan` says.
 pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
     let verdict = check_file(plan, image).and_then(|()| check_programs(plan)).and_then(|()| {
-        plan.probes.iter().try_for_each(|site| check_site(site, &image.elf))?;
+        plan.probes.iter().try_for_each(|site| check_site(site, plan, &image.elf))?;
         check_heap_limit(plan, &image.elf)
     });
     verdict.map_err(|what| PlanError::Mismatch { path: image.path.clone(), what })
@@ -49,16 +52,33 @@ fn check_programs(plan: &Plan) -> Result<(), String> {
     }
 }
 
-fn check_site(site: &ProbeSite, elf: &Elf) -> Result<(), String> {
+/// The program has this place and, of a function with several exits, none of the others was left out.
+fn check_site(site: &ProbeSite, plan: &Plan, elf: &Elf) -> Result<(), String> {
     let program = &site.program;
     let function = index(program).map(|index| &FUNCTIONS[index]).ok_or("an unknown program")?;
-    let symbol = elf.symbol(site.symbol_ref).map_err(|error| format!("{program}: {error}"))?;
-    let symbol = symbol.ok_or_else(|| format!("{program} has no symbol where the plan has one"))?;
+    let symbol = symbol_at(site.symbol_ref, program, elf)?;
+    let cold = site.cold_ref.map(|at| symbol_at(at, program, elf)).transpose()?;
     if !function.is_instance(&symbol.name) {
         return Err(format!("{program} does not belong on {}", symbol.name));
     }
-    let derived = resolve::site(elf, function, &symbol).map_err(|why| format!("{program}: {why}"))?;
-    if derived == *site { Ok(()) } else { Err(format!("{program} belongs elsewhere")) }
+    if let Some(cold) = cold.as_ref().filter(|cold| !symbols::is_cold_part(&cold.name, &symbol.name)) {
+        return Err(format!("{} is no part of {}", cold.name, symbol.name));
+    }
+    let derived = resolve::sites_in(elf, function, &symbol, cold.as_ref());
+    let derived = derived.map_err(|why| format!("{program}: {why}"))?;
+    if !derived.contains(site) {
+        return Err(format!("{program} belongs elsewhere"));
+    }
+    if derived.iter().all(|site| plan.probes.contains(site)) {
+        Ok(())
+    } else {
+        Err(format!("{program} lacks a place"))
+    }
+}
+
+fn symbol_at(at: SymbolRef, program: &str, elf: &Elf) -> Result<Symbol, String> {
+    let symbol = elf.symbol(at).map_err(|error| format!("{program}: {error}"))?;
+    symbol.ok_or_else(|| format!("{program} has no symbol where the plan has one"))
 }
 
 fn check_heap_limit(plan: &Plan, elf: &Elf) -> Result<(), String> {

@@ -10,6 +10,7 @@
 pub mod cache;
 mod check;
 mod error;
+mod exits;
 mod placement;
 mod resolve;
 
@@ -57,12 +58,14 @@ pub struct Plan {
 pub struct ProbeSite {
     /// The program: one of [`memwatch_common::names::probe`].
     pub program: String,
-    /// Whether it runs when the function returns rather than when it is entered.
-    pub at_return: bool,
+    /// Where in the function it runs.
+    pub at: At,
     /// The function's mangled name.
     pub symbol: String,
     /// Where the symbol is in the file.
     pub symbol_ref: SymbolRef,
+    /// Where the function's cold part is in the file, if its exits count and it has one.
+    pub cold_ref: Option<SymbolRef>,
     /// Where the probe goes: offset in the file, as uprobes want it.
     pub file_offset: u64,
     /// The code there.
@@ -124,14 +127,6 @@ fn cached(image: &Image, cache: Option<&Cache>) -> Option<Plan> {
             cache.remove(build_id);
             None
         }
-    }
-}
-
-impl ProbeSite {
-    /// Where in the function the program runs.
-    #[must_use]
-    pub fn at(&self) -> At {
-        if self.at_return { At::Return } else { At::Entry }
     }
 }
 

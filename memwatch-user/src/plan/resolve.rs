@@ -1,7 +1,7 @@
 //! A plan from a file's symbols: one pass over them, then a few bytes of code each.
 
 use super::{
-    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped,
+    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits,
     placement::{Placement, place},
 };
 use crate::{
@@ -42,7 +42,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
 }
 
 fn is_of_interest(name: &str) -> bool {
-    FUNCTIONS.iter().any(|function| function.is_instance(name)) || is_max_reserved(name)
+    FUNCTIONS.iter().any(|function| function.is_part(name)) || is_max_reserved(name)
 }
 
 fn is_max_reserved(name: &str) -> bool {
@@ -64,9 +64,11 @@ fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
 fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, String> {
     let mut sites: Vec<ProbeSite> = Vec::new();
     for symbol in found.iter().filter(|symbol| function.is_instance(&symbol.name)) {
-        let site = site(elf, function, symbol)?;
-        if sites.iter().all(|known| known.file_offset != site.file_offset) {
-            sites.push(site);
+        let cold = found.iter().find(|part| symbols::is_cold_part(&part.name, &symbol.name));
+        for site in sites_in(elf, function, symbol, cold)? {
+            if sites.iter().all(|known| known.file_offset != site.file_offset) {
+                sites.push(site);
+            }
         }
     }
     if sites.is_empty() { Err("it has no symbol".to_owned()) } else { Ok(sites) }
@@ -87,21 +89,40 @@ fn readable(prefix: &str) -> &str {
     name.rfind(|char: char| char.is_ascii_digit()).map_or(name, |digit| &name[digit + 1..])
 }
 
-/// The place of `function`'s program in `symbol`, read from the file; the reason if there is none.
-pub(super) fn site(elf: &Elf, function: &Function, symbol: &Symbol) -> Result<ProbeSite, String> {
-    let entry = elf.code_offset(symbol.address).ok_or("its symbol lies outside of the code")?;
-    let Placement { offset, instruction, emulated } =
-        place(&code(elf, entry)?, symbol.address, elf.machine).ok_or("no instruction of it can be probed")?;
-    // The kernel finds the return address where the first instruction left it.
-    if offset != 0 && function.at == At::Return {
-        return Err("its first instruction cannot be probed".to_owned());
+/// The places of `function`'s program in `symbol`, whose cold part is `cold`, read from the file; the reason if there is
+/// none.
+pub(super) fn sites_in(
+    elf: &Elf,
+    function: &Function,
+    symbol: &Symbol,
+    cold: Option<&Symbol>,
+) -> Result<Vec<ProbeSite>, String> {
+    if function.at != At::Exits {
+        return Ok(vec![site(elf, function, symbol, symbol.address)?]);
     }
-    let file_offset = entry + offset;
+    let at_exit = |address| {
+        let site = site(elf, function, symbol, address)?;
+        Ok(ProbeSite { cold_ref: cold.map(|cold| cold.at), ..site })
+    };
+    exits::exits(elf, symbol, cold)?.into_iter().map(at_exit).collect()
+}
+
+/// The place of `function`'s program at the instruction at `address`, or right after it.
+fn site(elf: &Elf, function: &Function, symbol: &Symbol, address: u64) -> Result<ProbeSite, String> {
+    let start = elf.code_offset(address).ok_or("its symbol lies outside of the code")?;
+    let Placement { offset, instruction, emulated } =
+        place(&code(elf, start)?, address, elf.machine).ok_or("no instruction of it can be probed")?;
+    // The kernel finds the return address where the first instruction left it; after an exit there is nothing.
+    if offset != 0 && function.at != At::Entry {
+        return Err("its instruction there cannot be probed".to_owned());
+    }
+    let file_offset = start + offset;
     Ok(ProbeSite {
         program: function.program.to_owned(),
-        at_return: function.at == At::Return,
+        at: function.at,
         symbol: symbol.name.clone(),
         symbol_ref: symbol.at,
+        cold_ref: None,
         file_offset,
         bytes: code(elf, file_offset)?,
         instruction,

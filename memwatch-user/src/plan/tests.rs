@@ -21,8 +21,8 @@ const NAMES: [&str; 11] = [
     "_ZN2v88internal4Heap8TearDownEv",
     "_ZN2v88internal4Heap11MaxReservedEv",
 ];
-/// `push rbp; mov rbp,rsp; pop rbp; ret`, and Node 16's `MaxReserved`.
-const CODE: [u8; 6] = [0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3];
+/// `push rbp; mov rbp,rsp; pop rbp; ret; ret`: two exits; and Node 16's `MaxReserved`.
+const CODE: [u8; 7] = [0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3, 0xc3];
 const MAX_RESERVED: [u8; 16] =
     [0x48, 0x8b, 0x47, 0x60, 0x48, 0x8b, 0x57, 0x78, 0x48, 0x8d, 0x04, 0x40, 0x48, 0x01, 0xd0, 0xc3];
 /// Bytes between the starts of functions, and where the code is: linked, and in the file.
@@ -112,6 +112,9 @@ fn all_programs_get_a_place_in_the_order_of_attaching() {
         let last = plan.probes.last().unwrap();
         assert_eq!((last.program.as_str(), last.file_offset), (probe::GC_ENTER, OFFSET as u64));
         assert!(last.emulated && last.bytes.starts_with(&CODE));
+        let ends = plan.probes.iter().filter(|site| site.program == probe::GC_EXIT);
+        let ends: Vec<_> = ends.map(|site| (site.at, site.file_offset - OFFSET as u64)).collect();
+        assert_eq!(ends, [(At::Exits, 5), (At::Exits, 6)]);
     });
 }
 
@@ -139,7 +142,7 @@ type Forge = fn(&mut Plan);
 fn no_forgery_passes() {
     with_image("forged", &NAMES, |image| {
         let plan = prepare(image, None).unwrap().0;
-        let forgeries: [(&str, Forge); 9] = [
+        let forgeries: [(&str, Forge); 11] = [
             // The second instruction, with its true bytes.
             ("middle of a function", |plan| {
                 let site = &mut plan.probes[0];
@@ -149,9 +152,16 @@ fn no_forgery_passes() {
             ("other bytes", |plan| plan.probes[0].bytes[0] = 0x90),
             ("another function", |plan| plan.probes[0].symbol_ref = plan.probes[1].symbol_ref),
             ("no symbol", |plan| plan.probes[0].symbol_ref.index = u32::MAX),
-            ("entry for return", |plan| plan.probes[0].at_return = false),
+            ("entry for return", |plan| plan.probes[0].at = At::Entry),
             ("an unknown program", |plan| plan.probes[0].program = "other".to_owned()),
             ("a probe left out", |plan| drop(plan.probes.pop())),
+            ("an exit left out", |plan| drop(plan.probes.remove(plan.probes.len() - 2))),
+            ("another function's cold part", |plan| {
+                let of_another = plan.probes[0].symbol_ref;
+                for site in plan.probes.iter_mut().filter(|site| site.program == probe::GC_EXIT) {
+                    site.cold_ref = Some(of_another);
+                }
+            }),
             ("another order", |plan| plan.probes.reverse()),
             ("another limit", |plan| {
                 if let Ok(limit) = &mut plan.heap_limit {

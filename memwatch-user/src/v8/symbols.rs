@@ -4,14 +4,18 @@
 //! named by its prefix up to the `E` that ends its nested name; see [`is_instance`] for what may follow.
 
 use memwatch_common::names::probe;
+use serde::{Deserialize, Serialize};
 
 /// Where in a function a program sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum At {
     /// Its first instruction.
     Entry,
-    /// Its return.
+    /// Its return, by a changed return address on the stack: only where nothing walks the stack meanwhile.
     Return,
+    /// Each instruction by which it is left.
+    Exits,
 }
 
 /// What becomes of a job if a function has no address.
@@ -41,6 +45,9 @@ pub struct Function {
 /// All programs, in the order of attaching: kinds and sizes first, the end of a collection next, its start last, so that
 /// whatever follows a seen start is seen too. Prefixes hold for Node 12 to 26 (read from the symbol tables of 12.22,
 /// 14.21, 16.20, 18.20, 20.20, 22.23, 24.21, 25.9 and 26.10).
+///
+/// Only `SizeOfObjects` and `StartCompaction` have return probes: C++ calls them, and nothing walks the stack until they
+/// return.
 pub const FUNCTIONS: [Function; 11] = [
     Function {
         program: probe::SIZE_EXIT,
@@ -109,7 +116,8 @@ pub const FUNCTIONS: [Function; 11] = [
     },
     Function {
         program: probe::GC_EXIT,
-        at: At::Return,
+        // V8 walks the stack meanwhile, and generated code may be what it returns to: `GCExtension::GC` ends in a jump here.
+        at: At::Exits,
         prefixes: &[COLLECT_GARBAGE],
         need: Need::Required,
         reads_arguments: true,
@@ -143,6 +151,9 @@ pub const NODE_LIBRARY: &str = "libnode.so";
 /// A flag of V8, in the read-only data of every program that embeds it, with or without symbols.
 pub const EMBEDDED_MARK: &str = "max-old-space-size";
 
+/// GCC's and Clang's suffix for code that is rarely reached; GCC 8 numbers it.
+const COLD: &str = ".cold";
+
 /// Whether `symbol` is an instance of the function that `prefix` names: the prefix, a parameter list, and nothing else
 /// or the suffix of a live copy.
 ///
@@ -159,6 +170,14 @@ pub fn is_instance(symbol: &str, prefix: &str, reads_arguments: bool) -> bool {
     is_list && suffix_is_live(suffix, reads_arguments)
 }
 
+/// Whether `symbol` is the part of the function `body` that the compiler took out of its way.
+#[must_use]
+pub fn is_cold_part(symbol: &str, body: &str) -> bool {
+    symbol.split_once(COLD).is_some_and(|(name, rest)| {
+        name == body && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
+}
+
 fn suffix_is_live(suffix: &str, reads_arguments: bool) -> bool {
     suffix.split('.').all(|part| match part {
         "" | "llvm" | "lto_priv" => true,
@@ -172,6 +191,13 @@ impl Function {
     #[must_use]
     pub fn is_instance(&self, symbol: &str) -> bool {
         self.prefixes.iter().any(|prefix| is_instance(symbol, prefix, self.reads_arguments))
+    }
+
+    /// Whether it takes `symbol` to find the program's places: an instance, or where exits count its cold part.
+    #[must_use]
+    pub fn is_part(&self, symbol: &str) -> bool {
+        let body = symbol.split_once(COLD).filter(|_| self.at == At::Exits).map_or(symbol, |(body, _)| body);
+        self.is_instance(body)
     }
 }
 
@@ -217,6 +243,23 @@ mod tests {
                 FUNCTIONS.iter().filter(|function| function.is_instance(symbol)).map(|f| f.program).collect();
             assert!(matching.contains(&program), "{symbol}: {matching:?}");
         }
+    }
+
+    #[test]
+    fn a_cold_part_is_told_by_its_name() {
+        for (symbol, expected) in [
+            ("_ZN1fEv.cold", true),
+            ("_ZN1fEv.cold.7", true),
+            ("_ZN1fEv", false),
+            ("_ZN1gEv.cold", false),
+            ("_ZN1fEv.constprop.0.cold", false),
+            ("_ZN1fEv.colder", false),
+        ] {
+            assert_eq!(is_cold_part(symbol, "_ZN1fEv"), expected, "{symbol}");
+        }
+        let cold = format!("{COLLECT_GARBAGE}NS0_15AllocationSpaceE.cold");
+        let programs: Vec<_> = FUNCTIONS.iter().filter(|f| f.is_part(&cold)).map(|f| f.program).collect();
+        assert_eq!(programs, [probe::GC_EXIT]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     host::{cgroup::MemoryCgroup, memory::ProcessMemory},
     plan::{self, Cache, Missing, Plan, PlanError, ProbeSite, Source},
     target::{self, Target, text::printable},
-    v8::symbols::{FUNCTIONS, Need},
+    v8::symbols::{At, FUNCTIONS, Need},
 };
 
 const STRIPPED_FIX: &str = "run the binary as released, or strip it with --strip-debug only";
@@ -98,7 +98,11 @@ fn of_program(plan: &Plan, program: &str) -> Vec<Check> {
 }
 
 fn place(site: &ProbeSite) -> Check {
-    let at = if site.at_return { "return of" } else { "entry of" };
+    let at = match site.at {
+        At::Entry => "entry of",
+        At::Return => "return of",
+        At::Exits => "exit of",
+    };
     let kind = if site.emulated { "emulated" } else { "single-stepped" };
     Check::ok(
         name(&site.program),

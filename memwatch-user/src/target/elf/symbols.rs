@@ -48,6 +48,8 @@ pub struct Symbol {
     pub name: String,
     /// Its address as linked.
     pub address: u64,
+    /// Its bytes.
+    pub size: u64,
     /// Where it was found.
     pub at: SymbolRef,
 }
@@ -113,7 +115,8 @@ impl Elf {
                     && let Ok(index) = u32::try_from(offset / SYMBOL_LEN + place as u64)
                 {
                     let at = SymbolRef { table, index };
-                    found.push(Symbol { name: name.clone(), address: symbol.st_value(LE), at });
+                    let (address, size) = (symbol.st_value(LE), symbol.st_size(LE));
+                    found.push(Symbol { name: name.clone(), address, size, at });
                 }
             }
             true
@@ -157,8 +160,8 @@ impl Elf {
             return Ok(None);
         }
         let bytes = self.bytes(&(name_start..table.names.end.min(name_start + MAX_NAME)))?;
-        let name = name_at(&bytes, 0);
-        Ok(name.map(|name| Symbol { name: name.to_owned(), address: symbol.st_value(LE), at }))
+        let (address, size) = (symbol.st_value(LE), symbol.st_size(LE));
+        Ok(name_at(&bytes, 0).map(|name| Symbol { name: name.to_owned(), address, size, at }))
     }
 
     /// Which of `marks` occur among the names that the file exports or imports. Stops once all are found.
