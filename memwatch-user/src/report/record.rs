@@ -156,7 +156,7 @@ pub enum IsolateState {
 /// A feature went on or off after the hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Name of the feature, as in [`Features`].
+    /// A name of [`Features`], or a program (`minor_mark`) that this build of V8 has no place for.
     pub name: String,
     /// `on` or `off`.
     pub state: String,
@@ -449,7 +449,7 @@ pub enum End {
     Unknown,
 }
 
-/// What was not seen since we are attached.
+/// What was not seen of all targets since the watch began: repeated for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Happened, and is not in the report.
@@ -467,7 +467,7 @@ pub struct Loss {
 /// The last record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bye {
-    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`.
+    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`, `leak`.
     pub reason: String,
     /// How long we watched.
     pub watched_s: f64,
