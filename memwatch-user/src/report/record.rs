@@ -89,6 +89,8 @@ pub struct Hello {
     pub allocator: Option<String>,
     /// The container's id, if it runs in one.
     pub container: Option<String>,
+    /// Why it was chosen with `--name`, `--container` and so on: for example `script /srv/api.js`; null with `--pid`.
+    pub matched: Option<String>,
     /// What is watched, and why the rest is not.
     pub features: Features,
 }
