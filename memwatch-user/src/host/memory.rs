@@ -1,4 +1,4 @@
-//! Memory and limits of a process as the kernel counts them, read from outside. What cannot be read is `None`.
+//! Memory, threads and open files of a process as the kernel counts them, read from outside. What cannot be read is `None`.
 
 use std::{fs, path::PathBuf};
 
@@ -24,13 +24,6 @@ impl ProcessMemory {
     }
 }
 
-/// How many files a process may have open; `None` if there is no limit or it could not be read.
-#[must_use]
-pub fn fd_limit(pid: u32) -> Option<u64> {
-    let limits = fs::read_to_string(proc(pid, "limits")).ok()?;
-    soft_limit(&limits, "Max open files")
-}
-
 /// Fields 20 and 24 of `/proc/PID/stat`. The name in field 2 can hold anything, parentheses and newlines too.
 fn threads_and_rss(stat: &[u8]) -> Option<(u64, u64)> {
     let after_name = stat.iter().rposition(|byte| *byte == b')')? + 1;
@@ -46,12 +39,6 @@ fn open_fds(pid: u32) -> Option<u64> {
     let directory = proc(pid, "fd");
     let size = fs::metadata(&directory).ok()?.len();
     if size > 0 { Some(size) } else { Some(fs::read_dir(directory).ok()?.count() as u64) }
-}
-
-/// A line of `/proc/PID/limits`: the name, the soft limit, the hard limit, the unit.
-fn soft_limit(limits: &str, name: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn proc(pid: u32, file: &str) -> PathBuf {
@@ -80,16 +67,6 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
-                    Max open files            1024                 524288               files     \n\
-                    Max locked memory         unlimited            unlimited            bytes     \n";
-        assert_eq!(soft_limit(text, "Max open files"), Some(1024));
-        assert_eq!(soft_limit(text, "Max locked memory"), None);
-        assert_eq!(soft_limit(text, "Max cpu time"), None);
-    }
-
-    #[test]
     fn ourselves() {
         let pid = process::id();
         let files: Vec<_> = (0..10).map(|_| fs::File::open("/dev/null").unwrap()).collect();
@@ -97,12 +74,10 @@ mod tests {
         assert!(memory.rss_bytes.unwrap() > 1 << 20);
         assert!(memory.threads.unwrap() >= 1);
         assert!(memory.fds.unwrap() > files.len() as u64);
-        assert!(fd_limit(pid).is_none_or(|limit| limit > 10));
     }
 
     #[test]
     fn no_such_process() {
         assert_eq!(ProcessMemory::of(u32::MAX), ProcessMemory::default());
-        assert_eq!(fd_limit(u32::MAX), None);
     }
 }

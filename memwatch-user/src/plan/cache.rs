@@ -1,4 +1,4 @@
-//! Plans on disk, by build id. A cache that cannot be used is as good as an empty one.
+//! Plans on disk, by build id and size of the file. A cache that cannot be used is as good as an empty one.
 //!
 //! Only directories and files that are ours and that nobody else can write are believed; and even then a plan is only a
 //! hint, which the mapped file has to confirm.
@@ -52,10 +52,11 @@ impl Cache {
         Self { directory }
     }
 
-    /// The plan for the file with `build_id`, if there is one that is to be believed. It is not yet compared with the file.
+    /// The plan for the file with `build_id` and `file_size` bytes, if there is one that is to be believed. It is not yet
+    /// compared with the file.
     #[must_use]
-    pub fn load(&self, build_id: &str) -> Option<Plan> {
-        let entry = self.read(build_id).inspect_err(|error| {
+    pub fn load(&self, build_id: &str, file_size: u64) -> Option<Plan> {
+        let entry = self.read(build_id, file_size).inspect_err(|error| {
             if error.kind() != io::ErrorKind::NotFound {
                 log::warn!("the cached plan {build_id} is ignored: {error}");
             }
@@ -72,27 +73,28 @@ impl Cache {
         }
     }
 
-    /// Removes the plan for `build_id`.
-    pub fn remove(&self, build_id: &str) {
-        if let Ok(path) = self.path(build_id)
+    /// Removes the plan for the file with `build_id` and `file_size` bytes.
+    pub fn remove(&self, build_id: &str, file_size: u64) {
+        if let Ok(path) = self.path(build_id, file_size)
             && let Err(error) = fs::remove_file(path)
         {
             log::info!("the cached plan {build_id} could not be removed: {error}");
         }
     }
 
-    /// A build id becomes a file name only if it is nothing but hexadecimal digits.
-    fn path(&self, build_id: &str) -> io::Result<PathBuf> {
+    /// A build id becomes a file name only if it is nothing but hexadecimal digits. The size is in it because a stripped
+    /// copy has the build id of the original: they would evict each other for ever.
+    fn path(&self, build_id: &str, file_size: u64) -> io::Result<PathBuf> {
         let is_plain = !build_id.is_empty() && build_id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if is_plain {
-            Ok(self.directory.join(format!("{build_id}.json")))
+            Ok(self.directory.join(format!("{build_id}-{file_size}.json")))
         } else {
             Err(refused("no build id"))
         }
     }
 
-    fn read(&self, build_id: &str) -> io::Result<Plan> {
-        let path = self.path(build_id)?;
+    fn read(&self, build_id: &str, file_size: u64) -> io::Result<Plan> {
+        let path = self.path(build_id, file_size)?;
         believe(&fs::symlink_metadata(&self.directory)?, fs::Metadata::is_dir)?;
         let file = open(&path)?;
         believe(&file.metadata()?, fs::Metadata::is_file)?;
@@ -103,7 +105,7 @@ impl Cache {
     }
 
     fn write(&self, build_id: &str, plan: &Plan) -> io::Result<()> {
-        let path = self.path(build_id)?;
+        let path = self.path(build_id, plan.file_size)?;
         DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
         believe(&fs::symlink_metadata(&self.directory)?, fs::Metadata::is_dir)?;
         let text = serde_json::to_vec(&Entry { format: FORMAT, plan })?;
@@ -146,11 +148,12 @@ mod tests {
     use super::*;
 
     const ID: &str = "ec9f49303c267a64";
+    const SIZE: u64 = 7;
 
     fn plan() -> Plan {
         Plan {
             build_id: Some(ID.to_owned()),
-            file_size: 7,
+            file_size: SIZE,
             node_version: Some("20.20.2".to_owned()),
             v8_version: None,
             probes: Vec::new(),
@@ -164,19 +167,31 @@ mod tests {
         let directory = env::temp_dir().join(format!("memwatch-cache-{name}-{}", std::process::id()));
         let cache = Cache::at(directory.clone());
         cache.store(&plan());
-        test(&cache, &directory.join(format!("{ID}.json")));
+        test(&cache, &directory.join(format!("{ID}-{SIZE}.json")));
         fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]
     fn a_plan_comes_back_until_it_is_removed() {
         with_cache("back", |cache, file| {
-            assert_eq!(cache.load(ID), Some(plan()));
+            assert_eq!(cache.load(ID, SIZE), Some(plan()));
             assert_eq!(fs::read_dir(&cache.directory).unwrap().count(), 1);
             assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
             assert_eq!(cache.directory.metadata().unwrap().mode() & 0o777, 0o700);
-            cache.remove(ID);
-            assert_eq!(cache.load(ID), None);
+            cache.remove(ID, SIZE);
+            assert_eq!(cache.load(ID, SIZE), None);
+        });
+    }
+
+    #[test]
+    fn a_stripped_copy_has_its_own_plan() {
+        with_cache("stripped", |cache, _| {
+            let stripped = Plan { file_size: SIZE - 1, ..plan() };
+            cache.store(&stripped);
+            assert_eq!(cache.load(ID, SIZE), Some(plan()));
+            assert_eq!(cache.load(ID, SIZE - 1), Some(stripped));
+            cache.remove(ID, SIZE - 1);
+            assert_eq!(cache.load(ID, SIZE), Some(plan()));
         });
     }
 
@@ -186,15 +201,15 @@ mod tests {
         with_cache("sound", |cache, file| {
             for bad in [b"{".to_vec(), Vec::new(), text(FORMAT + 1), vec![b' '; 300_000]] {
                 fs::write(file, &bad).unwrap();
-                assert_eq!(cache.load(ID), None);
+                assert_eq!(cache.load(ID, SIZE), None);
                 cache.store(&plan());
-                assert_eq!(cache.load(ID), Some(plan()));
+                assert_eq!(cache.load(ID, SIZE), Some(plan()));
             }
             fs::set_permissions(file, Permissions::from_mode(0o620)).unwrap();
-            assert_eq!(cache.load(ID), None, "group may write the file");
+            assert_eq!(cache.load(ID, SIZE), None, "group may write the file");
             cache.store(&plan());
             fs::set_permissions(&cache.directory, Permissions::from_mode(0o777)).unwrap();
-            assert_eq!(cache.load(ID), None, "others may write the directory");
+            assert_eq!(cache.load(ID, SIZE), None, "others may write the directory");
         });
     }
 
@@ -204,9 +219,9 @@ mod tests {
             let elsewhere = cache.directory.join("elsewhere");
             fs::rename(file, &elsewhere).unwrap();
             std::os::unix::fs::symlink(&elsewhere, file).unwrap();
-            assert_eq!(cache.load(ID), None);
+            assert_eq!(cache.load(ID, SIZE), None);
             for id in ["", "../elsewhere", "a/b", "ABCG"] {
-                assert_eq!(cache.load(id), None, "{id}");
+                assert_eq!(cache.load(id, SIZE), None, "{id}");
             }
         });
     }
@@ -215,6 +230,6 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_no_error() {
         let cache = Cache::at("/proc/no/such".into());
         cache.store(&plan());
-        assert_eq!(cache.load(ID), None);
+        assert_eq!(cache.load(ID, SIZE), None);
     }
 }

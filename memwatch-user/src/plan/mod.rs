@@ -118,13 +118,13 @@ pub fn prepare(image: &Image, cache: Option<&Cache>) -> Result<(Plan, Source), P
 }
 
 fn cached(image: &Image, cache: Option<&Cache>) -> Option<Plan> {
-    let (cache, build_id) = (cache?, image.build_id.as_deref()?);
-    let plan = cache.load(build_id)?;
+    let (cache, build_id, size) = (cache?, image.build_id.as_deref()?, image.key.size);
+    let plan = cache.load(build_id, size)?;
     match check::check(&plan, image) {
         Ok(()) => Some(plan),
         Err(error) => {
             log::warn!("the cached plan for {} is dropped: {error}", image.path);
-            cache.remove(build_id);
+            cache.remove(build_id, size);
             None
         }
     }

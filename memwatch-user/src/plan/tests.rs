@@ -131,7 +131,7 @@ fn a_cached_plan_is_used_and_a_wrong_one_replaced() {
         let (anew, third) = prepare(image, Some(&cache)).unwrap();
         assert_eq!([first, second, third], [Source::Symbols, Source::Cache, Source::Symbols]);
         assert_eq!([&again, &anew], [&plan, &plan]);
-        assert_eq!(cache.load("abcd"), Some(plan));
+        assert_eq!(cache.load("abcd", image.key.size), Some(plan));
     });
     fs::remove_dir_all(directory).unwrap();
 }

@@ -89,6 +89,8 @@ pub struct Hello {
     pub allocator: Option<String>,
     /// The container's id, if it runs in one.
     pub container: Option<String>,
+    /// Why it was chosen with `--name`, `--container` and so on: for example `script /srv/api.js`; null with `--pid`.
+    pub matched: Option<String>,
     /// What is watched, and why the rest is not.
     pub features: Features,
 }
@@ -156,7 +158,7 @@ pub enum IsolateState {
 /// A feature went on or off after the hello.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feature {
-    /// Name of the feature, as in [`Features`].
+    /// A name of [`Features`], or a program (`minor_mark`) that this build of V8 has no place for.
     pub name: String,
     /// `on` or `off`.
     pub state: String,
@@ -449,7 +451,7 @@ pub enum End {
     Unknown,
 }
 
-/// What was not seen since we are attached.
+/// What was not seen of all targets since the watch began: repeated for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Happened, and is not in the report.
@@ -467,7 +469,7 @@ pub struct Loss {
 /// The last record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bye {
-    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`.
+    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`, `leak`.
     pub reason: String,
     /// How long we watched.
     pub watched_s: f64,

@@ -4,7 +4,7 @@ mod name;
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
+    fmt, fs,
     path::PathBuf,
 };
 
@@ -15,6 +15,7 @@ use super::{
     elf::Elf,
     image::{self, FileKey, NodeIn},
     process,
+    text::printable,
 };
 
 /// Which processes are meant.
@@ -52,6 +53,21 @@ pub enum Matched {
     Package(String),
     /// It runs in the container with this id.
     Container(String),
+}
+
+impl fmt::Display for Matched {
+    /// `pid`, `node`, or which name it was, for example `script /srv/api.js`; free of control characters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, name) = match self {
+            Self::Pid => return f.write_str("pid"),
+            Self::Node => return f.write_str("node"),
+            Self::Executable(name) => ("executable", name),
+            Self::Script(path) => ("script", path),
+            Self::Package(name) => ("package", name),
+            Self::Container(id) => ("container", id),
+        };
+        write!(f, "{what} {}", printable(name.as_bytes()))
+    }
 }
 
 /// A process that is meant.
@@ -157,6 +173,20 @@ mod tests {
         let parents = [(10, 1), (11, 10), (5, 11), (4, 5), (20, 1)];
         assert_eq!(descend(&[10], &parents), [4, 5, 10, 11]);
         assert_eq!(descend(&[20, 4], &parents), [4, 20]);
+    }
+
+    #[test]
+    fn matches_say_which_name_it_was() {
+        for (matched, expected) in [
+            (Matched::Pid, "pid"),
+            (Matched::Node, "node"),
+            (Matched::Executable("node".into()), "executable node"),
+            (Matched::Script("/srv/a\x1b[2J.js".into()), "script /srv/a\\u{1b}[2J.js"),
+            (Matched::Package("@shop/api".into()), "package @shop/api"),
+            (Matched::Container("3f2a".into()), "container 3f2a"),
+        ] {
+            assert_eq!(matched.to_string(), expected);
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
         libc: target.libc.map(|libc| libc.name().to_owned()),
         allocator: target.allocator.map(|allocator| allocator.name().to_owned()),
         container: target.container.clone(),
+        matched: None,
         features: Features {
             gc: plan.map_or_else(|stripped| State::Off(blindness(stripped)), |_| State::On),
             heap_limit: limit.as_ref().map_or_else(|reason| State::Off(reason.clone()), |_| State::On),

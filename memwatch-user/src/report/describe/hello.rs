@@ -8,7 +8,7 @@ use crate::report::{
 pub(super) fn hello(hello: &Hello) -> String {
     let command: Vec<_> = hello.cmdline.iter().map(|arg| escape_untrusted(arg)).collect();
     let command = if command.is_empty() { escape_untrusted(&hello.comm) } else { command.join(" ") };
-    join([escape_to(&command, LONGEST), versions(hello), libc(hello), container(hello)])
+    join([escape_to(&command, LONGEST), versions(hello), libc(hello), container(hello), matched(hello)])
 }
 
 fn libc(hello: &Hello) -> String {
@@ -37,6 +37,12 @@ pub fn container(hello: &Hello) -> String {
         .container
         .as_ref()
         .map_or_else(String::new, |id| format!("container {}", escape_to(id.get(..12).unwrap_or(id), 40)))
+}
+
+/// `matched script /srv/api.js`; nothing if its pid was given.
+fn matched(hello: &Hello) -> String {
+    let matched = hello.matched.as_ref();
+    matched.map_or_else(String::new, |matched| format!("matched {}", escape_to(matched, LONGEST)))
 }
 
 /// `gc and heap limit on · off: external, handles (not offered by this version)`.

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::Read,
-    os::unix::ffi::OsStrExt,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
     path::{Component, Path, PathBuf},
 };
 
@@ -106,17 +106,18 @@ fn package(root: &Path, script: &Path) -> Option<String> {
 }
 
 /// Reads a regular file. Links are resolved as the process itself would: without that a link in a container leads to the
-/// host's files (openat2(2), Linux 5.6).
+/// host's files (openat2(2), Linux 5.6). Only what turns out to be a regular file is opened: to open a device can do
+/// something, and to open a pipe wakes who writes into it.
 fn read_below(root: &Path, path: &Path) -> Option<String> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let root = openat(CWD, root, flags | OFlags::DIRECTORY | OFlags::PATH, Mode::empty()).ok()?;
-    // Not to wait for whoever writes into a pipe of that name.
-    let file = openat2(root, path, flags | OFlags::NONBLOCK, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
-    let file = File::from(file);
-    let metadata = file.metadata().ok()?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let root = openat(CWD, root, flags | OFlags::DIRECTORY, Mode::empty()).ok()?;
+    let place = File::from(openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?);
+    let metadata = place.metadata().ok()?;
     if !metadata.is_file() || metadata.len() > MAX_PACKAGE_JSON {
         return None;
     }
+    // The very file that was looked at, whatever its name leads to by now.
+    let file = File::open(format!("/proc/self/fd/{}", place.as_raw_fd())).ok()?;
     let mut text = String::new();
     file.take(MAX_PACKAGE_JSON).read_to_string(&mut text).ok()?;
     Some(text)
@@ -124,6 +125,10 @@ fn read_below(root: &Path, path: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs::OpenOptions, thread, time::Duration};
+
+    use rustix::fs::{FileType, mknodat};
+
     use super::*;
 
     #[test]
@@ -172,5 +177,27 @@ mod tests {
             found.each_ref().map(Option::as_deref),
             [Some("@shop/api"), Some("@shop/api"), Some("outer"), None]
         );
+    }
+
+    #[test]
+    fn pipes_and_devices_are_not_opened() {
+        let directory = std::env::temp_dir().join(format!("memwatch-name-pipe-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (pipe, link) = (directory.join("pipe"), directory.join("link"));
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        // Opening a pipe to write waits until somebody opens it to read.
+        let writer = thread::spawn({
+            let pipe = pipe.clone();
+            move || drop(OpenOptions::new().write(true).open(pipe).unwrap())
+        });
+        thread::sleep(Duration::from_millis(50));
+        let read = [&pipe, &link].map(|path| read_below(Path::new("/"), path));
+        thread::sleep(Duration::from_millis(50));
+        let woken = writer.is_finished();
+        drop((!woken).then(|| File::open(&pipe).unwrap()));
+        writer.join().unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert_eq!((read, woken), ([None, None], false));
     }
 }
