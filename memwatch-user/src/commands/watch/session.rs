@@ -164,7 +164,8 @@ impl Session {
         let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
-        let (hello, semi_spaces) = hello::hello(target, plan);
+        let (mut hello, semi_spaces) = hello::hello(target, plan);
+        hello.matched = self.roster.reason(pid);
         let age = Duration::from_millis(age_ms);
         let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
         let watched = if plan.is_ok() { watched } else { watched.blind() };

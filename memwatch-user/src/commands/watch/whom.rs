@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli::job::Whom,
-    target::select::{Candidate, Scanner, Selector, with_descendants},
+    target::select::{Matched, Scanner, Selector, with_descendants},
 };
 
 /// Which processes are meant.
@@ -49,12 +49,19 @@ impl Roster {
 
     /// Those that run now and are meant, and their running descendants with `--children`.
     pub(super) fn running(&mut self) -> Running {
-        let chosen: Vec<u32> = self.scanner.scan(&self.selector).iter().map(|c: &Candidate| c.pid).collect();
+        let chosen: Vec<u32> =
+            self.scanner.scan(&self.selector).iter().map(|candidate| candidate.pid).collect();
         let family = if self.children { with_descendants(&chosen) } else { Vec::new() };
         let heirs =
             family.iter().copied().filter(|pid| !chosen.contains(pid) && self.scanner.runs_node(*pid));
         let meant = chosen.iter().copied().chain(heirs).collect();
         Running { meant, family }
+    }
+
+    /// Why a process is meant, in words; `None` where its pid was given, or it descends from one that is meant.
+    pub(super) fn reason(&mut self, pid: u32) -> Option<String> {
+        let matched = self.scanner.consider(&self.selector, pid)?.matched;
+        (matched != Matched::Pid).then(|| matched.to_string())
     }
 
     /// Whether a process that has just executed a program is meant. `descends`: from a process that is followed.
