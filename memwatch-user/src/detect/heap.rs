@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{
     Finding, Level, exhaustion,
     gates::{self, Gate, hourly},
-    recent::{About, Look, Recent},
     shape::{MIN_POINTS, Shape},
     tier::{Tier, tier},
     trend::{Z_80, Z_95},
@@ -44,9 +43,6 @@ pub struct HeapJudge {
     /// Where the growth began that the verdict is about, bytes.
     base: f64,
     rate: Option<Rate>,
-    recent: Recent,
-    /// The scale of the recent past that the alarm comes from; `None` if it comes from the whole time.
-    scale: Option<usize>,
     /// A question that is not asked.
     ignored: Option<&'static str>,
 }
@@ -71,8 +67,6 @@ impl HeapJudge {
             failures: 0,
             base: 0.0,
             rate: None,
-            recent: Recent::default(),
-            scale: None,
             ignored: None,
         }
     }
@@ -101,34 +95,7 @@ impl HeapJudge {
             self.judged = isolate.valleys.opened();
             self.look(isolate, now, circumstances.age.as_secs_f64(), is_new);
         }
-        let age = circumstances.age.as_secs_f64();
-        let about = About { age, limit: isolate.limit, ignored: self.ignored };
-        for look in self.recent.look(&isolate.valleys, about) {
-            self.look_back(&look, now);
-        }
         &self.finding
-    }
-
-    /// Takes account of the recent past: a leak that is found there twice in a row is one, until four looks in a row
-    /// find none or the heap has fallen back.
-    fn look_back(&mut self, look: &Look, now: Mono) {
-        let shape = &look.shape;
-        if look.leaks && look.again && (self.finding.level < Level::Leak || self.scale == Some(look.scale)) {
-            if self.finding.level < Level::Leak {
-                self.base = shape.first().1;
-            }
-            (self.scale, self.failures) = (Some(look.scale), 0);
-            if !is_storm(shape) || self.rate.is_none() {
-                self.rate = Some(Rate::of(shape));
-            }
-            self.say(Level::Leak, now, shape, &look.gates);
-        } else if self.scale == Some(look.scale) && !look.leaks && !is_storm(shape) {
-            self.failures += 1;
-            if self.failures >= FAILURES_TO_CLEAR || self.fell_back(shape) {
-                (self.scale, self.failures) = (None, 0);
-                self.say(Level::Growing, now, shape, &look.gates);
-            }
-        }
     }
 
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
@@ -141,10 +108,6 @@ impl HeapJudge {
         gates.retain(|gate| self.ignored != Some(gate.name));
         let watched = now.since(isolate.since).as_secs_f64();
         let tier = tier(&shape, &gates, watched, age + watched);
-        if self.scale.is_some() && tier.level < Level::Leak {
-            return;
-        }
-        self.scale = None;
         let storm = is_storm(&shape) && self.rate.is_some();
         let level = self.confirmed(tier, is_new);
         let level = if is_new { self.held(level, &shape, storm) } else { level };
@@ -177,11 +140,8 @@ impl HeapJudge {
         if !storm {
             self.failures += 1;
         }
-        if self.failures < FAILURES_TO_CLEAR && !self.fell_back(shape) { last } else { level }
-    }
-
-    fn fell_back(&self, shape: &Shape) -> bool {
-        shape.last().1 <= self.base * (1.0 + FALLEN_BACK)
+        let fell_back = shape.last().1 <= self.base * (1.0 + FALLEN_BACK);
+        if self.failures < FAILURES_TO_CLEAR && !fell_back { last } else { level }
     }
 
     fn say(&mut self, level: Level, now: Mono, shape: &Shape, gates: &[Gate]) {
@@ -203,7 +163,7 @@ impl HeapJudge {
         let since = if self.finding.level == Level::Inconclusive { self.finding.since } else { now };
         let why = format!("{:.0} % of the collections were lost", lost_share * 100.0);
         self.finding = Finding { evidence: vec![why], ..Finding::nothing_yet(since) };
-        (self.failures, self.scale) = (0, None);
+        self.failures = 0;
     }
 }
 

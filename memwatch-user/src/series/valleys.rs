@@ -43,7 +43,6 @@ pub struct Valleys {
     after_any: Option<u64>,
     /// Bytes after the last mark-compact.
     after_full: Option<u64>,
-    last: Option<Valley>,
     allocated: f64,
 }
 
@@ -60,7 +59,6 @@ impl Valleys {
             points: [Valley::default(); CAPACITY],
             after_any: None,
             after_full: None,
-            last: None,
             allocated: 0.0,
         }
     }
@@ -80,12 +78,6 @@ impl Valleys {
     #[must_use]
     pub fn points(&self) -> &[Valley] {
         &self.points[..self.len]
-    }
-
-    /// The last mark-compact of known size, as it was, even where it is one point with others.
-    #[must_use]
-    pub fn last(&self) -> Option<Valley> {
-        self.last
     }
 
     /// Mark-compacts of known size so far.
@@ -125,7 +117,6 @@ impl Valleys {
         self.after_full = Some(after);
         let point =
             Valley { t, after: after as f64, before: before as f64, allocated: self.allocated, retention };
-        self.last = Some(point);
         match self.len.checked_sub(1).map(|i| self.points[i]) {
             None => {
                 self.first_t = t;
