@@ -8,7 +8,7 @@ const PATHS: [&str; 4] =
     [concat!("/wo", "rk/"), concat!("/tmp", "/w/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 /// The hosts that a URL may name: what the whole world can reach and what this project refers to.
-const HOSTS: [&str; 29] = [
+const HOSTS: [&str; 30] = [
     "127.0.0.1",
     "aya-rs.dev",
     "crates.io",
@@ -23,6 +23,7 @@ const HOSTS: [&str; 29] = [
     "jsonlines.org",
     "no-color.org",
     "www.apache.org",
+    "www.w3.org",
     "keepachangelog.com",
     "localhost",
     "lwn.net",
