@@ -5,6 +5,9 @@ use anyhow::Result;
 use crate::run::{cmd, is_root};
 use crate::{cargo, repo, setup};
 
+/// The exit status of a watch that found a leak: what the demo is for.
+const LEAK: i32 = 1;
+
 /// Options of `demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,5 +25,5 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else {
         cmd("sudo").arg("-E").arg(repo::release_binary())
     };
-    demo.arg("demo").args(&args.rest).interactive().run()
+    demo.arg("demo").args(&args.rest).interactive().run_to(LEAK)
 }

@@ -65,10 +65,15 @@ impl Cmd {
     }
 
     /// Prints it and runs it to its end, its output being ours. Fails when it fails.
-    pub(crate) fn run(mut self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<()> {
+        self.run_to(0)
+    }
+
+    /// Like [`Cmd::run`], where ending with `expected` is what it is run for.
+    pub(crate) fn run_to(mut self, expected: i32) -> Result<()> {
         self.announce();
         let status = self.command.status().with_context(|| self.cannot_start())?;
-        if !status.success() {
+        if status.code() != Some(expected) {
             bail!("`{}` failed: {status}", self.shown);
         }
         Ok(())
