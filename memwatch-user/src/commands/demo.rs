@@ -20,7 +20,10 @@ use thiserror::Error;
 use super::watch;
 use crate::{
     cli::job::{Demo, Watch, Whom},
-    report::record::{Exhausts, Kind, Level, Verdict},
+    report::{
+        describe::verdict::level,
+        record::{Exhausts, Kind, Level, Verdict},
+    },
     target::text::printable,
     units,
 };
@@ -216,16 +219,6 @@ fn outcome(verdict: Option<&Verdict>) -> String {
         .rate_bytes_per_hour
         .map_or(String::new(), |rate| format!(" by {}", units::rate(rate).trim_start_matches('+')));
     format!("Caught: the JavaScript heap of {NAME} grows{rate}{}.", time_left(verdict))
-}
-
-const fn level(level: Level) -> &'static str {
-    match level {
-        Level::Inconclusive => "inconclusive",
-        Level::Stable => "stable",
-        Level::Growing => "growing",
-        Level::Suspect => "suspect",
-        Level::Leak => "leak",
-    }
 }
 
 /// The near end of the interval: the time there is to rely on.
