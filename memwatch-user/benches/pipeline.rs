@@ -9,7 +9,7 @@ use memwatch_common::event::{EventKind, GcEvent, gc_kind, seen};
 use memwatch_user::{
     detect::{Circumstances, HeapJudge, Level},
     ingest::{self, What},
-    model::{Collection, GcKind, Mono},
+    model::{Collection, GcKind, Mono, OutsideHeap},
     series::Isolate,
 };
 
@@ -110,6 +110,7 @@ fn parse(line: &str) -> Option<Collection> {
         limit: None,
         compacted: None,
         marking_start: None,
+        outside: OutsideHeap::default(),
     })
 }
 

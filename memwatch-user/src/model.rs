@@ -2,6 +2,10 @@
 
 use std::{fmt, time::Duration};
 
+mod reading;
+
+pub use reading::{Descriptors, Limits, MallocBooks, Reading, Resident};
+
 /// A process, told apart from a later one with the same pid by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId {
@@ -58,6 +62,16 @@ impl GcKind {
     }
 }
 
+/// What an isolate holds outside of its heap, by its own books, bytes; `None` is not known. A mark-compact does not lower
+/// it at once: V8 frees the buffers that it found dead on another thread, some milliseconds later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutsideHeap {
+    /// Array buffers that Node's allocator handed out: `process.memoryUsage().arrayBuffers`.
+    pub array_buffers: Option<u64>,
+    /// Everything that V8 was told of, array buffers among it.
+    pub external: Option<u64>,
+}
+
 /// One finished collection of one isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Collection {
@@ -83,6 +97,8 @@ pub struct Collection {
     pub compacted: Option<bool>,
     /// When the incremental marking that this collection ends was started.
     pub marking_start: Option<Mono>,
+    /// What the isolate held outside of its heap when the collection ended.
+    pub outside: OutsideHeap,
 }
 
 impl Collection {

@@ -7,7 +7,7 @@ use memwatch_common::event::{
 
 use crate::{
     bpf::raw,
-    model::{Collection, GcKind, Mono},
+    model::{Collection, GcKind, Mono, OutsideHeap},
 };
 
 /// Something that happened to a process, as the kernel side saw it.
@@ -123,6 +123,7 @@ fn collection(event: &GcEvent) -> Result<Collection, Malformed> {
             _ => None,
         },
         marking_start: (event.marking_start_ns != 0).then_some(Mono(event.marking_start_ns)),
+        outside: OutsideHeap::default(),
     })
 }
 

@@ -168,6 +168,7 @@ fn retention(last: u64, before: u64, after: u64) -> Option<f32> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::OutsideHeap;
 
     /// A mark-compact that ends at `t` seconds, without a pause.
     pub(crate) fn mark_compact(t: f64, before: u64, after: u64) -> Collection {
@@ -184,6 +185,7 @@ pub(crate) mod tests {
             limit: None,
             compacted: None,
             marking_start: None,
+            outside: OutsideHeap::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use memwatch_user::{
     detect::{Circumstances, HeapJudge, Level},
-    model::{Collection, GcKind, Mono},
+    model::{Collection, GcKind, Mono, OutsideHeap},
     series::Isolate,
 };
 
@@ -107,5 +107,6 @@ fn collection(end: Mono, pause_us: u64, kind: GcKind, before: u64, after: u64) -
         limit: None,
         compacted: None,
         marking_start: None,
+        outside: OutsideHeap::default(),
     }
 }

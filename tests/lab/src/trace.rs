@@ -4,7 +4,7 @@
 //! `# key: value` above it.
 
 use anyhow::{Context as _, Result, bail};
-use memwatch_user::model::{Collection, GcKind, Mono};
+use memwatch_user::model::{Collection, GcKind, Mono, OutsideHeap};
 
 const COLUMNS: &str = "end_ms,pause_us,kind,before_bytes,after_bytes";
 
@@ -105,6 +105,7 @@ pub fn gc(end: Mono, pause_us: u64, kind: GcKind, before: u64, after: u64) -> Co
         limit: None,
         compacted: None,
         marking_start: None,
+        outside: OutsideHeap::default(),
     }
 }
 
