@@ -15,6 +15,7 @@
     reason = "halves and low bytes of registers are what is wanted; a checked conversion is instructions at every hit"
 )]
 
+mod blocks;
 mod emit;
 mod losses;
 mod maps;

@@ -4,12 +4,13 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use memwatch_common::{
     collection::ThreadState,
     loss::LossReason,
     names::{MAX_ATTACHMENTS, MAX_TARGETS, MAX_THREADS, RING_BYTES},
+    native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, Window},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -39,6 +40,37 @@ pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries
 /// Losses by reason. Written by every program, read by the collector.
 #[map]
 pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
+
+/// Outstanding blocks by address. Written by the probes. An instance that follows every block gives it its size when it
+/// is loaded. Full: `LossReason::BlocksFull`.
+#[map]
+pub(crate) static BLOCKS: HashMap<u64, Block> = HashMap::with_max_entries(1, 0);
+
+/// Books by call site, each CPU its own. An instance that follows an allocator gives it its size. Full:
+/// `LossReason::CallSitesFull`.
+#[map]
+pub(crate) static CALL_SITES: PerCpuHashMap<u64, CallSite> = PerCpuHashMap::with_max_entries(1, 0);
+
+/// What each thread inside of the allocator has asked for. Sized as above. Full: `LossReason::InFlightFull`.
+#[map]
+pub(crate) static IN_FLIGHT: HashMap<u64, Request> = HashMap::with_max_entries(1, 0);
+
+/// The window, written by the collector before its probes are live.
+#[map]
+pub(crate) static WINDOW: Array<Window> = Array::with_max_entries(1, 0);
+
+/// Return addresses inside of functions that only pass an allocation on (`operator new`), with the bytes from the stack
+/// pointer there to the caller's frame. Written by the collector before probes are live.
+#[map]
+pub(crate) static WRAPPERS: HashMap<u64, u64> = HashMap::with_max_entries(MAX_WRAPPERS, 0);
+
+/// Counters of an instance that follows an allocator, read by the collector.
+#[map]
+pub(crate) static NATIVE_COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(NativeCount::LEN, 0);
+
+/// Whether the allocator keeps glibc's header before each block.
+#[unsafe(no_mangle)]
+pub(crate) static HAS_CHUNKS: Global<u8> = Global::new(0);
 
 /// Whether probes carry their attachment as a cookie. Without (kernels before 5.15) each is scoped to one process, and
 /// the collector writes the attachment into `TARGETS`.

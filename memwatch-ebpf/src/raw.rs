@@ -1,14 +1,18 @@
 //! The only module with unsafe code: helper calls and raw pointers behind safe functions.
 #![expect(unsafe_code, reason = "helpers and map values are raw pointers; each block says why it holds")]
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{
     EbpfContext,
+    bindings::bpf_user_pt_regs_t,
     helpers::{
         bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns,
-        bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str_bytes,
+        bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_buf, bpf_probe_read_user_str_bytes,
     },
-    maps::{HashMap, PerCpuArray},
+    maps::{HashMap, PerCpuArray, PerCpuHashMap},
 };
+use memwatch_common::native::BlockSample;
 
 /// The kernel refuses programs without a licence that allows its GPL helpers.
 #[unsafe(no_mangle)]
@@ -99,4 +103,61 @@ pub(crate) fn increment(counters: &PerCpuArray<u64>, index: u32) {
         // SAFETY: the map returned it for this index, and no other program runs on this CPU meanwhile.
         unsafe { *counter += 1 };
     }
+}
+
+/// The registers that matter where a probe was hit.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    /// The next instruction; behind a return probe the one that the function returned to.
+    pub(crate) ip: u64,
+    /// The stack pointer.
+    pub(crate) sp: u64,
+    /// The frame pointer.
+    pub(crate) bp: u64,
+    /// Where a function's result is.
+    pub(crate) result: u64,
+}
+
+/// The registers of a context.
+#[inline(always)]
+pub(crate) fn registers<C: EbpfContext>(ctx: &C) -> Registers {
+    // SAFETY: the context is the one the program was called with, and a uprobe's is the user's registers.
+    of_machine(unsafe { &*ctx.as_ptr().cast::<bpf_user_pt_regs_t>() })
+}
+
+#[cfg(not(bpf_target_arch = "aarch64"))]
+#[inline(always)]
+fn of_machine(regs: &bpf_user_pt_regs_t) -> Registers {
+    Registers { ip: regs.rip, sp: regs.rsp, bp: regs.rbp, result: regs.rax }
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+fn of_machine(regs: &bpf_user_pt_regs_t) -> Registers {
+    Registers { ip: regs.pc, sp: regs.sp, bp: regs.regs[29], result: regs.regs[0] }
+}
+
+/// This CPU's value of `key`, to be changed in place. The compiler for eBPF offers no atomic addition, hence values for
+/// each CPU.
+#[inline(always)]
+pub(crate) fn cpu_value<K, V>(map: &PerCpuHashMap<K, V>, key: K) -> Option<&'static mut V> {
+    let value = map.get_ptr_mut(key)?;
+    // SAFETY: the map returned it for this key and this CPU; programs do not migrate, and values are never removed.
+    Some(unsafe { &mut *value })
+}
+
+/// Fills in a sample, in place: it is larger than a program's stack. Returns whether the target's stack could be read.
+#[inline(always)]
+pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 8]) -> bool {
+    let sample = place.as_mut_ptr();
+    let sp = head[6];
+    // SAFETY: the place is a whole sample that was reserved in the ring buffer, and its first 64 bytes are eight words.
+    unsafe { sample.cast::<[u64; 8]>().write(head) };
+    // SAFETY: any bytes are a `BlockSample`; this reference covers the stack alone.
+    let stack = unsafe { &mut *(&raw mut (*sample).stack) };
+    // SAFETY: the helper checks the address itself and writes the whole stack, zeros where it fails.
+    let has_stack = unsafe { bpf_probe_read_user_buf(sp as *const u8, stack) }.is_ok();
+    // SAFETY: a word inside of the reserved place.
+    unsafe { (&raw mut (*sample).has_stack).write(u64::from(has_stack)) };
+    has_stack
 }

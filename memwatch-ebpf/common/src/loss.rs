@@ -22,11 +22,21 @@ pub enum LossReason {
     TargetsFull = 7,
     /// The ring buffer was full for an exec, an exit or an OOM kill.
     ProcessRingFull = 8,
+    /// The map of outstanding blocks was full: a block is not followed.
+    BlocksFull = 9,
+    /// The map of call sites was full: a block is not counted.
+    CallSitesFull = 10,
+    /// The ring buffer of sampled blocks was full.
+    SamplesFull = 11,
+    /// The map of threads inside of the allocator was full: a block is not followed.
+    InFlightFull = 12,
+    /// The header or the stack of a block could not be read.
+    BlockUnreadable = 13,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -36,6 +46,11 @@ impl LossReason {
         Self::LocationUnreadable,
         Self::TargetsFull,
         Self::ProcessRingFull,
+        Self::BlocksFull,
+        Self::CallSitesFull,
+        Self::SamplesFull,
+        Self::InFlightFull,
+        Self::BlockUnreadable,
     ];
 
     /// The reason's name in reports.
@@ -51,6 +66,11 @@ impl LossReason {
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
+            Self::BlocksFull => "blocks-full",
+            Self::CallSitesFull => "call-sites-full",
+            Self::SamplesFull => "samples-full",
+            Self::InFlightFull => "in-flight-full",
+            Self::BlockUnreadable => "block-unreadable",
         }
     }
 
@@ -58,9 +78,16 @@ impl LossReason {
     #[must_use]
     pub const fn class(self) -> LossClass {
         match self {
-            Self::RingFull | Self::ThreadsFull | Self::TargetsFull | Self::ProcessRingFull => LossClass::Lost,
+            Self::RingFull
+            | Self::ThreadsFull
+            | Self::TargetsFull
+            | Self::ProcessRingFull
+            | Self::BlocksFull
+            | Self::CallSitesFull
+            | Self::SamplesFull
+            | Self::InFlightFull => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable => LossClass::Malformed,
+            Self::LimitUnreadable | Self::LocationUnreadable | Self::BlockUnreadable => LossClass::Malformed,
         }
     }
 }

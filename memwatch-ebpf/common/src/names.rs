@@ -41,6 +41,44 @@ pub mod probe {
     ];
 }
 
+/// Uprobes and uretprobes on an allocator, in an instance of the object of their own.
+pub mod malloc_probe {
+    /// Inside of an allocating function, where its result is known: the block is counted, and perhaps sampled.
+    pub const POINT_SAMPLED: &str = "point_sampled";
+    /// Return of an allocating function: the same.
+    pub const RETURN_SAMPLED: &str = "return_sampled";
+    /// Inside of an allocating function, where its result is known: the block is followed.
+    pub const POINT_FOLLOWED: &str = "point_followed";
+    /// Return of an allocating function: the same.
+    pub const RETURN_FOLLOWED: &str = "return_followed";
+    /// Entry of an allocating function, where the allocator keeps no header before the block.
+    pub const ALLOC_ENTER: &str = "alloc_enter";
+    /// Entry of `realloc`.
+    pub const REALLOC_ENTER: &str = "realloc_enter";
+    /// Return of `realloc`.
+    pub const REALLOC_EXIT: &str = "realloc_exit";
+    /// Entry of `posix_memalign`.
+    pub const MEMALIGN_ENTER: &str = "memalign_enter";
+    /// Return of `posix_memalign`.
+    pub const MEMALIGN_EXIT: &str = "memalign_exit";
+    /// Entry of `free`.
+    pub const FREED: &str = "freed";
+
+    /// All of them.
+    pub const ALL: [&str; 10] = [
+        POINT_SAMPLED,
+        RETURN_SAMPLED,
+        POINT_FOLLOWED,
+        RETURN_FOLLOWED,
+        ALLOC_ENTER,
+        REALLOC_ENTER,
+        REALLOC_EXIT,
+        MEMALIGN_ENTER,
+        MEMALIGN_EXIT,
+        FREED,
+    ];
+}
+
 /// Raw tracepoints of the kernel: unlike tracepoints they need no tracefs, which many hosts do not mount.
 pub mod tracepoint {
     /// Program and tracepoint of `sched_process_exec`.
@@ -70,9 +108,34 @@ pub mod map {
     pub const THREADS: &str = "THREADS";
     /// Per-CPU counters by [`crate::loss::LossReason`].
     pub const LOSSES: &str = "LOSSES";
+    /// address → [`crate::native::Block`].
+    pub const BLOCKS: &str = "BLOCKS";
+    /// return address → [`crate::native::CallSite`].
+    pub const CALL_SITES: &str = "CALL_SITES";
+    /// pid and tgid → [`crate::native::Request`].
+    pub const IN_FLIGHT: &str = "IN_FLIGHT";
+    /// 0 → [`crate::native::Window`].
+    pub const WINDOW: &str = "WINDOW";
+    /// return address → bytes from the stack pointer there to the caller's frame.
+    pub const WRAPPERS: &str = "WRAPPERS";
+    /// Per-CPU counters by [`crate::native::NativeCount`].
+    pub const NATIVE_COUNTS: &str = "NATIVE_COUNTS";
 
     /// All of them.
-    pub const ALL: [&str; 6] = [EVENTS, TARGETS, FOLLOWED, HEAP_LAYOUTS, THREADS, LOSSES];
+    pub const ALL: [&str; 12] = [
+        EVENTS,
+        TARGETS,
+        FOLLOWED,
+        HEAP_LAYOUTS,
+        THREADS,
+        LOSSES,
+        BLOCKS,
+        CALL_SITES,
+        IN_FLIGHT,
+        WINDOW,
+        WRAPPERS,
+        NATIVE_COUNTS,
+    ];
 }
 
 /// Read-only globals, set before the object is loaded.
@@ -83,6 +146,8 @@ pub mod global {
     pub const FOLLOW_ALL: &str = "FOLLOW_ALL";
     /// [`crate::target::TaskLayout`].
     pub const TASK_LAYOUT: &str = "TASK_LAYOUT";
+    /// `u8`: 1 if the allocator keeps glibc's header before each block.
+    pub const HAS_CHUNKS: &str = "HAS_CHUNKS";
 }
 
 /// Attachments (distinct V8 binaries) that can be live at once.

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
+    native::{Block, BlockSample, CallSite, Request, Window},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -13,4 +14,5 @@ macro_rules! pod {
     };
 }
 
+pod!(Block, BlockSample, CallSite, Request, Window);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);

@@ -116,8 +116,13 @@ impl Kernel {
 /// Detaches everything, side by side: the kernel waits for a grace period at each probe (some hundredths of a second),
 /// and waits that overlap share it.
 pub fn detach_all(attachments: impl IntoIterator<Item = Attachment>) {
+    detach_links(attachments.into_iter().flat_map(|attachment| attachment.links));
+}
+
+/// The same of single probes.
+pub(super) fn detach_links(links: impl IntoIterator<Item = UProbeLink>) {
     std::thread::scope(|threads| {
-        for link in attachments.into_iter().flat_map(|attachment| attachment.links) {
+        for link in links {
             threads.spawn(move || drop(link));
         }
     });

@@ -16,7 +16,7 @@ use memwatch_common::{
 use super::object;
 
 /// aya-log's map of debug lines.
-const LOG_MAP: &str = "AYA_LOGS";
+pub(super) const LOG_MAP: &str = "AYA_LOGS";
 /// aya-log's global: the most verbose level that is sent; 0 sends nothing.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 
@@ -164,19 +164,26 @@ impl Kernel {
 
     /// Losses since the object was loaded, by reason; only those that occurred.
     pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-        let mut losses = BTreeMap::new();
-        for reason in LossReason::ALL {
-            let per_cpu = self.losses.get(&(reason as u32), 0).map_err(in_map(map::LOSSES))?;
-            let total = per_cpu.iter().sum();
-            if total > 0 {
-                losses.insert(reason, total);
-            }
-        }
-        Ok(losses)
+        losses_of(&self.losses)
     }
 }
 
-fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
+/// The counters of losses, over all CPUs; only those that occurred.
+pub(super) fn losses_of(
+    counters: &PerCpuArray<MapData, u64>,
+) -> Result<BTreeMap<LossReason, u64>, LoadError> {
+    let mut losses = BTreeMap::new();
+    for reason in LossReason::ALL {
+        let per_cpu = counters.get(&(reason as u32), 0).map_err(in_map(map::LOSSES))?;
+        let total = per_cpu.iter().sum();
+        if total > 0 {
+            losses.insert(reason, total);
+        }
+    }
+    Ok(losses)
+}
+
+pub(super) fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, LoadError> {

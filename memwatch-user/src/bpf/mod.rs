@@ -3,11 +3,13 @@
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
 //! * [`attach`]: a plan's probes, live on one binary;
+//! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
 pub mod attach;
 pub mod load;
+pub mod malloc;
 pub mod object;
 pub(crate) mod raw;
 pub mod ring;

@@ -11,6 +11,7 @@ pub mod cache;
 mod check;
 mod error;
 mod exits;
+pub mod malloc;
 mod placement;
 mod resolve;
 

@@ -52,7 +52,7 @@ pub(super) fn place(code: &[u8; CODE_BYTES], address: u64, machine: Machine) -> 
 
 /// What the kernel emulates in the trap itself (`branch_setup_xol_ops`, `push_setup_xol_ops`, same file): relative jumps
 /// and calls, `nop`, and `push` of a 64-bit register. Anything else is stepped out of line, which takes a second trap.
-fn is_emulated(instruction: &Instruction) -> bool {
+pub(super) fn is_emulated(instruction: &Instruction) -> bool {
     let is_relative = instruction.op0_kind() == OpKind::NearBranch64;
     match instruction.flow_control() {
         FlowControl::UnconditionalBranch | FlowControl::ConditionalBranch | FlowControl::Call => is_relative,

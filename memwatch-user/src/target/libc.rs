@@ -51,10 +51,28 @@ impl Allocator {
     }
 }
 
+impl Allocator {
+    /// Whether a mapped file of this name holds it.
+    #[must_use]
+    pub fn is_file(self, name: &[u8]) -> bool {
+        match self {
+            Self::Glibc => libc_in(name) == Some(Libc::Glibc),
+            Self::Musl => libc_in(name) == Some(Libc::Musl),
+            Self::Jemalloc => name.starts_with(b"libjemalloc"),
+            Self::Mimalloc => name.starts_with(b"libmimalloc"),
+            Self::Tcmalloc => name.starts_with(b"libtcmalloc"),
+        }
+    }
+}
+
 /// The C library among `maps`; `None` in a static program.
 #[must_use]
 pub fn libc(maps: &[Mapping]) -> Option<Libc> {
-    maps.iter().find_map(|mapping| match mapping.file_name() {
+    maps.iter().find_map(|mapping| libc_in(mapping.file_name()))
+}
+
+fn libc_in(name: &[u8]) -> Option<Libc> {
+    match name {
         // musl is its own dynamic loader. A glibc program may have musl's compatibility file of the same prefix, but
         // never mapped.
         name if name.starts_with(b"ld-musl-") || name.starts_with(b"libc.musl-") => Some(Libc::Musl),
@@ -62,18 +80,15 @@ pub fn libc(maps: &[Mapping]) -> Option<Libc> {
         b"libc.so" => Some(Libc::Musl),
         name if name.starts_with(b"libc.so.6") || name.starts_with(b"libc-2.") => Some(Libc::Glibc),
         _ => None,
-    })
+    }
 }
 
 /// What serves `malloc` in a process with `maps`: a preloaded or linked library goes before the C library.
 #[must_use]
 pub fn allocator(maps: &[Mapping]) -> Option<Allocator> {
-    let other = maps.iter().find_map(|mapping| match mapping.file_name() {
-        name if name.starts_with(b"libjemalloc") => Some(Allocator::Jemalloc),
-        name if name.starts_with(b"libmimalloc") => Some(Allocator::Mimalloc),
-        name if name.starts_with(b"libtcmalloc") => Some(Allocator::Tcmalloc),
-        _ => None,
-    });
+    let others = [Allocator::Jemalloc, Allocator::Mimalloc, Allocator::Tcmalloc];
+    let other =
+        maps.iter().find_map(|mapping| others.into_iter().find(|one| one.is_file(mapping.file_name())));
     other.or_else(|| {
         libc(maps).map(|libc| match libc {
             Libc::Glibc => Allocator::Glibc,

@@ -5,6 +5,7 @@ pub mod elf;
 mod error;
 pub mod image;
 pub mod libc;
+pub mod library;
 pub mod maps;
 pub mod process;
 pub mod select;

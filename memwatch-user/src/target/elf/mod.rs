@@ -3,6 +3,7 @@
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
 mod symbols;
+mod unwind;
 
 use std::{
     fs::File,
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use symbols::{Symbol, SymbolRef, Table};
+pub use unwind::{Section, Unwind};
 
 /// Longer build ids are cut off; the longest in use (SHA-256) has 32 bytes.
 const MAX_BUILD_ID: usize = 64;

@@ -1,0 +1,122 @@
+//! What crosses the boundary about blocks of `malloc`: sampled blocks with a copy of the stack, and books by call site.
+
+/// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
+pub const STACK_BYTES: usize = 4096;
+/// Call sites that are kept apart; the blocks of further ones are counted as lost.
+pub const MAX_CALL_SITES: u32 = 10_000;
+/// Blocks that can be outstanding at once while every one is followed; further ones are counted as lost.
+pub const MAX_BLOCKS: u32 = 1 << 20;
+/// Threads that can be inside of a call of the allocator at once.
+pub const MAX_IN_FLIGHT: u32 = 4096;
+/// Return addresses inside of functions that only pass an allocation on.
+pub const MAX_WRAPPERS: u32 = 64;
+/// Bytes of the ring buffer of sampled blocks: room for 500.
+pub const SAMPLE_RING_BYTES: u32 = 2 << 20;
+
+/// A sampled block: the only record in the ring buffer of an instance that follows an allocator.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockSample {
+    /// `CLOCK_MONOTONIC`, nanoseconds: when the block was handed out.
+    pub time_ns: u64,
+    /// The block.
+    pub address: u64,
+    /// Its usable bytes.
+    pub size: u64,
+    /// Key of its [`CallSite`]: a return address.
+    pub call_site: u64,
+    /// Serial number of the window that it was taken in.
+    pub window: u64,
+    /// The registers that unwinding begins with.
+    pub ip: u64,
+    /// The stack pointer: where `stack` was copied from.
+    pub sp: u64,
+    /// The frame pointer, if it is one.
+    pub bp: u64,
+    /// Whether `stack` could be read: 0 or 1.
+    pub has_stack: u64,
+    /// The stack above `sp`.
+    pub stack: [u8; STACK_BYTES],
+}
+const _: () = assert!(size_of::<BlockSample>() == 72 + STACK_BYTES);
+
+/// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallSite {
+    /// Blocks that were handed out.
+    pub allocated_blocks: u64,
+    /// Their usable bytes.
+    pub allocated_bytes: u64,
+    /// Blocks that were freed, on this CPU. Followed blocks only.
+    pub freed_blocks: u64,
+    /// Their bytes.
+    pub freed_bytes: u64,
+    /// Serial number of the window that the rest is about.
+    pub window: u64,
+    /// Samples taken in it.
+    pub taken: u64,
+}
+const _: () = assert!(size_of::<CallSite>() == 48);
+
+/// A block that is outstanding.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// Its usable bytes, or those asked for where the allocator keeps no header before the block.
+    pub size: u64,
+    /// Key of its [`CallSite`].
+    pub call_site: u64,
+}
+const _: () = assert!(size_of::<Block>() == 16);
+
+/// What a thread that is inside of the allocator has asked for.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Bytes.
+    pub size: u64,
+    /// `posix_memalign`: where the block's address will be written. `realloc`: the old block's address, if it was followed.
+    pub address: u64,
+    /// `realloc`: the old block.
+    pub old: Block,
+}
+const _: () = assert!(size_of::<Request>() == 32);
+
+/// What is sampled from now on.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Serial number, from 1.
+    pub serial: u64,
+    /// At most so many samples a call site and CPU.
+    pub samples: u64,
+}
+const _: () = assert!(size_of::<Window>() == 16);
+
+/// Counters of an instance that follows an allocator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum NativeCount {
+    /// Traps: what the target pays for.
+    Traps = 0,
+    /// Frees of blocks that were not followed: handed out before the probes were live, or lost.
+    UnknownFrees = 1,
+    /// Blocks that were handed out a second time without a free that was seen.
+    Replaced = 2,
+}
+
+impl NativeCount {
+    /// How many there are.
+    pub const LEN: u32 = 3;
+}
+
+/// Cookies of `alloc_enter`: in which arguments the bytes asked for are.
+pub mod asked {
+    /// The first (`malloc`, `valloc`).
+    pub const FIRST: u64 = 0;
+    /// The product of the first two (`calloc`).
+    pub const PRODUCT: u64 = 1;
+    /// The second (`memalign`, `aligned_alloc`).
+    pub const SECOND: u64 = 2;
+}

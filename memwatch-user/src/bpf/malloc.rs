@@ -1,0 +1,177 @@
+//! An instance of the object that follows one process's allocator: maps of its own, sized for what it does, and probes
+//! that the kernel scopes to that process, as every process of the host passes through its libc.
+
+use std::{collections::BTreeMap, num::NonZeroU32, path::Path};
+
+use aya::{
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
+    programs::{
+        UProbe,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
+    },
+};
+use memwatch_common::{
+    loss::LossReason,
+    names::{global, map},
+    native::{
+        BlockSample, CallSite, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, NativeCount, SAMPLE_RING_BYTES,
+        Window,
+    },
+};
+
+use super::{
+    attach::{AttachError, detach_links},
+    load::{LoadError, in_map, in_program, losses_of, typed},
+    object, raw,
+};
+use crate::{
+    plan::malloc::{MallocPlan, Scope, Use},
+    target::Allocator,
+};
+
+/// Maps of the object that an instance of this kind has no use for: one entry is the least there can be.
+const UNUSED: [&str; 4] = [map::TARGETS, map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS];
+/// The least that a ring buffer can have: a page.
+const UNUSED_RING_BYTES: u32 = 4096;
+
+/// An instance of the object that follows one process's allocator.
+pub struct Tap {
+    ebpf: Ebpf,
+    ring: RingBuf<MapData>,
+    window: Array<MapData, Window>,
+    call_sites: PerCpuHashMap<MapData, u64, CallSite>,
+    counts: PerCpuArray<MapData, u64>,
+    losses: PerCpuArray<MapData, u64>,
+}
+
+/// Live probes on an allocator; they go when this is dropped, one after another. [`Armed::disarm`] is faster.
+#[derive(Debug)]
+pub struct Armed {
+    links: Vec<UProbeLink>,
+}
+
+impl Armed {
+    /// Takes the probes away, side by side. Blocks for some hundredths of a second.
+    pub fn disarm(self) {
+        detach_links(self.links);
+    }
+}
+
+impl Tap {
+    /// Loads maps and programs for `plan`. With `follow`, outstanding blocks are kept: about 90 MB of the kernel's memory.
+    pub fn load(plan: &MallocPlan, follow: bool) -> Result<Self, LoadError> {
+        let has_chunks = u8::from(plan.allocator == Allocator::Glibc);
+        let mut loader = EbpfLoader::new();
+        loader
+            .btf(None)
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .override_global(global::HAS_CHUNKS, &has_chunks, true)
+            .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
+            .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
+            .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
+            .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
+            .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { 1 });
+        for name in UNUSED {
+            loader.map_max_entries(name, 1);
+        }
+        let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
+        let mut wrappers: HashMap<MapData, u64, u64> = typed(&mut ebpf, map::WRAPPERS)?;
+        for (address, frame) in &plan.wrappers {
+            wrappers.insert(address, frame, 0).map_err(in_map(map::WRAPPERS))?;
+        }
+        Ok(Self {
+            ring: typed(&mut ebpf, map::EVENTS)?,
+            window: typed(&mut ebpf, map::WINDOW)?,
+            call_sites: typed(&mut ebpf, map::CALL_SITES)?,
+            counts: typed(&mut ebpf, map::NATIVE_COUNTS)?,
+            losses: typed(&mut ebpf, map::LOSSES)?,
+            ebpf,
+        })
+    }
+
+    /// Loads the programs that `scope` needs, so that [`Self::arm`] has nothing left to do but to arm.
+    pub fn prepare(&mut self, plan: &MallocPlan, scope: Scope) -> Result<(), LoadError> {
+        plan.uses(scope).iter().try_for_each(|one| self.program(one.program).map(|_| ()))
+    }
+
+    /// Says what is sampled from now on.
+    pub fn set_window(&mut self, window: Window) -> Result<(), LoadError> {
+        self.window.set(0, window, 0).map_err(in_map(map::WINDOW))
+    }
+
+    /// Arms the probes of `scope` in the process `pid`. Blocks for some hundredths of a second.
+    pub fn arm(&mut self, pid: NonZeroU32, plan: &MallocPlan, scope: Scope) -> Result<Armed, AttachError> {
+        let path = plan.path();
+        let uses = plan.uses(scope);
+        let links = uses.iter().map(|one| self.arm_one(pid, path.as_ref(), one)).collect::<Result<_, _>>()?;
+        Ok(Armed { links })
+    }
+
+    fn arm_one(&mut self, pid: NonZeroU32, file: &Path, one: &Use<'_>) -> Result<UProbeLink, AttachError> {
+        let location = UProbeAttachLocation::AbsoluteOffset(one.probe.file_offset);
+        let point = UProbeAttachPoint { location, cookie: Some(one.cookie) };
+        let program = self.program(one.program)?;
+        let link =
+            program.attach(point, file, UProbeScope::OneProcess(pid)).and_then(|id| program.take_link(id));
+        link.map_err(|source| AttachError::Attach {
+            program: one.program.to_owned(),
+            file_offset: one.probe.file_offset,
+            file: file.display().to_string(),
+            source: Box::new(source),
+        })
+    }
+
+    fn program(&mut self, name: &str) -> Result<&mut UProbe, LoadError> {
+        let failed = in_program(name);
+        let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
+        let program: &mut UProbe = program.try_into().map_err(&failed)?;
+        if program.fd().is_err() {
+            program.load().map_err(&failed)?;
+        }
+        Ok(program)
+    }
+
+    /// Hands every sample that is there to `take`, oldest first.
+    pub fn drain(&mut self, mut take: impl FnMut(Box<BlockSample>)) {
+        while let Some(record) = self.ring.next() {
+            if let Some(sample) = raw::read::<BlockSample>(&record) {
+                take(Box::new(sample));
+            }
+        }
+    }
+
+    /// The books of a call site over all CPUs, of the window `serial` (0 while every block is followed).
+    pub fn call_site(&self, key: u64, serial: u64) -> Option<CallSite> {
+        let per_cpu = self.call_sites.get(&key, 0).ok()?;
+        Some(per_cpu.iter().filter(|site| site.window == serial).fold(CallSite::default(), sum))
+    }
+
+    /// The books of all call sites.
+    pub fn call_sites(&self) -> Vec<(u64, CallSite)> {
+        let keys = self.call_sites.keys().filter_map(Result::ok);
+        keys.filter_map(|key| Some((key, self.call_site(key, 0)?))).collect()
+    }
+
+    /// A counter over all CPUs.
+    pub fn count(&self, what: NativeCount) -> u64 {
+        self.counts.get(&(what as u32), 0).map_or(0, |per_cpu| per_cpu.iter().sum())
+    }
+
+    /// Losses since it was loaded, by reason; only those that occurred.
+    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
+        losses_of(&self.losses)
+    }
+}
+
+fn sum(one: CallSite, other: &CallSite) -> CallSite {
+    CallSite {
+        allocated_blocks: one.allocated_blocks + other.allocated_blocks,
+        allocated_bytes: one.allocated_bytes.wrapping_add(other.allocated_bytes),
+        // What one CPU gave out another may take back, and a `realloc` that failed is taken back as a negative number.
+        freed_blocks: one.freed_blocks.wrapping_add(other.freed_blocks),
+        freed_bytes: one.freed_bytes.wrapping_add(other.freed_bytes),
+        window: other.window,
+        taken: one.taken + other.taken,
+    }
+}
