@@ -6,7 +6,7 @@
 use aya_ebpf::EbpfContext;
 use memwatch_common::{
     loss::LossReason,
-    native::{Block, BlockSample, CallSite, NativeCount, Window},
+    native::{Block, BlockSample, CallSite, NO_SIZE, NativeCount, Window},
 };
 
 use crate::{
@@ -108,7 +108,17 @@ pub(crate) fn sample(fresh: &Fresh) {
     }
     site.allocated_blocks += 1;
     site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
-    take(site, fresh, window);
+    // A sampled block that is handed out again was freed. Afterwards nobody could tell: whoever has it now may keep it.
+    if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
+        taken.size = NO_SIZE;
+    }
+    if site.taken < window.samples {
+        take(site, fresh, window);
+        let taken = Block { size: fresh.block.size, call_site: window.serial };
+        if BLOCKS.insert(fresh.address, taken, 0).is_err() {
+            losses::count(LossReason::BlocksFull);
+        }
+    }
 }
 
 /// Samples a followed block for the sake of its stack, if its call site has not had its share.

@@ -41,8 +41,8 @@ pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries
 #[map]
 pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
 
-/// Outstanding blocks by address. Written by the probes. An instance that follows every block gives it its size when it
-/// is loaded. Full: `LossReason::BlocksFull`.
+/// Outstanding blocks by address, or those sampled in the open window. Written by the probes, the latter removed by the
+/// collector. An instance that follows an allocator gives it its size when it is loaded. Full: `LossReason::BlocksFull`.
 #[map]
 pub(crate) static BLOCKS: HashMap<u64, Block> = HashMap::with_max_entries(1, 0);
 

@@ -7,6 +7,8 @@
 //!             where                          did
 //! ```
 //!
+//! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory.
+//!
 //! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
 //! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data; [`units`] puts figures into
 //! words.
@@ -26,6 +28,8 @@ pub mod plan;
 pub mod bpf;
 
 pub mod ingest;
+
+pub mod native;
 
 pub mod series;
 

@@ -59,7 +59,7 @@ pub struct CallSite {
 }
 const _: () = assert!(size_of::<CallSite>() == 48);
 
-/// A block that is outstanding.
+/// A block that is outstanding; or one that was sampled in the open window, with that window's number as `call_site`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Block {
@@ -69,6 +69,11 @@ pub struct Block {
     pub call_site: u64,
 }
 const _: () = assert!(size_of::<Block>() == 16);
+
+/// [`Block::size`] of a sampled block that was handed out again while its window was open.
+pub const NO_SIZE: u64 = u64::MAX;
+/// Sampled blocks of one window that are kept apart.
+pub const MAX_SAMPLED: u32 = 4096;
 
 /// What a thread that is inside of the allocator has asked for.
 #[repr(C)]

@@ -15,8 +15,8 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map},
     native::{
-        BlockSample, CallSite, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, NativeCount, SAMPLE_RING_BYTES,
-        Window,
+        Block, BlockSample, CallSite, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE,
+        NativeCount, SAMPLE_RING_BYTES, Window,
     },
 };
 
@@ -39,7 +39,10 @@ const UNUSED_RING_BYTES: u32 = 4096;
 pub struct Tap {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
+    /// Held open for the programs that are loaded later.
+    _wrappers: HashMap<MapData, u64, u64>,
     window: Array<MapData, Window>,
+    blocks: HashMap<MapData, u64, Block>,
     call_sites: PerCpuHashMap<MapData, u64, CallSite>,
     counts: PerCpuArray<MapData, u64>,
     losses: PerCpuArray<MapData, u64>,
@@ -71,7 +74,7 @@ impl Tap {
             .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
             .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
             .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
-            .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { 1 });
+            .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
         for name in UNUSED {
             loader.map_max_entries(name, 1);
         }
@@ -81,8 +84,10 @@ impl Tap {
             wrappers.insert(address, frame, 0).map_err(in_map(map::WRAPPERS))?;
         }
         Ok(Self {
+            _wrappers: wrappers,
             ring: typed(&mut ebpf, map::EVENTS)?,
             window: typed(&mut ebpf, map::WINDOW)?,
+            blocks: typed(&mut ebpf, map::BLOCKS)?,
             call_sites: typed(&mut ebpf, map::CALL_SITES)?,
             counts: typed(&mut ebpf, map::NATIVE_COUNTS)?,
             losses: typed(&mut ebpf, map::LOSSES)?,
@@ -139,6 +144,13 @@ impl Tap {
                 take(Box::new(sample));
             }
         }
+    }
+
+    /// Forgets that a block was sampled. Whether it was handed out again since then, or another sample of it was taken.
+    pub fn was_reused(&mut self, address: u64) -> bool {
+        let reused = self.blocks.get(&address, 0).map_or(true, |block| block.size == NO_SIZE);
+        let _absent = self.blocks.remove(&address);
+        reused
     }
 
     /// The books of a call site over all CPUs, of the window `serial` (0 while every block is followed).

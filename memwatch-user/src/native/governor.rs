@@ -1,0 +1,189 @@
+//! How much may be looked at: windows whose traps stay within the budget. Pure.
+//!
+//! Two kinds share the budget. Windows on the slow path are cheap and see nearly all blocks of most leaks, but none of one
+//! that trickles in a size class that others churn: those pay the leaker's misses. Short windows on all blocks are dear,
+//! and see every site in proportion to its rate.
+
+use std::time::Duration;
+
+use super::sites::Seen;
+use crate::model::Mono;
+
+/// What a trap costs a server, seconds: 1 to 3 µs of CPU were measured, of which half a microsecond is the trap itself.
+pub const TRAP_S: f64 = 3e-6;
+/// The longest window on the slow path.
+const LONGEST_MISS: Duration = Duration::from_millis(200);
+/// The longest window on all blocks: what it slows down must be lost in a server's own noise.
+const LONGEST_ALL: Duration = Duration::from_millis(20);
+/// The shortest window of either kind.
+const SHORTEST: Duration = Duration::from_millis(5);
+/// What a window may take of the time until the next one, so that there are some in a minute.
+const EVERY_S: f64 = 2.0;
+/// Probes take a third of a second to go, in which none can be armed.
+const SHORTEST_GAP: Duration = Duration::from_millis(600);
+/// Also with the smallest budget there is a window now and then.
+const LONGEST_GAP: Duration = Duration::from_secs(60);
+
+/// What may be spent, and what was.
+#[derive(Clone, Debug)]
+pub struct Governor {
+    /// Share of one CPU.
+    budget: f64,
+    misses: Pace,
+    all: Pace,
+    began: Option<Mono>,
+    spent_s: f64,
+    armed_s: [f64; 2],
+    traps: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    next: Option<Mono>,
+    length: Duration,
+}
+
+/// A window to be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// What it sees.
+    pub seen: Seen,
+    /// For how long.
+    pub length: Duration,
+}
+
+/// What was spent so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Traps a second, on average.
+    pub traps_per_s: f64,
+    /// Percent of one CPU.
+    pub cost_pct: f64,
+    /// Share of the time in which blocks of the slow path were seen.
+    pub misses: f64,
+    /// Share of the time in which all blocks were seen.
+    pub all: f64,
+}
+
+impl Governor {
+    /// With a budget in percent of one CPU; without windows on all blocks if `only_misses`.
+    #[must_use]
+    pub fn new(budget_pct: f64, has_misses: bool) -> Self {
+        let pace = |is_used: bool| Pace { next: is_used.then_some(Mono(0)), length: SHORTEST };
+        Self {
+            budget: budget_pct / 100.0,
+            misses: pace(has_misses),
+            all: pace(true),
+            began: None,
+            spent_s: 0.0,
+            armed_s: [0.0; 2],
+            traps: 0,
+        }
+    }
+
+    /// The window that is due, if one is.
+    pub fn due(&mut self, now: Mono) -> Option<Opening> {
+        self.began.get_or_insert(now);
+        let is_due = |pace: &Pace| pace.next.is_some_and(|next| next <= now);
+        let (seen, pace) = if is_due(&self.all) && (!is_due(&self.misses) || self.all.next < self.misses.next)
+        {
+            (Seen::All, self.all)
+        } else if is_due(&self.misses) {
+            (Seen::Misses, self.misses)
+        } else if is_due(&self.all) {
+            (Seen::All, self.all)
+        } else {
+            return None;
+        };
+        Some(Opening { seen, length: pace.length })
+    }
+
+    /// When the next window is due.
+    #[must_use]
+    pub fn next(&self) -> Option<Mono> {
+        [self.misses.next, self.all.next].into_iter().flatten().min()
+    }
+
+    /// A window has ended that had so many traps: when the next one comes, and how long it is.
+    pub fn account(&mut self, now: Mono, seen: Seen, armed: Duration, traps: u64) {
+        let cost_s = traps as f64 * TRAP_S;
+        let armed_s = armed.as_secs_f64().max(1e-3);
+        self.spent_s += cost_s;
+        self.traps += traps;
+        self.armed_s[seen as usize] += armed_s;
+        let (pace, longest) = match seen {
+            Seen::Misses => (&mut self.misses, LONGEST_MISS),
+            Seen::All => (&mut self.all, LONGEST_ALL),
+        };
+        // Each kind has half of the budget.
+        let share = self.budget / 2.0;
+        let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
+        pace.next = Some(later(now, gap));
+        let affordable_s = share * EVERY_S / (cost_s / armed_s).max(1e-6);
+        pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest);
+        // Probes of the last window are still on their way out.
+        for other in [&mut self.misses, &mut self.all] {
+            other.next = other.next.map(|next| next.max(later(now, SHORTEST_GAP)));
+        }
+    }
+
+    /// What was spent since the first window was due.
+    #[must_use]
+    pub fn spent(&self, now: Mono) -> Spent {
+        let seconds = self.began.map_or(0.0, |began| now.since(began).as_secs_f64());
+        if seconds <= 0.0 {
+            return Spent::default();
+        }
+        Spent {
+            traps_per_s: self.traps as f64 / seconds,
+            cost_pct: 100.0 * self.spent_s / seconds,
+            misses: self.armed_s[Seen::Misses as usize] / seconds,
+            all: self.armed_s[Seen::All as usize] / seconds,
+        }
+    }
+}
+
+fn later(now: Mono, by: Duration) -> Mono {
+    Mono(now.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten minutes of windows over a target with so many traps a second in each kind.
+    fn run(budget_pct: f64, miss_rate: f64, all_rate: f64) -> (Spent, [u32; 2]) {
+        let mut governor = Governor::new(budget_pct, true);
+        let (mut now, mut windows) = (Mono(0), [0; 2]);
+        while now.seconds() < 600.0 {
+            if let Some(Opening { seen, length }) = governor.due(now) {
+                now = later(now, length);
+                let rate = if seen == Seen::All { all_rate } else { miss_rate };
+                governor.account(now, seen, length, (rate * length.as_secs_f64()) as u64);
+                windows[seen as usize] += 1;
+            } else {
+                now = later(now, Duration::from_millis(10));
+            }
+        }
+        (governor.spent(now), windows)
+    }
+
+    #[test]
+    fn the_budget_is_kept_and_used() {
+        for (budget, misses, all, least) in
+            [(1.0, 40_000.0, 300_000.0, 0.6), (1.0, 3000.0, 100_000.0, 0.4), (0.1, 40_000.0, 300_000.0, 0.05)]
+        {
+            let (spent, windows) = run(budget, misses, all);
+            assert!(spent.cost_pct <= budget * 1.05, "{spent:?}");
+            assert!(spent.cost_pct >= least, "{spent:?}");
+            assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
+        }
+    }
+
+    #[test]
+    fn a_quiet_target_is_looked_at_as_often_as_probes_can_go() {
+        let (spent, [misses, all]) = run(1.0, 10.0, 100.0);
+        assert!(spent.cost_pct < 0.01, "{spent:?}");
+        assert!(misses > 200 && all > 200, "{misses} {all}");
+    }
+}

@@ -1,0 +1,93 @@
+//! A process's memory, read from outside: nothing is stopped, nothing is written.
+
+use std::{
+    fs::{self, File},
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+};
+
+/// The memory of one process.
+pub(super) struct Memory {
+    pid: u32,
+    file: File,
+    heap: Vec<Range<u64>>,
+}
+
+impl Memory {
+    /// Of the process `pid`.
+    pub(super) fn open(pid: u32) -> io::Result<Self> {
+        Ok(Self { pid, file: File::open(format!("/proc/{pid}/mem"))?, heap: Vec::new() })
+    }
+
+    /// Fills `to` from `address`; `false` if nothing is mapped there.
+    pub(super) fn read(&self, address: u64, to: &mut [u8]) -> bool {
+        self.file.read_exact_at(to, address).is_ok()
+    }
+
+    /// The word at `address`.
+    pub(super) fn word(&self, address: u64) -> Option<u64> {
+        let mut word = [0; 8];
+        self.read(address, &mut word).then(|| u64::from_le_bytes(word))
+    }
+
+    /// Takes note of where an allocator's memory can be.
+    pub(super) fn look(&mut self) {
+        self.heap = heap_ranges(&fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default());
+    }
+
+    /// Whether an allocator's memory can be at `address`, as of the last look.
+    pub(super) fn is_heap(&self, address: u64) -> bool {
+        let after = self.heap.partition_point(|range| range.end <= address);
+        self.heap.get(after).is_some_and(|range| range.contains(&address))
+    }
+
+    /// Where the heap that `brk` makes ends, as of the last look at the mappings; `None` if there is none.
+    pub(super) fn program_break(pid: u32) -> Option<u64> {
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+        let line = maps.lines().find(|line| line.ends_with("[heap]"))?;
+        range(line).map(|range| range.end)
+    }
+}
+
+/// Writable memory of no file: `brk`, arenas, blocks with a mapping of their own. In the order of addresses.
+fn heap_ranges(maps: &str) -> Vec<Range<u64>> {
+    let is_anonymous = |line: &&str| {
+        let mut fields = line.split_ascii_whitespace();
+        let (permissions, inode) = (fields.nth(1), fields.nth(2));
+        permissions.is_some_and(|text| text.starts_with("rw-p")) && inode == Some("0")
+    };
+    maps.lines().filter(is_anonymous).filter_map(range).collect()
+}
+
+fn range(line: &str) -> Option<Range<u64>> {
+    let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+    let hex = |text| u64::from_str_radix(text, 16).ok();
+    Some(hex(start)?..hex(end)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_heap_is_writable_memory_of_no_file() {
+        let maps = "00400000-00401000 r-xp 00000000 fe:00 12    /bin/node\n\
+            00600000-00700000 rw-p 00000000 00:00 0    [heap]\n\
+            7f0000000000-7f0000001000 rw-p 00000000 00:00 0\n\
+            7f0000001000-7f0000002000 rw-p 00001000 fe:00 12    /bin/node\n\
+            7f0000002000-7f0000003000 ---p 00000000 00:00 0\n";
+        assert_eq!(heap_ranges(maps), [0x60_0000..0x70_0000, 0x7f00_0000_0000..0x7f00_0000_1000]);
+    }
+
+    #[test]
+    fn our_own_memory_can_be_read() {
+        let mut memory = Memory::open(std::process::id()).unwrap();
+        let word = Box::new(0x1234_5678_u64);
+        let address = std::ptr::from_ref(&*word) as u64;
+        memory.look();
+        assert_eq!(memory.word(address), Some(0x1234_5678));
+        assert!(memory.is_heap(address) && !memory.is_heap(8));
+        assert_eq!(memory.word(8), None);
+    }
+}

@@ -1,0 +1,234 @@
+//! Who holds the bytes of `malloc`: one tracker a process, in a thread of its own, as the kernel takes a third of a second
+//! to take probes away.
+//!
+//! ```text
+//!  alarm ──► governor ──► window ──► samples ──► unwind ──► sites ──► what holds memory
+//!  does it    how much     probes     blocks      whose      P(live)
+//!  grow?      may it cost  come, go   and stacks             by age ◄── verify: looks at blocks from outside
+//! ```
+//!
+//! [`Mode::Auto`] does that. [`Mode::Full`] follows every block from `malloc` to `free` instead.
+
+pub mod alarm;
+mod chunk;
+mod follow;
+pub mod governor;
+mod memory;
+mod sampler;
+pub mod sites;
+mod symbols;
+mod unwind;
+mod verify;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use memwatch_common::loss::LossReason;
+
+pub use self::symbols::Frame;
+use crate::{
+    host::clock,
+    model::{Mono, ProcessId},
+    plan::malloc::{self, MallocPlan},
+    target::{Allocator, maps, process},
+};
+
+/// How much is to be known of native memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing.
+    Off,
+    /// Whether it grows: no probe at all.
+    Growth,
+    /// Every block, at any price.
+    Full,
+    /// Which call sites hold memory, within the budget.
+    #[default]
+    Auto,
+}
+
+impl Mode {
+    /// Its name in records and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Growth => "growth",
+            Self::Full => "full",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+/// What was decided about what may be spent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// When.
+    pub at: Mono,
+    /// What is being done: `growth`, `auto` or `full`.
+    pub mode: &'static str,
+    /// Traps a second.
+    pub traps_per_s: f64,
+    /// What they cost the target, percent of one CPU.
+    pub cost_pct: f64,
+    /// Share of allocations that is seen, 0 to 1.
+    pub coverage: f64,
+    /// Why.
+    pub reason: String,
+}
+
+/// One place that memory is held by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Holder {
+    /// Its share of what all places hold, 0 to 1.
+    pub share: f64,
+    /// Bytes that were handed out since we look and are still there; estimated unless every block is followed.
+    pub bytes: u64,
+    /// Blocks behind it.
+    pub n: u64,
+    /// 95 % interval of the share of its blocks that stay, where blocks are sampled.
+    pub live: Option<[f64; 2]>,
+    /// The stack, innermost first.
+    pub frames: Vec<Frame>,
+}
+
+/// What is known by now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// Who holds memory, largest first.
+    pub holders: Vec<Holder>,
+    /// Bytes that were handed out since we look and not freed; only where every block is followed.
+    pub outstanding: Option<Outstanding>,
+    /// Losses, by reason.
+    pub losses: BTreeMap<LossReason, u64>,
+    /// Percent of one CPU that the target was charged.
+    pub cost_pct: f64,
+}
+
+/// Blocks that were handed out since we look and not freed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outstanding {
+    /// How many.
+    pub blocks: u64,
+    /// Their usable bytes.
+    pub bytes: u64,
+    /// Frees of blocks from before we looked.
+    pub unknown_frees: u64,
+}
+
+/// Follows the native memory of one process. Its probes go when it is dropped, or with our own process.
+#[derive(Debug)]
+pub struct Tracker {
+    shared: Arc<Mutex<Shared>>,
+    /// Dropped to stop the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    known: Known,
+    decisions: Vec<Decision>,
+}
+
+/// A tracker's thread's view of it.
+struct Desk {
+    id: ProcessId,
+    budget_pct: f64,
+    shared: Arc<Mutex<Shared>>,
+    stop: Receiver<()>,
+}
+
+impl Tracker {
+    /// Begins to follow `id`. `cookies`: whether probes carry cookies (Linux 5.15 on). The error says in words why not.
+    pub fn start(id: ProcessId, mode: Mode, budget_pct: f64, cookies: bool) -> Result<Self, String> {
+        let plan = match mode {
+            Mode::Off => return Err("not asked for (--native off)".to_owned()),
+            Mode::Growth => None,
+            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, cookies)?),
+        };
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (sender, stop) = mpsc::channel();
+        let desk = Desk { id, budget_pct, shared: Arc::clone(&shared), stop };
+        let run = move || match (mode, plan) {
+            (Mode::Full, Some(plan)) => follow::run(&desk, &plan),
+            (_, plan) => sampler::run(&desk, plan.as_ref()),
+        };
+        let thread = thread::Builder::new().name("native".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        Ok(Self { shared, stop: Some(sender), thread: Some(thread) })
+    }
+
+    /// What is known by now.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).known.clone()
+    }
+
+    /// What was decided since this was asked last.
+    pub fn decisions(&self) -> Vec<Decision> {
+        std::mem::take(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions)
+    }
+
+    /// Stops, and waits until the probes are gone.
+    pub fn stop(mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Sampled blocks are told freed from live by what glibc leaves in them; other allocators can be followed only.
+fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, String> {
+    if !cookies {
+        return Err("probes inside of malloc need Linux 5.15 or later".to_owned());
+    }
+    let maps = maps::of(pid).map_err(|error| format!("cannot read its mappings: {error}"))?;
+    let plan = malloc::prepare(pid, &maps).map_err(|error| error.to_string())?;
+    if mode == Mode::Auto && plan.allocator != Allocator::Glibc {
+        let name = plan.allocator.name();
+        return Err(format!(
+            "freed blocks of {name} cannot be told from outside; --native full follows them"
+        ));
+    }
+    Ok(plan)
+}
+
+impl Desk {
+    /// Waits until `until`; `false` once there is to be an end, or the process has gone.
+    fn wait(&self, until: Mono) -> bool {
+        let time = until.since(clock::now()).max(Duration::from_millis(1));
+        self.stop.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
+            && process::current(self.id.pid) == Some(self.id)
+    }
+
+    fn publish(&self, known: Known) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).known = known;
+    }
+
+    fn decide(&self, decision: Decision) {
+        log::debug!("native memory of process {}: {decision:?}", self.id);
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions.push(decision);
+    }
+}
+
+/// `RssAnon` of a process, bytes.
+fn anonymous_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+fn later(now: Mono, by: Duration) -> Mono {
+    Mono(now.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+}

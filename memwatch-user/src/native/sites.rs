@@ -1,0 +1,252 @@
+//! What becomes of each call site's blocks: the share that is still there at each age, and what that amounts to. Pure.
+
+use std::{collections::HashMap, time::Duration};
+
+/// The ages at which a sampled block is looked at. The first look, when its window closes, is for what was freed at once:
+/// such a block is soon another's. The second takes note of its bytes, which were being written until then.
+pub const AGES: [Duration; 12] = [
+    Duration::ZERO,
+    Duration::from_millis(50),
+    Duration::from_secs(2),
+    Duration::from_secs(6),
+    Duration::from_secs(12),
+    Duration::from_secs(24),
+    Duration::from_secs(48),
+    Duration::from_secs(96),
+    Duration::from_secs(192),
+    Duration::from_secs(384),
+    Duration::from_secs(768),
+    Duration::from_secs(1536),
+];
+/// Nothing younger is held against a site: a cache of some seconds looks like a leak until then.
+const YOUNGEST_AGE: usize = 3;
+/// Fewer blocks of an age say nothing of a site.
+const FEWEST: u64 = 4;
+/// A site whose blocks are mostly freed is none that holds memory. Blocks that were freed before the first look, and whose
+/// bytes stayed as they were, are up to 2.5 % of a site's (measured), hence a share and not a count.
+const LEAST_LIVE: f64 = 0.5;
+/// Sites that are told apart; the samples of further ones are left out.
+const MOST_SITES: usize = 4096;
+/// 97.5 % point of the normal distribution.
+const Z: f64 = 1.96;
+
+/// Which blocks a window saw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// Those of the slow path.
+    Misses,
+    /// All.
+    All,
+}
+
+/// What looks found, of blocks of one age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Unchanged: still there.
+    pub live: u64,
+    /// Freed.
+    pub freed: u64,
+    /// Changed: there, or freed.
+    pub changed: u64,
+}
+
+impl Found {
+    fn total(self) -> u64 {
+        self.live + self.freed + self.changed
+    }
+}
+
+/// One place that blocks come from.
+#[derive(Clone, Debug, Default)]
+struct Site {
+    frames: Vec<u64>,
+    misses: Blocks,
+    all: Blocks,
+}
+
+/// Its blocks in windows of one kind.
+#[derive(Clone, Debug, Default)]
+struct Blocks {
+    /// Bytes that were handed out.
+    bytes: f64,
+    /// What became of the sampled ones, by age.
+    found: [Found; AGES.len()],
+}
+
+impl Site {
+    fn blocks(&mut self, seen: Seen) -> &mut Blocks {
+        match seen {
+            Seen::Misses => &mut self.misses,
+            Seen::All => &mut self.all,
+        }
+    }
+}
+
+/// What a site amounts to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Estimate {
+    /// The calls that led there, innermost first: addresses.
+    pub frames: Vec<u64>,
+    /// Bytes a second that are handed out and not freed.
+    pub bytes_per_s: f64,
+    /// Its share of what all sites keep, 0 to 1.
+    pub share: f64,
+    /// 95 % interval of the probability that a block is still there.
+    pub live: [f64; 2],
+    /// Blocks behind it, all of the age below.
+    pub n: u64,
+    /// The oldest age of which there are enough blocks.
+    pub age: Duration,
+}
+
+/// All sites of one process.
+#[derive(Debug, Default)]
+pub struct Sites {
+    sites: Vec<Site>,
+    index: HashMap<Vec<u64>, usize>,
+    miss_s: f64,
+    all_s: f64,
+    /// Samples of sites beyond the limit.
+    pub left_out: u64,
+}
+
+impl Sites {
+    /// Takes in a sample that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
+    /// the site's number.
+    pub fn sample(&mut self, frames: &[u64], key: &[u64], seen: Seen, bytes: f64) -> Option<usize> {
+        let number = match self.index.get(key) {
+            Some(number) => *number,
+            None if self.sites.len() >= MOST_SITES => {
+                self.left_out += 1;
+                return None;
+            }
+            None => {
+                self.sites.push(Site { frames: frames.to_vec(), ..Site::default() });
+                self.index.insert(key.to_vec(), self.sites.len() - 1);
+                self.sites.len() - 1
+            }
+        };
+        self.sites.get_mut(number)?.blocks(seen).bytes += bytes;
+        Some(number)
+    }
+
+    /// Takes in a window's length, less what its traps took.
+    pub fn window(&mut self, seen: Seen, length_s: f64) {
+        match seen {
+            Seen::Misses => self.miss_s += length_s,
+            Seen::All => self.all_s += length_s,
+        }
+    }
+
+    /// The counts of one site at one age, to be added to.
+    pub(super) fn found(&mut self, site: usize, seen: Seen, age: usize) -> Option<&mut Found> {
+        self.sites.get_mut(site)?.blocks(seen).found.get_mut(age)
+    }
+
+    /// Sites whose blocks stay, by what they keep, largest first.
+    #[must_use]
+    pub fn holding(&self) -> Vec<Estimate> {
+        let mut estimates: Vec<Estimate> = self.sites.iter().filter_map(|site| self.estimate(site)).collect();
+        let total: f64 = estimates.iter().map(|estimate| estimate.bytes_per_s).sum();
+        for estimate in &mut estimates {
+            estimate.share = if total > 0.0 { estimate.bytes_per_s / total } else { 0.0 };
+        }
+        estimates.sort_by(|a, b| b.bytes_per_s.total_cmp(&a.bytes_per_s));
+        estimates
+    }
+
+    /// How many sites change their blocks so that it cannot be told whether they are freed.
+    #[must_use]
+    pub fn uncertain(&self) -> usize {
+        let is_uncertain = |site: &&Site| {
+            let found = site.all.found[YOUNGEST_AGE];
+            found.total() >= FEWEST && found.changed > found.live.max(found.freed)
+        };
+        self.sites.iter().filter(is_uncertain).count()
+    }
+
+    /// Bytes a second: what windows on all blocks saw is in proportion; of a site that they hardly meet, windows on the slow
+    /// path say the least that there is. The share that stays likewise: on the slow path a block that is freed at once, and
+    /// then kept by somebody else who finds it in the cache, passes for one that stays.
+    fn estimate(&self, site: &Site) -> Option<Estimate> {
+        let (age, found) = oldest(&site.all).or_else(|| oldest(&site.misses))?;
+        let n = found.total();
+        let live = wilson(found.live, n);
+        let p = found.live as f64 / n as f64;
+        if p < LEAST_LIVE {
+            return None;
+        }
+        let rate = |bytes: f64, seconds: f64| if seconds > 0.0 { bytes / seconds } else { 0.0 };
+        let handed_out = rate(site.misses.bytes, self.miss_s).max(rate(site.all.bytes, self.all_s));
+        Some(Estimate { frames: site.frames.clone(), bytes_per_s: handed_out * p, share: 0.0, live, n, age })
+    }
+}
+
+fn oldest(blocks: &Blocks) -> Option<(Duration, Found)> {
+    let by_age = AGES.into_iter().zip(blocks.found).skip(YOUNGEST_AGE);
+    by_age.filter(|(_, found)| found.total() >= FEWEST).next_back()
+}
+
+/// The score interval of a share (Wilson 1927): sound for few trials and shares near 0 or 1.
+#[must_use]
+pub fn wilson(hits: u64, trials: u64) -> [f64; 2] {
+    if trials == 0 {
+        return [0.0, 1.0];
+    }
+    let (n, p) = (trials as f64, hits as f64 / trials as f64);
+    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    [(middle - half).max(0.0), (middle + half).min(1.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A site with `found` at every age up to 12 s.
+    fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
+        let number = sites.sample(&[key, 9], &[key], seen, bytes).unwrap();
+        for age in 0..5 {
+            *sites.found(number, seen, age).unwrap() = found;
+        }
+    }
+
+    fn found(live: u64, freed: u64, changed: u64) -> Found {
+        Found { live, freed, changed }
+    }
+
+    #[test]
+    fn sites_hold_what_stays() {
+        let mut sites = Sites::default();
+        sites.window(Seen::All, 1.0);
+        site(&mut sites, 1, Seen::All, 3000.0, found(10, 0, 0));
+        site(&mut sites, 2, Seen::All, 90_000.0, found(1, 99, 0));
+        site(&mut sites, 3, Seen::All, 2000.0, found(5, 5, 0));
+        site(&mut sites, 4, Seen::All, 5000.0, found(3, 0, 0));
+        site(&mut sites, 5, Seen::All, 5000.0, found(1, 1, 8));
+        let holding = sites.holding();
+        let shown: Vec<_> = holding.iter().map(|e| (e.frames[0], e.bytes_per_s, e.share, e.n)).collect();
+        assert_eq!(shown, [(1, 3000.0, 0.75, 10), (3, 1000.0, 0.25, 10)]);
+        assert_eq!(holding[0].age, Duration::from_secs(12));
+        assert_eq!(sites.uncertain(), 1);
+    }
+
+    #[test]
+    fn the_slow_path_counts_where_windows_on_all_blocks_met_too_little() {
+        let mut sites = Sites::default();
+        sites.window(Seen::All, 1.0);
+        sites.window(Seen::Misses, 2.0);
+        site(&mut sites, 1, Seen::Misses, 600.0, found(6, 0, 0));
+        site(&mut sites, 2, Seen::Misses, 600.0, found(6, 0, 0));
+        site(&mut sites, 2, Seen::All, 9000.0, found(0, 60, 0));
+        let shown: Vec<_> = sites.holding().iter().map(|e| (e.frames[0], e.bytes_per_s)).collect();
+        assert_eq!(shown, [(1, 300.0)]);
+    }
+
+    #[test]
+    fn intervals_of_shares() {
+        let [low, high] = wilson(8, 10);
+        assert!((low - 0.490).abs() < 0.001 && (high - 0.943).abs() < 0.001, "{low} {high}");
+        assert_eq!(wilson(0, 0), [0.0, 1.0]);
+    }
+}
