@@ -119,3 +119,99 @@ fn compared(instruction: &Instruction, registers: &BTreeMap<Register, Value>) ->
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of `malloc_stats` without the instructions that do not matter here: pieces by their addresses.
+    type Pieces = [(u64, &'static str); 4];
+
+    const GLIBC_2_31: (u64, Pieces) = (
+        0x8_73c0,
+        [
+            (0x8_73ce, "4c 8b 35 e3 6e 14 00"),
+            (0x8_73f6, "4c 8b 25 b3 69 14 00 48 8d 1d 7c 77 14 00"),
+            (0x8_74ca, "48 8b 9b 70 08 00 00 48 8d 05 a8 76 14 00 48 39 c3"),
+            (0x8_7551, "48 8b 15 68 6d 14 00"),
+        ],
+    );
+    const GLIBC_2_36: (u64, Pieces) = (
+        0x9_9f10,
+        [
+            (0x9_9f1e, "4c 8b 25 6b 94 13 00"),
+            (0x9_9f47, "48 8b 1d 2a 8f 13 00 90 90 90 90 90 4c 8d 35 06 9d 13 00"),
+            (0x9_a011, "4d 8b b6 70 08 00 00 48 8d 05 41 9c 13 00 49 39 c6"),
+            (0x9_a085, "48 8b 15 0c 93 13 00"),
+        ],
+    );
+    const GLIBC_2_41: (u64, Pieces) = (
+        0xa_4430,
+        [
+            (0xa_4453, "4c 8b 25 76 0d 14 00"),
+            (0xa_4465, "48 8b 1d 2c 0a 14 00 90 90 90 90 90 4c 8d 35 48 16 14 00"),
+            (0xa_4550, "4d 8b b6 70 08 00 00 48 8d 05 62 15 14 00 49 39 c6"),
+            (0xa_45da, "48 8b 0d f7 0b 14 00"),
+        ],
+    );
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        hex.split_ascii_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    }
+
+    /// The pieces at their places, and instructions that do nothing between them.
+    fn code((start, pieces): (u64, Pieces)) -> Vec<u8> {
+        let mut code = vec![0x90; 600];
+        for (address, hex) in pieces {
+            let at = usize::try_from(address - start).unwrap();
+            code.splice(at..at + bytes(hex).len(), bytes(hex));
+        }
+        code
+    }
+
+    /// Expected addresses are those of the symbols in the releases' debug information.
+    #[test]
+    fn every_release_is_understood() {
+        for (release, main_arena, mmapped) in [
+            (GLIBC_2_31, 0x1c_eb80, 0x1c_e280 + 0x38),
+            (GLIBC_2_36, 0x1d_3c60, 0x1d_3340 + 0x50),
+            (GLIBC_2_41, 0x1e_5ac0, 0x1e_5180 + 0x50),
+        ] {
+            let expected = Places { main_arena, next: 0x870, mmapped };
+            assert_eq!(places(&code(release), release.0), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_known_form_is_refused() {
+        let without = |piece: usize| {
+            let (start, mut pieces) = GLIBC_2_36;
+            pieces[piece].1 = "90";
+            places(&code((start, pieces)), start)
+        };
+        assert_eq!(without(0), Err(DecodeError::Mmapped));
+        assert_eq!(without(2), Err(DecodeError::Ring));
+        assert_eq!(without(3), Err(DecodeError::Mmapped));
+        assert_eq!(places(&[], 0), Err(DecodeError::Ring));
+        let overwritten = bytes("48 8d 05 41 9c 13 00 31 c0 4d 8b b6 70 08 00 00 49 39 c6");
+        assert_eq!(places(&overwritten, 0), Err(DecodeError::Ring));
+    }
+
+    #[test]
+    fn the_version_is_a_text_that_is_returned() {
+        for (hex, text) in [
+            ("48 8d 05 33 14 17 00 c3", Ok(0x17_143a)),
+            ("f3 0f 1e fa 48 8d 05 33 14 17 00 c3", Ok(0x17_143e)),
+            ("48 8d 05 33 14 17 00 90", Err(DecodeError::Text)),
+            ("48 8d 1d 33 14 17 00 c3", Err(DecodeError::Text)),
+            ("", Err(DecodeError::Text)),
+        ] {
+            assert_eq!(returned_text(&bytes(hex), 0), text, "{hex}");
+        }
+        for (text, expected) in
+            [(&b"2.36\0stable"[..], Some((2, 36))), (b"2\0", None), (b"\xff.1\0", None), (b"", None)]
+        {
+            assert_eq!(version(text), expected, "{text:?}");
+        }
+    }
+}

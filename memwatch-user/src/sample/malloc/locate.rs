@@ -158,7 +158,8 @@ impl Library {
         }
         let mapping = maps.iter().find(|mapping| libc::is_glibc(mapping)).ok_or(Unreadable::NoLibc)?;
         let path = mapping.path.clone();
-        let file = image::mapped_file(pid, mapping).ok_or_else(|| Unreadable::Replaced { path: path.clone() })?;
+        let file =
+            image::mapped_file(pid, mapping).ok_or_else(|| Unreadable::Replaced { path: path.clone() })?;
         let elf = open(&file, &path)?;
         let bias = elf.bias(mapping.start, mapping.offset).ok_or(contradiction("its file is another one"))?;
         Ok(Self { elf, bias, path })

@@ -21,13 +21,7 @@ use std::{fs::File, time::Duration};
 
 pub use self::{decode::DecodeError, locate::Unreadable};
 
-use self::{
-    arena::Arena,
-    layout::SBRK_BASE,
-    lists::Walk,
-    locate::Located,
-    memory::Memory,
-};
+use self::{arena::Arena, layout::SBRK_BASE, lists::Walk, locate::Located, memory::Memory};
 use crate::model::{MallocBooks, Mono};
 
 /// Nodes of lists that a reading looks at: 20 ms if each is on a page of its own.
@@ -69,54 +63,48 @@ fn count(memory: &impl Memory, located: &Located) -> Option<MallocBooks> {
     let mmapped = memory.word(located.mmapped)?;
     let mut counter = Counter {
         memory,
-        base: memory.word(located.mmapped + SBRK_BASE),
         main_arena: located.main_arena,
+        base: memory.word(located.mmapped + SBRK_BASE)?,
         walk: Walk::new(memory, located.safe_linking, MAX_NODES),
-        scan_left: MAX_SCAN,
+        most: MAX_SCAN / arenas.len() as u64,
     };
-    let start =
-        MallocBooks { in_use: mmapped, mmapped, arenas: u32::try_from(arenas.len()).ok()?, free: 0, exact: true };
-    Some(arenas.iter().fold(start, |books, arena| {
-        let (free, exact) = counter.free(arena);
-        let free = free.min(arena.system_mem());
-        MallocBooks {
-            in_use: books.in_use.saturating_add(arena.system_mem() - free),
-            free: books.free.saturating_add(free),
-            exact: books.exact && exact,
-            ..books
-        }
-    }))
+    let arena_count = u32::try_from(arenas.len()).ok()?;
+    let start = MallocBooks { in_use: mmapped, mmapped, free: 0, arenas: arena_count, exact: true };
+    arenas.iter().try_fold(start, |books, arena| {
+        let (free, exact) = counter.free(arena)?;
+        let in_use = books.in_use.saturating_add(arena.system_mem().checked_sub(free)?);
+        Some(MallocBooks { in_use, free: books.free + free, exact: books.exact && exact, ..books })
+    })
 }
 
-/// Counts free bytes of arenas, as long as it may.
+/// Counts free bytes of arenas.
 struct Counter<'memory, M> {
     memory: &'memory M,
-    base: Option<u64>,
     main_arena: u64,
+    base: u64,
     walk: Walk<'memory, M>,
-    scan_left: u64,
+    most: u64,
 }
 
 impl<M: Memory> Counter<'_, M> {
     /// Free bytes of `arena`, and whether they were counted out.
-    fn free(&mut self, arena: &Arena) -> (u64, bool) {
+    fn free(&mut self, arena: &Arena) -> Option<(u64, bool)> {
         let (fast, is_whole) = self.walk.fastbins(arena);
         let (binned, is_counted) = match self.walk.bins(arena) {
             Ok(bytes) => (bytes, true),
-            Err(_) => self.scanned(arena),
+            Err(_) => self.scanned(arena)?,
         };
-        let free = arena.top_size.saturating_add(fast).saturating_add(binned);
-        (free, arena.settled && is_whole && is_counted)
+        let free = arena.top_size.checked_add(fast)?.checked_add(binned)?;
+        Some((free, arena.settled && is_whole && is_counted))
     }
 
     /// Free bytes but those in fastbins, which look like blocks in use here, and but the last chunk's.
-    fn scanned(&mut self, arena: &Arena) -> (u64, bool) {
-        let base = if arena.address == self.main_arena { self.base.or(Some(0)) } else { None };
-        let Some(scan) = scan::scan(self.memory, arena, base, self.scan_left) else { return (0, false) };
-        self.scan_left = self.scan_left.saturating_sub(scan.seen);
-        (scan.estimate().unwrap_or(0), scan.seen == scan.all)
+    fn scanned(&self, arena: &Arena) -> Option<(u64, bool)> {
+        let base = (arena.address == self.main_arena).then_some(self.base);
+        let scan = scan::scan(self.memory, arena, base, self.most)?;
+        Some((scan.estimate()?, scan.seen == scan.all))
     }
 }
 
-
-
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,7 @@
 
 use super::{
     arena::{Arena, heap_of},
-    layout::{
-        ARENA_LEN, CHUNK_ALIGN, CHUNK_FLAGS, HEAP_PREV, HEAP_SIZE, MIN_CHUNK, PREV_IN_USE, is_aligned,
-    },
+    layout::{ARENA_LEN, CHUNK_ALIGN, CHUNK_FLAGS, HEAP_PREV, HEAP_SIZE, MIN_CHUNK, PREV_IN_USE, is_aligned},
     memory::{Memory, word_in},
 };
 
@@ -15,6 +13,8 @@ const BLOCK: u64 = 256 << 10;
 const HEADER: u64 = 16;
 /// A heap that is not the last of its arena is closed by chunks without contents, in its last bytes.
 const CLOSING: u64 = 64;
+/// An estimate is made of this part of the whole at least: an eighth.
+const MIN_SEEN: u64 = 8;
 /// Heaps of one arena, each of 64 MiB.
 const MAX_HEAPS: usize = 1 << 14;
 
@@ -30,10 +30,13 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Bytes that are free if what was not seen is like what was.
+    /// Bytes that are free if what was not seen is like what was; `None` if too little was seen.
     pub(super) fn estimate(self) -> Option<u64> {
-        let estimate = u128::from(self.free) * u128::from(self.all) / u128::from(self.seen.max(1));
-        (self.seen > 0).then(|| u64::try_from(estimate).ok()).flatten()
+        if self.seen == 0 || self.seen < self.all / MIN_SEEN {
+            return None;
+        }
+        let estimate = u128::from(self.free) * u128::from(self.all) / u128::from(self.seen);
+        u64::try_from(estimate).ok()
     }
 }
 
@@ -47,7 +50,7 @@ pub(super) fn scan(memory: &impl Memory, arena: &Arena, base: Option<u64>, most:
     let mut scan = Scan::default();
     for (start, end) in parts {
         scan.all += end.checked_sub(start)?;
-        let until = end.min(start + most.saturating_sub(scan.seen));
+        let until = end.min(start.saturating_add(most.saturating_sub(scan.seen)));
         let (free, stopped) = part(memory, start, end, until);
         scan.free += free;
         scan.seen += stopped - start;
@@ -83,7 +86,7 @@ fn heaps(memory: &impl Memory, arena: &Arena) -> Option<Vec<(u64, u64)>> {
 
 /// Bytes that are free from `start` on, and where it was stopped: at `end`, or past `until`, or where there is no chunk.
 fn part(memory: &impl Memory, start: u64, end: u64, until: u64) -> (u64, u64) {
-    let mut block = Block { memory, start: 0, bytes: Vec::new(), end: end + HEADER };
+    let mut block = Block { memory, start: 0, bytes: Vec::new(), end: end.saturating_add(HEADER) };
     let (mut free, mut at) = (0, start);
     let mut header = block.header(at);
     while let Some([_, word]) = header {
