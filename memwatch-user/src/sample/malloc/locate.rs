@@ -1,17 +1,13 @@
 //! Finds glibc's books in a process: derived from the code of its C library, then compared with what is in memory there.
 
-use std::{
-    fs::File,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io, os::unix::ffi::OsStrExt, path::Path};
 
 use thiserror::Error;
 
 use super::{
     Books, arena,
     decode::{self, DecodeError},
-    layout::{KNOWN, MAX_MMAPPED, NEXT, SAFE_LINKING, Version},
+    layout::{KNOWN, MAX_MMAPPED, NEXT, SAFE_LINKING, SYSTEM_MEM, Version},
     memory::Memory,
 };
 use crate::{
@@ -21,6 +17,7 @@ use crate::{
         elf::{Elf, ElfError, Machine, Symbol},
         image, libc,
         maps::Mapping,
+        text::printable,
     },
 };
 
@@ -29,7 +26,7 @@ const MAX_CODE: u64 = 4096;
 /// The longest version there can be, as text.
 const MAX_VERSION: usize = 16;
 
-/// Why there are no books to read.
+/// Why there are no books to read. Names in messages are fit to be shown.
 #[derive(Debug, Error)]
 pub enum Unreadable {
     /// It has no C library that is known: a static program, or one that has only just begun to start.
@@ -48,13 +45,13 @@ pub enum Unreadable {
     #[error("{path} has been replaced on disk: opening the mapped file needs root or CAP_CHECKPOINT_RESTORE")]
     Replaced {
         /// Its name in the process.
-        path: PathBuf,
+        path: String,
     },
     /// Its file or the memory of the process cannot be read.
     #[error("cannot read {path}: {source}")]
     Io {
         /// Which.
-        path: PathBuf,
+        path: String,
         /// What went wrong.
         source: io::Error,
     },
@@ -62,7 +59,7 @@ pub enum Unreadable {
     #[error("cannot read {path}: {source}")]
     Elf {
         /// Its name in the process.
-        path: PathBuf,
+        path: String,
         /// What is wrong with it.
         source: ElfError,
     },
@@ -117,7 +114,7 @@ impl Books {
     /// library yet, or has not allocated anything.
     pub fn locate(pid: u32, maps: &[Mapping]) -> Result<Self, Unreadable> {
         let library = Library::open(pid, maps)?;
-        let path = PathBuf::from(format!("/proc/{pid}/mem"));
+        let path = format!("/proc/{pid}/mem");
         let memory = File::open(&path).map_err(|source| Unreadable::Io { path, source })?;
         let located = library.locate(&memory)?;
         check(&memory, &located)?;
@@ -132,7 +129,7 @@ fn contradiction(why: &'static str) -> Unreadable {
 /// Compares what is there with what must be.
 fn check(memory: &impl Memory, located: &Located) -> Result<(), Unreadable> {
     let word = |at: u64| memory.word(at).ok_or(contradiction("it cannot be read"));
-    if word(located.main_arena + super::layout::SYSTEM_MEM as u64)? == 0 {
+    if word(located.main_arena + SYSTEM_MEM as u64)? == 0 {
         return Err(Unreadable::Unused);
     }
     arena::ring(memory, located.main_arena).map_err(contradiction)?;
@@ -146,7 +143,7 @@ fn check(memory: &impl Memory, located: &Located) -> Result<(), Unreadable> {
 struct Library {
     elf: Elf,
     bias: u64,
-    path: PathBuf,
+    path: String,
 }
 
 impl Library {
@@ -157,7 +154,7 @@ impl Library {
             None => return Err(Unreadable::NoLibc),
         }
         let mapping = maps.iter().find(|mapping| libc::is_glibc(mapping)).ok_or(Unreadable::NoLibc)?;
-        let path = mapping.path.clone();
+        let path = printable(mapping.path.as_os_str().as_bytes());
         let file =
             image::mapped_file(pid, mapping).ok_or_else(|| Unreadable::Replaced { path: path.clone() })?;
         let elf = open(&file, &path)?;
@@ -216,6 +213,6 @@ impl Library {
     }
 }
 
-fn open(file: &Path, path: &Path) -> Result<Elf, Unreadable> {
+fn open(file: &Path, path: &str) -> Result<Elf, Unreadable> {
     Elf::open(file).map_err(|source| Unreadable::Elf { path: path.to_owned(), source })
 }

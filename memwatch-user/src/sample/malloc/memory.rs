@@ -37,11 +37,18 @@ pub(super) struct Pages<'memory, M> {
     memory: &'memory M,
     numbers: Vec<Option<u64>>,
     bytes: Vec<u8>,
+    left: usize,
 }
 
 impl<'memory, M: Memory> Pages<'memory, M> {
-    pub(super) fn of(memory: &'memory M) -> Self {
-        Self { memory, numbers: vec![None; SLOTS], bytes: vec![0; SLOTS * PAGE] }
+    /// Pages of `memory`, of which `most` may be read.
+    pub(super) fn of(memory: &'memory M, most: usize) -> Self {
+        Self { memory, numbers: vec![None; SLOTS], bytes: vec![0; SLOTS * PAGE], left: most }
+    }
+
+    /// Whether no more may be read.
+    pub(super) const fn is_exhausted(&self) -> bool {
+        self.left == 0
     }
 
     /// Forgets what was read.
@@ -64,6 +71,7 @@ impl<'memory, M: Memory> Pages<'memory, M> {
         let page = self.bytes.get_mut(slot * PAGE..(slot + 1) * PAGE)?;
         if self.numbers[slot] != Some(number) {
             self.numbers[slot] = None;
+            self.left = self.left.checked_sub(1)?;
             self.memory.fill(number * PAGE as u64, page)?;
             self.numbers[slot] = Some(number);
         }

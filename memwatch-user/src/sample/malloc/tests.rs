@@ -142,7 +142,7 @@ fn expected() -> MallocBooks {
 fn what_is_free_is_counted_along_the_lists() {
     let image = Image::of(&sample());
     assert_eq!(image.count(), Some(expected()));
-    assert!(image.reads.get() < 16, "pages are read once: {}", image.reads.get());
+    assert!(image.reads.get() < 24, "pages are read once: {}", image.reads.get());
     assert_eq!(Image::of(&[]).count().map(|books| (books.in_use, books.free)), Some((0x3000, TOP_SIZE)));
 }
 
@@ -150,9 +150,9 @@ fn what_is_free_is_counted_along_the_lists() {
 fn lists_that_are_too_long_or_torn_are_given_up_and_the_heap_is_scanned() {
     let image = Image::of(&sample());
     let arenas = arena::ring(&image, MAIN).unwrap();
-    let bins = |image: &Image, nodes| Walk::new(image, true, nodes).bins(&arenas[0]);
-    assert_eq!(bins(&image, 30), Ok(bytes(Free)));
-    assert_eq!(bins(&image, 29), Err(Stop::Long));
+    let bins = |pages| Walk::new(&image, true, pages).bins(&arenas[0]);
+    assert_eq!(bins(100), Ok(bytes(Free)));
+    assert_eq!(bins(2), Err(Stop::Long));
     let scan = |most| scan::scan(&image, &arenas[0], Some(HEAP), most).unwrap();
     let (all, free) = (bytes(Used) + bytes(Free) + bytes(Fast), bytes(Free));
     assert_eq!(scan(u64::MAX), scan::Scan { free, seen: all, all });
@@ -219,7 +219,7 @@ fn whatever_is_in_memory_reading_ends() {
         for _ in 0..3 {
             let at = places[usize::try_from(next(&mut state)).unwrap_or(0) % places.len()];
             let known = places[usize::try_from(next(&mut state)).unwrap_or(0) % places.len()];
-            let word = if next(&mut state) % 2 == 0 { known } else { next(&mut state) };
+            let word = if next(&mut state).is_multiple_of(2) { known } else { next(&mut state) };
             image.words.insert(at, word);
         }
         if let Some(books) = image.count() {
