@@ -6,12 +6,12 @@
 use aya_ebpf::EbpfContext;
 use memwatch_common::{
     loss::LossReason,
-    native::{Block, BlockSample, CallSite, NO_SIZE, NativeCount, Window},
+    native::{Block, BlockSample, CallSite, GAP_SHIFT, GAP_STEPS, NO_SIZE, NativeCount, Window},
 };
 
 use crate::{
     losses,
-    maps::{BLOCKS, CALL_SITES, EVENTS, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, WINDOW, WRAPPERS},
+    maps::{BLOCKS, CALL_SITES, EVENTS, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, TRAP_CLOCK, WINDOW, WRAPPERS},
     raw::{self, Registers},
 };
 
@@ -34,6 +34,22 @@ pub(crate) struct Fresh {
 #[inline(always)]
 pub(crate) fn count(what: NativeCount) {
     raw::increment(&NATIVE_COUNTS, what as u32);
+}
+
+/// Counts a trap, and the time since the thread's last one if nothing else came between.
+#[inline(always)]
+pub(crate) fn trap() {
+    count(NativeCount::Traps);
+    let Some(clock) = raw::cpu_element(&TRAP_CLOCK, 0) else { return };
+    let (thread, now) = (raw::current(), raw::now_ns());
+    if clock.thread == thread {
+        let step = now.wrapping_sub(clock.time_ns) >> GAP_SHIFT;
+        if let Some(gaps) = clock.gaps.get_mut(step.min(GAP_STEPS as u64 - 1) as usize) {
+            *gaps += 1;
+        }
+    }
+    clock.thread = thread;
+    clock.time_ns = now;
 }
 
 /// The block that a probe inside of an allocating function finds in the register of results; `None` on failure. The
@@ -112,8 +128,7 @@ pub(crate) fn sample(fresh: &Fresh) {
     if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
         taken.size = NO_SIZE;
     }
-    if site.taken < window.samples {
-        take(site, fresh, window);
+    if take(site, fresh, window) {
         let taken = Block { size: fresh.block.size, call_site: window.serial };
         if BLOCKS.insert(fresh.address, taken, 0).is_err() {
             losses::count(LossReason::BlocksFull);
@@ -131,12 +146,15 @@ pub(crate) fn sample_stack(fresh: &Fresh) {
     }
 }
 
+/// Sends a block unless its call site has had its share. Whether it did.
 #[inline(always)]
-fn take(site: &mut CallSite, fresh: &Fresh, window: &Window) {
-    if site.taken < window.samples {
+fn take(site: &mut CallSite, fresh: &Fresh, window: &Window) -> bool {
+    let has_room = site.taken < window.samples;
+    if has_room {
         site.taken += 1;
         send(fresh, window);
     }
+    has_room
 }
 
 #[inline(always)]

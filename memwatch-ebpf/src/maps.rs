@@ -10,7 +10,7 @@ use memwatch_common::{
     collection::ThreadState,
     loss::LossReason,
     names::{MAX_ATTACHMENTS, MAX_TARGETS, MAX_THREADS, RING_BYTES},
-    native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, Window},
+    native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, TrapClock, Window},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -67,6 +67,10 @@ pub(crate) static WRAPPERS: HashMap<u64, u64> = HashMap::with_max_entries(MAX_WR
 /// Counters of an instance that follows an allocator, read by the collector.
 #[map]
 pub(crate) static NATIVE_COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entries(NativeCount::LEN, 0);
+
+/// How long it is from one trap to the next, read by the collector.
+#[map]
+pub(crate) static TRAP_CLOCK: PerCpuArray<TrapClock> = PerCpuArray::with_max_entries(1, 0);
 
 /// Whether the allocator keeps glibc's header before each block.
 #[unsafe(no_mangle)]

@@ -12,7 +12,7 @@ use aya_ebpf::{
     },
     maps::{HashMap, PerCpuArray, PerCpuHashMap},
 };
-use memwatch_common::native::BlockSample;
+use memwatch_common::native::{BlockSample, STACK_BYTES};
 
 /// The kernel refuses programs without a licence that allows its GPL helpers.
 #[unsafe(no_mangle)]
@@ -146,18 +146,38 @@ pub(crate) fn cpu_value<K, V>(map: &PerCpuHashMap<K, V>, key: K) -> Option<&'sta
     Some(unsafe { &mut *value })
 }
 
-/// Fills in a sample, in place: it is larger than a program's stack. Returns whether the target's stack could be read.
+/// This CPU's element of an array, to be changed in place.
+#[inline(always)]
+pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'static mut T> {
+    let element = array.get_ptr_mut(index)?;
+    // SAFETY: the map returned it for this index and this CPU; programs do not migrate.
+    Some(unsafe { &mut *element })
+}
+
+/// Fills in a sample, in place: it is larger than a program's stack. Returns whether any of the target's stack could be
+/// read: the whole copy, or as much as fits before the stack's end.
 #[inline(always)]
 pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 8]) -> bool {
     let sample = place.as_mut_ptr();
-    let sp = head[6];
     // SAFETY: the place is a whole sample that was reserved in the ring buffer, and its first 64 bytes are eight words.
     unsafe { sample.cast::<[u64; 8]>().write(head) };
     // SAFETY: any bytes are a `BlockSample`; this reference covers the stack alone.
     let stack = unsafe { &mut *(&raw mut (*sample).stack) };
-    // SAFETY: the helper checks the address itself and writes the whole stack, zeros where it fails.
-    let has_stack = unsafe { bpf_probe_read_user_buf(sp as *const u8, stack) }.is_ok();
+    let stack_len = copy_stack(head[6], stack);
     // SAFETY: a word inside of the reserved place.
-    unsafe { (&raw mut (*sample).has_stack).write(u64::from(has_stack)) };
-    has_stack
+    unsafe { (&raw mut (*sample).stack_len).write(stack_len) };
+    stack_len > 0
+}
+
+/// Bytes that were copied. The helper copies all that it is asked for, or nothing.
+#[inline(always)]
+fn copy_stack(sp: u64, to: &mut [u8; STACK_BYTES]) -> u64 {
+    for halvings in 0..4 {
+        let len = STACK_BYTES >> halvings;
+        // SAFETY: the helper checks the address itself and writes at most the slice, zeros where it fails.
+        if unsafe { bpf_probe_read_user_buf(sp as *const u8, &mut to[..len]) }.is_ok() {
+            return len as u64;
+        }
+    }
+    0
 }

@@ -29,6 +29,8 @@ pub mod bpf;
 
 pub mod ingest;
 
+pub mod sample;
+
 pub mod native;
 
 pub mod series;

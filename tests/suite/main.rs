@@ -14,6 +14,7 @@
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
+//! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -30,6 +31,7 @@ mod endings;
 mod exactness;
 mod golden;
 mod isolates;
+mod malloc_books;
 mod memwatch_event;
 mod output;
 mod plan_cache;

@@ -120,9 +120,11 @@ pub mod map {
     pub const WRAPPERS: &str = "WRAPPERS";
     /// Per-CPU counters by [`crate::native::NativeCount`].
     pub const NATIVE_COUNTS: &str = "NATIVE_COUNTS";
+    /// 0 → per-CPU [`crate::native::TrapClock`].
+    pub const TRAP_CLOCK: &str = "TRAP_CLOCK";
 
     /// All of them.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 13] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -135,6 +137,7 @@ pub mod map {
         WINDOW,
         WRAPPERS,
         NATIVE_COUNTS,
+        TRAP_CLOCK,
     ];
 }
 

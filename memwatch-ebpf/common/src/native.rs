@@ -33,8 +33,8 @@ pub struct BlockSample {
     pub sp: u64,
     /// The frame pointer, if it is one.
     pub bp: u64,
-    /// Whether `stack` could be read: 0 or 1.
-    pub has_stack: u64,
+    /// Bytes of `stack` that could be read: all, or fewer near the stack's end.
+    pub stack_len: u64,
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
@@ -98,6 +98,25 @@ pub struct Window {
     pub samples: u64,
 }
 const _: () = assert!(size_of::<Window>() == 16);
+
+/// Steps of [`TrapClock::gaps`].
+pub const GAP_STEPS: usize = 32;
+/// A step is `1 << GAP_SHIFT` nanoseconds: 128.
+pub const GAP_SHIFT: u32 = 7;
+
+/// The time from one trap of a thread to its next, on one CPU. Where a thread does nothing but allocate that is the trap
+/// itself: what it costs this very target, on this machine.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrapClock {
+    /// The thread of the last trap.
+    pub thread: u64,
+    /// When it was.
+    pub time_ns: u64,
+    /// How many gaps of each length there were; the last step is everything longer.
+    pub gaps: [u64; GAP_STEPS],
+}
+const _: () = assert!(size_of::<TrapClock>() == 16 + 8 * GAP_STEPS);
 
 /// Counters of an instance that follows an allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
-    native::{Block, BlockSample, CallSite, Request, Window},
+    native::{Block, BlockSample, CallSite, Request, TrapClock, Window},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -14,5 +14,5 @@ macro_rules! pod {
     };
 }
 
-pod!(Block, BlockSample, CallSite, Request, Window);
+pod!(Block, BlockSample, CallSite, Request, TrapClock, Window);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);

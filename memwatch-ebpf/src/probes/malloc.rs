@@ -21,7 +21,7 @@ use crate::{
 /// Inside of an allocating function, where its result is known and the kernel emulates the instruction.
 #[uprobe]
 fn point_sampled(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     if let Some(fresh) = blocks::at_point(&ctx) {
         blocks::sample(&fresh);
     }
@@ -31,7 +31,7 @@ fn point_sampled(ctx: ProbeContext) -> u32 {
 /// Return of an allocating function that has no such place.
 #[uretprobe]
 fn return_sampled(ctx: RetProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     if let Some(fresh) = blocks::at_return(&ctx) {
         blocks::sample(&fresh);
     }
@@ -41,7 +41,7 @@ fn return_sampled(ctx: RetProbeContext) -> u32 {
 /// As `point_sampled`, but the block is followed until it is freed.
 #[uprobe]
 fn point_followed(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     if let Some(fresh) = blocks::at_point(&ctx) {
         blocks::follow(fresh.address, fresh.block);
         blocks::sample_stack(&fresh);
@@ -52,7 +52,7 @@ fn point_followed(ctx: ProbeContext) -> u32 {
 /// As `return_sampled`, but the block is followed until it is freed.
 #[uretprobe]
 fn return_followed(ctx: RetProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     if let Some(fresh) = blocks::at_return(&ctx) {
         blocks::follow(fresh.address, fresh.block);
         blocks::sample_stack(&fresh);
@@ -66,7 +66,7 @@ fn return_followed(ctx: RetProbeContext) -> u32 {
 /// Entry of an allocating function whose blocks have no header; the cookie says which arguments give the size.
 #[uprobe]
 fn alloc_enter(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let (Some(first), Some(second)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return 0 };
     let size = match raw::attach_cookie(&ctx) {
         asked::PRODUCT => first.wrapping_mul(second),
@@ -80,7 +80,7 @@ fn alloc_enter(ctx: ProbeContext) -> u32 {
 /// Entry of `posix_memalign(address, alignment, size)`.
 #[uprobe]
 fn memalign_enter(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let (Some(address), Some(size)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(2)) else { return 0 };
     begin(Request { size, address, ..Request::default() });
     0
@@ -89,7 +89,7 @@ fn memalign_enter(ctx: ProbeContext) -> u32 {
 /// Return of `posix_memalign`: 0, and the block where the caller wanted it.
 #[uretprobe]
 fn memalign_exit(ctx: RetProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let registers = raw::registers(&ctx);
     // Its result is an `int`: the upper half of the register is not defined.
     let failed = registers.result as u32 != 0;
@@ -109,7 +109,7 @@ fn memalign_exit(ctx: RetProbeContext) -> u32 {
 /// given its address.
 #[uprobe]
 fn realloc_enter(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let (Some(address), Some(size)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return 0 };
     let request = match blocks::remove(address) {
         Some(old) => Request { size, address, old },
@@ -122,7 +122,7 @@ fn realloc_enter(ctx: ProbeContext) -> u32 {
 /// Return of `realloc`: the block, where it was or elsewhere; or null, which is a failure unless no bytes were asked for.
 #[uretprobe]
 fn realloc_exit(ctx: RetProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let thread = raw::current();
     if let Some(fresh) = blocks::at_return(&ctx) {
         blocks::follow(fresh.address, fresh.block);
@@ -140,7 +140,7 @@ fn realloc_exit(ctx: RetProbeContext) -> u32 {
 /// `free`, where its argument is still what it was.
 #[uprobe]
 fn freed(ctx: ProbeContext) -> u32 {
-    blocks::count(NativeCount::Traps);
+    blocks::trap();
     let Some(address) = ctx.arg::<u64>(0) else { return 0 };
     if address != 0 && blocks::remove(address).is_none() {
         blocks::count(NativeCount::UnknownFrees);

@@ -15,8 +15,8 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map},
     native::{
-        Block, BlockSample, CallSite, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE,
-        NativeCount, SAMPLE_RING_BYTES, Window,
+        Block, BlockSample, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, MAX_SAMPLED,
+        NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
     },
 };
 
@@ -45,6 +45,7 @@ pub struct Tap {
     blocks: HashMap<MapData, u64, Block>,
     call_sites: PerCpuHashMap<MapData, u64, CallSite>,
     counts: PerCpuArray<MapData, u64>,
+    clock: PerCpuArray<MapData, TrapClock>,
     losses: PerCpuArray<MapData, u64>,
 }
 
@@ -90,6 +91,7 @@ impl Tap {
             blocks: typed(&mut ebpf, map::BLOCKS)?,
             call_sites: typed(&mut ebpf, map::CALL_SITES)?,
             counts: typed(&mut ebpf, map::NATIVE_COUNTS)?,
+            clock: typed(&mut ebpf, map::TRAP_CLOCK)?,
             losses: typed(&mut ebpf, map::LOSSES)?,
             ebpf,
         })
@@ -168,6 +170,15 @@ impl Tap {
     /// A counter over all CPUs.
     pub fn count(&self, what: NativeCount) -> u64 {
         self.counts.get(&(what as u32), 0).map_or(0, |per_cpu| per_cpu.iter().sum())
+    }
+
+    /// How many gaps between traps there were by length, in steps of 128 ns; the last is everything longer.
+    pub fn gaps(&self) -> [u64; GAP_STEPS] {
+        let mut gaps = [0; GAP_STEPS];
+        for clock in self.clock.get(&0, 0).iter().flat_map(|per_cpu| per_cpu.iter()) {
+            gaps.iter_mut().zip(clock.gaps).for_each(|(sum, count)| *sum += count);
+        }
+        gaps
     }
 
     /// Losses since it was loaded, by reason; only those that occurred.

@@ -69,6 +69,12 @@ pub struct WatchArgs {
     /// How often to report the memory of the process
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub interval: String,
+    /// How closely to look at the memory of malloc
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub native: NativeArg,
+    /// What that may cost each process, percent of one CPU (`auto` only)
+    #[arg(long, value_name = "PERCENT", default_value = "1%")]
+    pub budget: String,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
@@ -95,6 +101,20 @@ pub struct OutputArgs {
     /// Colours; `auto` is on a terminal unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorArg,
+}
+
+/// How closely to look at the memory of malloc.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum NativeArg {
+    /// Not at all
+    Off,
+    /// Whether it grows: no probe
+    Growth,
+    /// Every malloc and free, whatever that costs
+    Full,
+    /// Which call sites hold it, within the budget
+    #[default]
+    Auto,
 }
 
 /// When to use colours.

@@ -5,8 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 use jiff::SignedDuration;
 
-use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, WatchArgs};
-use crate::host::features::FeatureName;
+use super::args::{Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, WatchArgs};
+use crate::{host::features::FeatureName, native};
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
 const PID_MAX: u32 = 4 * 1024 * 1024;
@@ -37,6 +37,10 @@ pub struct Watch {
     pub duration: Option<Duration>,
     /// How often to read the process's memory.
     pub interval: Duration,
+    /// How closely to look at native memory.
+    pub native: native::Mode,
+    /// What that may cost a target, percent of one CPU.
+    pub budget_pct: f64,
     /// How to show it.
     pub output: OutputArgs,
     /// 0 to 2.
@@ -132,6 +136,8 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         children,
         duration: args.duration.as_deref().map(|text| duration("--duration", text)).transpose()?,
         interval,
+        native: mode(args.native),
+        budget_pct: budget(&args.budget)?,
         output: args.output,
         verbose: args.verbose,
         quiet: args.quiet,
@@ -159,6 +165,22 @@ fn whom(args: &WatchArgs) -> Result<Whom, Usage> {
             Err(Usage("--pid, --name, --all, --container and -- COMMAND exclude each other: give one".to_owned()))
         }
     }
+}
+
+fn mode(native: NativeArg) -> native::Mode {
+    match native {
+        NativeArg::Off => native::Mode::Off,
+        NativeArg::Growth => native::Mode::Growth,
+        NativeArg::Full => native::Mode::Full,
+        NativeArg::Auto => native::Mode::Auto,
+    }
+}
+
+fn budget(text: &str) -> Result<f64, Usage> {
+    let percent = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
+    percent.filter(|percent| *percent > 0.0 && *percent <= 100.0).ok_or_else(|| {
+        Usage(format!("--budget {}: not a share of one CPU, such as 1% or 0.5%", text.escape_debug()))
+    })
 }
 
 fn pids(list: &str) -> Result<Vec<u32>, Usage> {
@@ -253,6 +275,10 @@ mod tests {
             ("memwatch-bpf --pid 7 --duration soon", "not a length of time"),
             ("memwatch-bpf --pid 7 --duration=-5s", "not a length of time"),
             ("memwatch-bpf --pid 7 --interval 1ms", "too short"),
+            ("memwatch-bpf --pid 7 --budget 0%", "not a share of one CPU"),
+            ("memwatch-bpf --pid 7 --budget 101", "not a share of one CPU"),
+            ("memwatch-bpf --pid 7 --budget much", "not a share of one CPU"),
+            ("memwatch-bpf --pid 7 --native some", "invalid value"),
             ("memwatch-bpf --pid 7 -v -q", "cannot be used with"),
             ("memwatch-bpf --container x", "four characters"),
             ("memwatch-bpf --frobnicate", "unexpected argument"),

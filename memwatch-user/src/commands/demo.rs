@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::watch;
 use crate::{
     cli::job::{Demo, Watch, Whom},
+    native::Mode,
     report::{
         describe::verdict::level,
         record::{Exhausts, Kind, Level, Verdict},
@@ -136,6 +137,8 @@ pub fn run(job: &Demo) -> Result<u8> {
         children: false,
         duration: Some(job.duration),
         interval: INTERVAL,
+        native: Mode::Off,
+        budget_pct: 1.0,
         output: job.output,
         verbose: 0,
         quiet: false,

@@ -6,11 +6,16 @@
 
 use std::time::Duration;
 
+use memwatch_common::native::GAP_SHIFT;
+
 use super::sites::Seen;
 use crate::model::Mono;
 
-/// What a trap costs a server, seconds: 1 to 3 µs of CPU were measured, of which half a microsecond is the trap itself.
+/// What a trap costs a server, seconds, as long as it has not been measured: 1 to 3 µs of CPU were seen, of which half a
+/// microsecond is the trap itself.
 pub const TRAP_S: f64 = 3e-6;
+/// Gaps between traps of which the shortest tenth is nothing but traps.
+const LEAST_GAPS: u64 = 1000;
 /// The longest window on the slow path.
 const LONGEST_MISS: Duration = Duration::from_millis(200);
 /// The longest window on all blocks: what it slows down must be lost in a server's own noise.
@@ -35,10 +40,13 @@ pub struct Governor {
     spent_s: f64,
     armed_s: [f64; 2],
     traps: u64,
+    trap_s: f64,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Pace {
+    /// When the last window ended.
+    last: Mono,
     next: Option<Mono>,
     length: Duration,
 }
@@ -69,7 +77,7 @@ impl Governor {
     /// With a budget in percent of one CPU; without windows on all blocks if `only_misses`.
     #[must_use]
     pub fn new(budget_pct: f64, has_misses: bool) -> Self {
-        let pace = |is_used: bool| Pace { next: is_used.then_some(Mono(0)), length: SHORTEST };
+        let pace = |is_used: bool| Pace { last: Mono(0), next: is_used.then_some(Mono(0)), length: SHORTEST };
         Self {
             budget: budget_pct / 100.0,
             misses: pace(has_misses),
@@ -78,23 +86,16 @@ impl Governor {
             spent_s: 0.0,
             armed_s: [0.0; 2],
             traps: 0,
+            trap_s: TRAP_S,
         }
     }
 
     /// The window that is due, if one is.
     pub fn due(&mut self, now: Mono) -> Option<Opening> {
         self.began.get_or_insert(now);
-        let is_due = |pace: &Pace| pace.next.is_some_and(|next| next <= now);
-        let (seen, pace) = if is_due(&self.all) && (!is_due(&self.misses) || self.all.next < self.misses.next)
-        {
-            (Seen::All, self.all)
-        } else if is_due(&self.misses) {
-            (Seen::Misses, self.misses)
-        } else if is_due(&self.all) {
-            (Seen::All, self.all)
-        } else {
-            return None;
-        };
+        let kinds = [(Seen::All, self.all), (Seen::Misses, self.misses)];
+        let due = kinds.into_iter().filter(|(_, pace)| pace.next.is_some_and(|next| next <= now));
+        let (seen, pace) = due.min_by_key(|(_, pace)| pace.last)?;
         Some(Opening { seen, length: pace.length })
     }
 
@@ -106,7 +107,7 @@ impl Governor {
 
     /// A window has ended that had so many traps: when the next one comes, and how long it is.
     pub fn account(&mut self, now: Mono, seen: Seen, armed: Duration, traps: u64) {
-        let cost_s = traps as f64 * TRAP_S;
+        let cost_s = traps as f64 * self.trap_s;
         let armed_s = armed.as_secs_f64().max(1e-3);
         self.spent_s += cost_s;
         self.traps += traps;
@@ -118,6 +119,7 @@ impl Governor {
         // Each kind has half of the budget.
         let share = self.budget / 2.0;
         let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
+        pace.last = now;
         pace.next = Some(later(now, gap));
         let affordable_s = share * EVERY_S / (cost_s / armed_s).max(1e-6);
         pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest);
@@ -125,6 +127,17 @@ impl Governor {
         for other in [&mut self.misses, &mut self.all] {
             other.next = other.next.map(|next| next.max(later(now, SHORTEST_GAP)));
         }
+    }
+
+    /// What a trap costs this target, seconds.
+    #[must_use]
+    pub fn trap_s(&self) -> f64 {
+        self.trap_s
+    }
+
+    /// Takes in how long it was from one trap to the next.
+    pub fn measured(&mut self, gaps: &[u64]) {
+        self.trap_s = trap_s(gaps).unwrap_or(self.trap_s);
     }
 
     /// What was spent since the first window was due.
@@ -141,6 +154,20 @@ impl Governor {
             all: self.armed_s[Seen::All as usize] / seconds,
         }
     }
+}
+
+/// The tenth percentile of the gaps between traps, counted in steps of 128 ns: where a thread allocates in a burst there is
+/// little between two traps but the trap. `None` if there were too few, or no bursts.
+#[must_use]
+pub fn trap_s(gaps: &[u64]) -> Option<f64> {
+    let total: u64 = gaps.iter().sum();
+    let mut below = 0;
+    let step = gaps.iter().position(|count| {
+        below += count;
+        below * 10 >= total
+    })?;
+    let is_known = total >= LEAST_GAPS && step + 1 < gaps.len();
+    is_known.then(|| ((step + 1) << GAP_SHIFT) as f64 * 1e-9)
 }
 
 fn later(now: Mono, by: Duration) -> Mono {
@@ -178,6 +205,14 @@ mod tests {
             assert!(spent.cost_pct >= least, "{spent:?}");
             assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
         }
+    }
+
+    #[test]
+    fn a_trap_costs_what_the_shortest_gaps_between_traps_last() {
+        assert_eq!(trap_s(&[0, 0, 0, 0, 150, 500, 900]), Some(640e-9));
+        assert_eq!(trap_s(&[1, 2, 3]), None);
+        assert_eq!(trap_s(&[0, 0, 5000]), None);
+        assert_eq!(trap_s(&[]), None);
     }
 
     #[test]

@@ -94,8 +94,8 @@ pub struct Holder {
     pub bytes: u64,
     /// Blocks behind it.
     pub n: u64,
-    /// 95 % interval of the share of its blocks that stay, where blocks are sampled.
-    pub live: Option<[f64; 2]>,
+    /// 95 % interval of the share, where blocks are sampled.
+    pub interval: Option<[f64; 2]>,
     /// The stack, innermost first.
     pub frames: Vec<Frame>,
 }
@@ -179,9 +179,16 @@ impl Tracker {
     }
 
     /// Stops, and waits until the probes are gone.
-    pub fn stop(mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
+    pub fn stop(self) {
+        Self::stop_all(vec![self]);
+    }
+
+    /// Stops several side by side, and waits until their probes are gone.
+    pub fn stop_all(mut trackers: Vec<Self>) {
+        for tracker in &mut trackers {
+            tracker.stop = None;
+        }
+        for thread in trackers.iter_mut().filter_map(|tracker| tracker.thread.take()) {
             let _panicked = thread.join();
         }
     }

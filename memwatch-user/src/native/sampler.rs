@@ -13,7 +13,7 @@ use super::{
     Decision, Desk, Holder, Known, Mode,
     alarm::Alarm,
     anonymous_bytes,
-    governor::{Governor, Opening, TRAP_S},
+    governor::{Governor, Opening},
     later,
     memory::Memory,
     sites::{Seen, Sites},
@@ -199,10 +199,12 @@ impl<'a> Sampling<'a> {
         self.leaving = Some(thread::spawn(move || armed.disarm()));
         thread::sleep(ARRIVAL);
         let traps = self.tap.count(NativeCount::Traps) - before;
+        self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
-        self.sites.window(opening.seen, (length_s - traps as f64 * TRAP_S).max(length_s / 5.0));
+        self.sites
+            .window(opening.seen, (length_s - traps as f64 * self.governor.trap_s()).max(length_s / 5.0));
         self.take(opening.seen);
         Ok(())
     }
@@ -233,7 +235,7 @@ impl<'a> Sampling<'a> {
             share: estimate.share,
             bytes: (estimate.bytes_per_s * seconds) as u64,
             n: estimate.n,
-            live: Some(estimate.live),
+            interval: Some(estimate.interval.map(|live| (estimate.share * live / estimate.live).min(1.0))),
             frames: self.names.name(&estimate.frames),
         });
         self.desk.publish(Known {
@@ -247,9 +249,10 @@ impl<'a> Sampling<'a> {
     fn tell_governor(&self, now: Mono) {
         let spent = self.governor.spent(now);
         let reason = format!(
-            "sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in windows of up to 20 ms that \
-             slow it down; does not see sites of less than a block in such windows, nor frees; {} sites change their blocks \
-             too much to tell",
+            "a trap costs it {:.1} µs; sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in \
+             windows of up to 20 ms that slow it down; does not see frees, nor sites that never allocate in a window; {} \
+             sites change their blocks too much to tell",
+            self.governor.trap_s() * 1e6,
             100.0 * spent.misses,
             100.0 * spent.all,
             self.sites.uncertain(),

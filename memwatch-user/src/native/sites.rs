@@ -22,6 +22,8 @@ pub const AGES: [Duration; 12] = [
 const YOUNGEST_AGE: usize = 3;
 /// Fewer blocks of an age say nothing of a site.
 const FEWEST: u64 = 4;
+/// So many of an age are preferred to fewer that are older.
+const ENOUGH: u64 = 12;
 /// A site whose blocks are mostly freed is none that holds memory. Blocks that were freed before the first look, and whose
 /// bytes stayed as they were, are up to 2.5 % of a site's (measured), hence a share and not a count.
 const LEAST_LIVE: f64 = 0.5;
@@ -91,8 +93,10 @@ pub struct Estimate {
     pub bytes_per_s: f64,
     /// Its share of what all sites keep, 0 to 1.
     pub share: f64,
-    /// 95 % interval of the probability that a block is still there.
-    pub live: [f64; 2],
+    /// The probability that a block is still there.
+    pub live: f64,
+    /// Its 95 % interval.
+    pub interval: [f64; 2],
     /// Blocks behind it, all of the age below.
     pub n: u64,
     /// The oldest age of which there are enough blocks.
@@ -169,22 +173,36 @@ impl Sites {
     /// path say the least that there is. The share that stays likewise: on the slow path a block that is freed at once, and
     /// then kept by somebody else who finds it in the cache, passes for one that stays.
     fn estimate(&self, site: &Site) -> Option<Estimate> {
-        let (age, found) = oldest(&site.all).or_else(|| oldest(&site.misses))?;
+        let in_all = oldest(&site.all);
+        let (age, found) = in_all.or_else(|| oldest(&site.misses))?;
         let n = found.total();
-        let live = wilson(found.live, n);
-        let p = found.live as f64 / n as f64;
-        if p < LEAST_LIVE {
+        let live = found.live as f64 / n as f64;
+        if live < LEAST_LIVE {
             return None;
         }
         let rate = |bytes: f64, seconds: f64| if seconds > 0.0 { bytes / seconds } else { 0.0 };
-        let handed_out = rate(site.misses.bytes, self.miss_s).max(rate(site.all.bytes, self.all_s));
-        Some(Estimate { frames: site.frames.clone(), bytes_per_s: handed_out * p, share: 0.0, live, n, age })
+        let handed_out = match in_all {
+            Some(_) => rate(site.all.bytes, self.all_s),
+            None => rate(site.misses.bytes, self.miss_s),
+        };
+        Some(Estimate {
+            frames: site.frames.clone(),
+            bytes_per_s: handed_out * live,
+            share: 0.0,
+            live,
+            interval: wilson(found.live, n),
+            n,
+            age,
+        })
     }
 }
 
 fn oldest(blocks: &Blocks) -> Option<(Duration, Found)> {
-    let by_age = AGES.into_iter().zip(blocks.found).skip(YOUNGEST_AGE);
-    by_age.filter(|(_, found)| found.total() >= FEWEST).next_back()
+    let of_at_least = |fewest| {
+        let by_age = AGES.into_iter().zip(blocks.found).skip(YOUNGEST_AGE);
+        by_age.filter(|(_, found)| found.total() >= fewest).next_back()
+    };
+    of_at_least(ENOUGH).or_else(|| of_at_least(FEWEST))
 }
 
 /// The score interval of a share (Wilson 1927): sound for few trials and shares near 0 or 1.
@@ -220,6 +238,7 @@ mod tests {
         let mut sites = Sites::default();
         sites.window(Seen::All, 1.0);
         site(&mut sites, 1, Seen::All, 3000.0, found(10, 0, 0));
+        *sites.found(0, Seen::All, 5).unwrap() = found(0, 3, 0);
         site(&mut sites, 2, Seen::All, 90_000.0, found(1, 99, 0));
         site(&mut sites, 3, Seen::All, 2000.0, found(5, 5, 0));
         site(&mut sites, 4, Seen::All, 5000.0, found(3, 0, 0));

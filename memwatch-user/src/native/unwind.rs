@@ -79,7 +79,8 @@ impl Stacks {
     fn walk_once(&mut self, sample: &BlockSample) -> Vec<u64> {
         let mut read = |address: u64| {
             let at = usize::try_from(address.checked_sub(sample.sp).ok_or(())?).map_err(|_| ())?;
-            let word = sample.stack.get(at..at + 8).filter(|_| sample.has_stack == 1).ok_or(())?;
+            let copied = sample.stack.get(..usize::try_from(sample.stack_len).map_err(|_| ())?).ok_or(())?;
+            let word = copied.get(at..at + 8).ok_or(())?;
             <[u8; 8]>::try_from(word).map(u64::from_le_bytes).map_err(|_| ())
         };
         let registers = registers(sample);

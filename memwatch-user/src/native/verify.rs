@@ -158,7 +158,7 @@ mod tests {
             ip: 0,
             sp: 0,
             bp: 0,
-            has_stack: 0,
+            stack_len: 0,
             stack: [0; STACK_BYTES],
         }
     }

@@ -1,12 +1,8 @@
 //! A file that a process has mapped, opened as the very inode that it runs.
 
-use std::{
-    fs,
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
-    path::PathBuf,
-};
+use std::os::unix::ffi::OsStrExt;
 
-use super::{elf::Elf, maps::Mapping, text::printable};
+use super::{elf::Elf, image, maps::Mapping, text::printable};
 
 /// A mapped file.
 #[derive(Debug)]
@@ -22,19 +18,7 @@ pub struct Library {
 /// Opens the file behind `mapping` of `pid`; `None` if it is out of reach, or no ELF file.
 #[must_use]
 pub fn open(pid: u32, mapping: &Mapping) -> Option<Library> {
-    let elf = Elf::open(&path(pid, mapping)?).ok()?;
+    let elf = Elf::open(&image::mapped_file(pid, mapping)?).ok()?;
     let bias = elf.bias(mapping.start, mapping.offset)?;
     Some(Library { path: printable(mapping.path.as_os_str().as_bytes()), bias, elf })
-}
-
-/// The link in map_files leads to the mapped inode whatever has become of its name; it takes a capability. The name seen
-/// from the process's own root is as good if it still has the inode that is mapped.
-pub(super) fn path(pid: u32, mapping: &Mapping) -> Option<PathBuf> {
-    let link = PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end));
-    if fs::metadata(&link).is_ok() {
-        return Some(link);
-    }
-    let mut path = PathBuf::from(format!("/proc/{pid}/root")).into_os_string();
-    path.push(&mapping.path);
-    fs::metadata(&path).is_ok_and(|file| file.ino() == mapping.inode).then(|| path.into())
 }

@@ -35,12 +35,7 @@ impl Losses {
             loss.reasons.insert("not-understood".to_owned(), self.malformed);
         }
         for (reason, count) in kernel.losses().unwrap_or_default() {
-            *match reason.class() {
-                LossClass::Lost => &mut loss.lost,
-                LossClass::Unmatched => &mut loss.unmatched,
-                LossClass::Malformed => &mut loss.malformed,
-            } += count;
-            loss.reasons.insert(reason.name().to_owned(), count);
+            add(&mut loss, reason, count);
             if matches!(reason, LossReason::RingFull | LossReason::ThreadsFull) {
                 collections += count;
             }
@@ -54,4 +49,14 @@ impl Losses {
         self.told = loss.clone();
         news
     }
+}
+
+/// Adds `count` losses.
+pub(super) fn add(loss: &mut Loss, reason: LossReason, count: u64) {
+    *match reason.class() {
+        LossClass::Lost => &mut loss.lost,
+        LossClass::Unmatched => &mut loss.unmatched,
+        LossClass::Malformed => &mut loss.malformed,
+    } += count;
+    *loss.reasons.entry(reason.name().to_owned()).or_default() += count;
 }

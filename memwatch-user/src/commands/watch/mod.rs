@@ -1,7 +1,7 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
 //! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`losses`]: what was not seen), [`events`] is everything that can happen, [`output`] is where the records go.
+//! [`losses`]: what was not seen, [`native`]: who holds their native memory), [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
 mod ending;
@@ -9,6 +9,7 @@ mod events;
 mod hello;
 mod launch;
 mod losses;
+mod native;
 pub(crate) mod output;
 mod session;
 mod translate;
@@ -23,6 +24,7 @@ use tokio::runtime;
 use self::{
     events::{Events, Input, LOOKS, Stop},
     launch::Launched,
+    native::Asked,
     output::Output,
     session::{Adopted, Next, Session},
     whom::Roster,
@@ -46,8 +48,6 @@ use memwatch_common::target::TaskLayout;
 
 /// What a collection costs the target: 5.1 hits of 0.96 µs, as `cargo xtask bench` measured (docs/performance.md).
 const COST_OF_COLLECTION_S: f64 = 5.1 * 0.96e-6;
-/// Percent of one CPU that watching may cost.
-const BUDGET_PCT: f64 = 1.0;
 
 /// What came of a watch.
 #[derive(Clone, Debug)]
@@ -69,13 +69,15 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let features = allowed(watch)?;
     let mut kernel = load(watch, features, roster.follows_all())?;
     let ring = Ring::open(&mut kernel)?;
-    let mut session = Session::new(kernel, features.attach_cookie, roster);
+    let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, cookies: features.attach_cookie };
+    let mut session = Session::new(kernel, features.attach_cookie, roster, native);
     let mut run = Run {
         adopted: session.adopt_running()?,
         events: Events::new(ring, watch.interval, watch.duration)?,
         launched: launch(watch, &mut session)?,
         since: clock::now(),
         until_leak: watch.until_leak,
+        budget_pct: watch.budget_pct,
         session,
     };
     ensure_somebody(&run)?;
@@ -137,6 +139,7 @@ struct Run {
     adopted: Vec<Adopted>,
     since: Mono,
     until_leak: bool,
+    budget_pct: f64,
 }
 
 impl Run {
@@ -264,8 +267,9 @@ impl Run {
                 watched_s,
                 own: Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() },
                 target_overhead: Overhead {
-                    estimated_pct: (watched_s > 0.0).then(|| 100.0 * cost_s / watched_s),
-                    budget_pct: BUDGET_PCT,
+                    estimated_pct: (watched_s > 0.0)
+                        .then(|| 100.0 * cost_s / watched_s + self.session.native_cost_pct()),
+                    budget_pct: self.budget_pct,
                     backoffs: 0,
                 },
             }),

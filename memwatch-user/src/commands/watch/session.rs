@@ -10,6 +10,7 @@ use super::{
     attachments::Attachments,
     hello,
     losses::{Losses, Reading},
+    native::{Asked, Natives},
     translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
@@ -44,6 +45,7 @@ pub(super) struct Session {
     roster: Roster,
     watched: BTreeMap<u32, Member>,
     losses: Losses,
+    natives: Natives,
     collections: u64,
     adopted: u64,
 }
@@ -74,7 +76,7 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster) -> Self {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, native: Asked) -> Self {
         Self {
             kernel,
             attachments: Attachments::new(cookies),
@@ -84,6 +86,7 @@ impl Session {
             roster,
             watched: BTreeMap::new(),
             losses: Losses::default(),
+            natives: Natives::new(native),
             collections: 0,
             adopted: 0,
         }
@@ -155,6 +158,7 @@ impl Session {
     fn let_go(&mut self, pid: u32) {
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
+        self.natives.stop(pid);
     }
 
     fn welcome(&mut self, looked_at: Mono, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
@@ -166,6 +170,7 @@ impl Session {
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
         hello.matched = self.roster.reason(pid);
+        hello.features.native = self.natives.start(target.process.id);
         let age = Duration::from_millis(age_ms);
         let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
         let watched = if plan.is_ok() { watched } else { watched.blind() };
@@ -225,7 +230,8 @@ impl Session {
         if matches!(event.what, What::Collection(_)) {
             self.collections += 1;
         }
-        (member.watched.event(event), Next::Nothing)
+        let records = member.watched.event(event);
+        (self.natives.attribute(records), Next::Nothing)
     }
 
     /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
@@ -281,7 +287,7 @@ impl Session {
         let Some(mut member) = self.watched.remove(&pid) else { return records };
         let end = Body::End(end(&member));
         records.push(member.watched.stamp.record(at, end));
-        records.extend(member.last_records(at));
+        records.extend(self.natives.attribute(member.last_records(at)));
         self.let_go(pid);
         records
     }
@@ -290,8 +296,10 @@ impl Session {
     pub(super) fn interval(&mut self) -> Vec<Record> {
         let now = clock::now();
         let mut records: Vec<Record> = self.watched.values().map(|member| member.memory(now)).collect();
-        records.extend(self.new_losses(now));
         records
+            .extend(self.watched.values().flat_map(|member| self.natives.decisions(&member.watched.stamp)));
+        records.extend(self.new_losses(now));
+        self.natives.attribute(records)
     }
 
     /// What there is to say before the end.
@@ -299,7 +307,7 @@ impl Session {
         let now = clock::now();
         let mut records = self.new_losses(now);
         records.extend(self.watched.values_mut().flat_map(|member| member.last_records(now)));
-        records
+        self.natives.attribute(records)
     }
 
     /// Brings what verdicts must know of losses up to date, and tells losses that were not told.
@@ -307,7 +315,8 @@ impl Session {
         if self.watched.is_empty() {
             return Vec::new();
         }
-        let Reading { loss, collections } = self.losses.read(&self.kernel);
+        let Reading { mut loss, collections } = self.losses.read(&self.kernel);
+        self.natives.add_losses(&mut loss);
         let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
         self.watched.values_mut().for_each(|member| member.watched.lost_share = lost_share);
         if !self.losses.is_news(&loss) {
@@ -322,8 +331,14 @@ impl Session {
         self.collections
     }
 
+    /// Percent of one CPU that following native memory costs the targets.
+    pub(super) fn native_cost_pct(&self) -> f64 {
+        self.natives.cost_pct()
+    }
+
     /// Detaches everything; takes the kernel some tenths of a second.
     pub(super) fn detach(self) {
+        self.natives.detach();
         self.attachments.detach();
     }
 }

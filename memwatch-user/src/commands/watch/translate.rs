@@ -8,6 +8,7 @@ use crate::{
         exit::{Ended, signal_name},
     },
     model::{Collection, Mono},
+    native,
     report::{
         record::{self, Body, Record, SCHEMA, Subject},
         time::Time,
@@ -100,6 +101,41 @@ pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Bo
         evidence: finding.evidence.clone(),
         sites: Vec::new(),
     }))
+}
+
+/// A decision about what may be spent on native memory, and when it was made.
+pub(super) fn decision(decision: native::Decision, budget_pct: f64) -> (Mono, Body) {
+    let body = Body::Governor(record::Governor {
+        mode: decision.mode.to_owned(),
+        hit_rate_per_s: decision.traps_per_s,
+        cost_estimate_pct: decision.cost_pct,
+        budget_pct,
+        coverage: decision.coverage,
+        reason: decision.reason,
+    });
+    (decision.at, body)
+}
+
+/// One place that holds native memory.
+pub(super) fn holder(holder: native::Holder) -> record::Site {
+    record::Site {
+        share: holder.share,
+        bytes: holder.bytes,
+        measure: "outstanding".to_owned(),
+        n: holder.n,
+        interval: holder.interval.map(|interval| interval.map(Some)),
+        frames: holder.frames.into_iter().map(native_frame).collect(),
+    }
+}
+
+fn native_frame(frame: native::Frame) -> record::Frame {
+    record::Frame {
+        function: frame.function,
+        file: frame.file,
+        line: frame.line,
+        module: frame.module,
+        kind: "native".to_owned(),
+    }
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.

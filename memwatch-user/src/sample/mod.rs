@@ -1,0 +1,3 @@
+//! What is read of a process from outside at an interval, without a probe in it.
+
+pub mod malloc;
