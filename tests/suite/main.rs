@@ -15,6 +15,7 @@
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
+//! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -33,6 +34,7 @@ mod golden;
 mod isolates;
 mod malloc_books;
 mod memwatch_event;
+mod native_memory;
 mod output;
 mod plan_cache;
 mod selection;

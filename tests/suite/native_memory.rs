@@ -1,0 +1,133 @@
+//! Who holds the memory of malloc: exact where every block is followed, and the right call site where blocks are sampled.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_tests::{
+    full, machine, native,
+    node::{self, Node},
+    patience, releases,
+};
+use memwatch_user::{
+    native::{Holder, Known, Mode, Tracker},
+    target::process,
+};
+
+/// Percent of one CPU.
+const BUDGET: f64 = 1.0;
+
+struct Watched {
+    node: Node,
+    tracker: Tracker,
+}
+
+impl Watched {
+    fn start(
+        version: &str,
+        mode: Mode,
+        works: &[&str],
+        before: impl FnOnce(&mut Node) -> Result<()>,
+    ) -> Result<Self> {
+        let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
+        let start =
+            node::start(version, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
+        let mut node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
+        before(&mut node)?;
+        let id = process::current(node.pid()).context("it has ended")?;
+        let tracker = Tracker::start(id, mode, BUDGET, true).map_err(anyhow::Error::msg)?;
+        Ok(Self { node, tracker })
+    }
+
+    /// What is known once it is as `wanted`, or when time is up.
+    fn known(&self, within: Duration, wanted: impl Fn(&Known) -> bool) -> Known {
+        let deadline = Instant::now() + within;
+        loop {
+            let known = self.tracker.known();
+            if wanted(&known) || Instant::now() > deadline {
+                return known;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// As it goes on after what has just been done.
+    fn settled(&self) -> Known {
+        std::thread::sleep(Duration::from_millis(2500));
+        self.tracker.known()
+    }
+}
+
+/// The innermost function, if it is the addon's.
+fn function(holder: &Holder) -> &str {
+    let frame =
+        holder.frames.first().filter(|frame| frame.module.as_deref().is_some_and(|m| m.ends_with("/built")));
+    frame.and_then(|frame| frame.function.as_deref()).unwrap_or_default()
+}
+
+fn sum(known: &Known, name: &str) -> (u64, u64) {
+    let own = known.holders.iter().filter(|holder| function(holder) == name);
+    own.fold((0, 0), |(blocks, bytes), holder| (blocks + holder.n, bytes + holder.bytes))
+}
+
+#[test]
+fn every_block_that_is_followed_is_counted_once() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let mut watched = Watched::start(version, Mode::Full, &[], |node| {
+            node.tell("cache 1000")?;
+            node.said("cached").map(drop)
+        })?;
+        watched.known(patience(), |known| known.outstanding.is_some());
+        watched.node.tell("mix 300")?;
+        let said = watched.node.said("mixed")?;
+        // Half of a cache that was filled before we looked is replaced.
+        watched.node.tell("cache 500")?;
+        let known = watched.settled();
+        let truth: Vec<u64> = said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        let (blocks, bytes) = sum(&known, "mix");
+        ensure!([blocks, bytes] == truth[..], "{blocks} blocks, {bytes} bytes, not {truth:?}: {known:#?}");
+        ensure!(sum(&known, "cache_block").0 == 500, "{known:#?}");
+        let unknown = known.outstanding.context("nothing is known")?.unknown_frees;
+        ensure!(unknown >= 500, "{unknown} frees of what was there before");
+        ensure!(known.losses.is_empty(), "{:?}", known.losses);
+        watched.node.healthy()?;
+        watched.tracker.stop();
+    }
+    Ok(())
+}
+
+#[test]
+fn a_leaking_call_site_is_named_beside_a_cache_and_churn() -> Result<()> {
+    let _machine = machine::shared();
+    found_within("leak-1m", Duration::from_secs(60))?;
+    if full() {
+        found_within("leak-100k", Duration::from_secs(60))?;
+        found_within("leak-10k", Duration::from_secs(300))?;
+    }
+    Ok(())
+}
+
+fn found_within(leak: &str, time: Duration) -> Result<()> {
+    let watched = Watched::start(releases::USUAL, Mode::Auto, &[leak, "cache", "churn"], |_| Ok(()))?;
+    let is_found = |known: &Known| {
+        known.holders.first().is_some_and(|holder| function(holder) == "leak_block" && holder.share > 0.8)
+    };
+    let known = watched.known(time, is_found);
+    ensure!(is_found(&known), "{leak}: {:#?}", known.holders);
+    let frame = &known.holders[0].frames[0];
+    ensure!(frame.file.as_deref().is_some_and(|file| file.ends_with("addon.c")), "{frame:?}");
+    ensure!(frame.line.is_some() && known.holders[0].interval.is_some(), "{:?}", known.holders[0]);
+    ensure!(known.cost_pct < 2.0 * BUDGET, "{} %", known.cost_pct);
+    watched.tracker.stop();
+    Ok(())
+}
+
+#[test]
+fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
+    let _machine = machine::shared();
+    let watched = Watched::start(releases::USUAL, Mode::Auto, &[], |_| Ok(()))?;
+    let known = watched.settled();
+    ensure!(known == Known::default(), "{known:?}");
+    watched.tracker.stop();
+    Ok(())
+}
