@@ -148,9 +148,9 @@ impl Tap {
         }
     }
 
-    /// Forgets that a block was sampled. Whether it was handed out again since then, or another sample of it was taken.
+    /// Forgets that a block was sampled. Whether it was handed out again since it was sampled last.
     pub fn was_reused(&mut self, address: u64) -> bool {
-        let reused = self.blocks.get(&address, 0).map_or(true, |block| block.size == NO_SIZE);
+        let reused = self.blocks.get(&address, 0).is_ok_and(|block| block.size == NO_SIZE);
         let _absent = self.blocks.remove(&address);
         reused
     }

@@ -1,6 +1,7 @@
 //! `doctor`: what this host and a process allow, a line a finding, with the way out where there is one.
 
 mod host;
+mod malloc;
 mod process;
 
 use std::io::{self, Write};

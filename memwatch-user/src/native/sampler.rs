@@ -212,11 +212,9 @@ impl<'a> Sampling<'a> {
     fn take(&mut self, seen: Seen) {
         let (mut samples, serial) = (Vec::new(), self.serial);
         self.tap.drain(|sample| samples.push(sample));
-        let reused: HashSet<u64> = samples
-            .iter()
-            .map(|sample| sample.address)
-            .filter(|address| self.tap.was_reused(*address))
-            .collect();
+        let addresses: HashSet<u64> = samples.iter().map(|sample| sample.address).collect();
+        let reused: HashSet<u64> =
+            addresses.into_iter().filter(|address| self.tap.was_reused(*address)).collect();
         for sample in samples.iter().filter(|sample| sample.window == serial) {
             let books = self.tap.call_site(sample.call_site, serial).unwrap_or_default();
             let frames = self.stacks.walk(sample);

@@ -2,7 +2,7 @@
 
 use memwatch_common::names::probe;
 
-use super::Check;
+use super::{Check, malloc};
 use crate::{
     host::{cgroup::MemoryCgroup, memory::ProcessMemory},
     plan::{self, Cache, Missing, Plan, PlanError, ProbeSite, Source},
@@ -27,6 +27,7 @@ pub fn checks(pid: u32) -> Vec<Check> {
         Ok((plan, source)) => checks.extend(planned(&plan, source, pid, target.image.bias)),
         Err(error) => checks.extend(unplanned(&error)),
     }
+    checks.extend(malloc::checks(pid));
     checks
 }
 

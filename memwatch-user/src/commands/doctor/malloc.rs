@@ -1,0 +1,75 @@
+//! Findings about the allocator of one process: where each probe on it would go.
+
+use super::Check;
+use crate::{
+    plan::malloc::{self, MallocPlan, MallocProbe, Point},
+    target::{Allocator, maps},
+};
+
+/// Findings about the allocator of the process `pid`.
+pub(super) fn checks(pid: u32) -> Vec<Check> {
+    let plan = match malloc::prepare(pid, &maps::of(pid).unwrap_or_default()) {
+        Ok(plan) => plan,
+        Err(error) => {
+            return vec![Check::warn(
+                "malloc",
+                error.to_string(),
+                "none: who holds native memory is not known",
+            )];
+        }
+    };
+    let mut checks = vec![modes(&plan)];
+    checks.extend(plan.probes.iter().filter(|probe| is_used(&plan, probe)).map(place));
+    checks
+}
+
+fn modes(plan: &MallocPlan) -> Check {
+    let path = &plan.library.path;
+    if plan.allocator != Allocator::Glibc {
+        let detail = format!("{} in {path}: freed blocks cannot be told from outside", plan.allocator.name());
+        return Check::warn("malloc", detail, "use --native full for a one-off look");
+    }
+    let seen = if plan.has_misses() { "slow path and all blocks" } else { "all blocks only" };
+    Check::ok("malloc", format!("glibc in {path}, windows on {seen}, {} wrappers", plan.wrappers.len()))
+}
+
+/// Whether any mode has a program for this place.
+fn is_used(plan: &MallocPlan, probe: &MallocProbe) -> bool {
+    let scopes = [malloc::Scope::Misses, malloc::Scope::Allocations, malloc::Scope::All];
+    scopes.iter().any(|scope| plan.uses(*scope).iter().any(|one| one.probe == probe))
+}
+
+fn place(probe: &MallocProbe) -> Check {
+    let at = match probe.point {
+        Point::Miss => "behind the slow path of",
+        Point::Hit => "behind the fast path of",
+        Point::Entry => "entry of",
+        Point::Return => "return of",
+    };
+    let kind = if probe.emulated { "emulated" } else { "single-stepped" };
+    let MallocProbe { function, file_offset, instruction, .. } = probe;
+    Check::ok(
+        format!("probe {function}"),
+        format!("{at} {function} at {file_offset:#x}: {instruction} ({kind})"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::doctor::State;
+
+    #[test]
+    fn our_own_allocator_is_found_and_every_place_is_shown() {
+        let checks = checks(std::process::id());
+        assert_eq!((checks[0].name.as_str(), checks[0].state), ("malloc", State::Ok));
+        for text in ["behind the fast path of malloc", "entry of free", "return of realloc"] {
+            assert!(checks.iter().any(|check| check.detail.contains(text)), "{text}: {checks:#?}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_allocator_is_a_warning() {
+        assert_eq!(checks(0)[0].state, State::Warn);
+    }
+}
