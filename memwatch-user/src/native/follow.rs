@@ -6,11 +6,7 @@ use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 use memwatch_common::native::{CallSite, NativeCount, Window};
 
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding,
-    governor::{TRAP_S, trap_s},
-    later,
-    symbols::Names,
-    unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, governor::trap_s, later, symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::malloc::{Armed, Tap},
@@ -130,7 +126,7 @@ impl<'a> Following<'a> {
         let now = clock::now();
         let seconds = now.since(self.since).as_secs_f64().max(0.001);
         let traps_per_s = self.tap.count(NativeCount::Traps) as f64 / seconds;
-        let cost_pct = 100.0 * traps_per_s * trap_s(&self.tap.gaps()).unwrap_or(TRAP_S);
+        let cost_pct = 100.0 * traps_per_s * trap_s(&self.tap.gaps());
         if self.told < 0.0 || (cost_pct - self.told).abs() > self.told / 2.0 + 1.0 {
             self.told = cost_pct;
             self.desk.decide(Decision {

@@ -204,7 +204,7 @@ impl<'a> Sampling<'a> {
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
         self.sites
-            .window(opening.seen, (length_s - traps as f64 * self.governor.trap_s()).max(length_s / 5.0));
+            .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen);
         Ok(())
     }
