@@ -108,7 +108,7 @@ fn all_programs_get_a_place_in_the_order_of_attaching() {
         assert_eq!(plan.missing, []);
         assert_eq!(plan.node_version.as_deref(), Some("16.20.2"));
         assert_eq!(plan.v8_version.as_deref(), Some("9.4.146.26-node.26"));
-        assert_eq!(plan.heap_layout().max_old_generation, 0x78);
+        assert_eq!(plan.heap_layout().limit.max_old_generation, 0x78);
         let last = plan.probes.last().unwrap();
         assert_eq!((last.program.as_str(), last.file_offset), (probe::GC_ENTER, OFFSET as u64));
         assert!(last.emulated && last.bytes.starts_with(&CODE));
