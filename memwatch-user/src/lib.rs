@@ -27,6 +27,8 @@ pub mod bpf;
 
 pub mod ingest;
 
+pub mod sample;
+
 pub mod series;
 
 pub mod detect;

@@ -142,6 +142,17 @@ impl Node {
         found.with_context(|| format!("Node {} never said `{prefix}`; standard error: {stderr}", self.pid))
     }
 
+    /// Waits for `count` such lines; what follows the prefix in each of them.
+    pub fn said_times(&mut self, prefix: &str, count: usize) -> Result<Vec<String>> {
+        let found = self.stdout.wait(patience(), |lines| {
+            let rests = lines.iter().filter_map(|line| line.strip_prefix(prefix));
+            let rests: Vec<_> = rests.map(|rest| rest.trim().to_owned()).take(count).collect();
+            (rests.len() == count).then_some(rests)
+        })?;
+        let stderr = self.stderr.text()?;
+        found.with_context(|| format!("Node {} never said `{prefix}` {count} times; standard error: {stderr}", self.pid))
+    }
+
     /// Says `word` to it.
     pub fn tell(&mut self, word: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its standard input is closed")?;

@@ -187,6 +187,10 @@ pub struct Gc {
     pub compacted: Option<bool>,
     /// How long incremental marking ran before the pause (mark-compact only).
     pub marking_ms: Option<u64>,
+    /// The isolate's array buffers when the pause ended: `process.memoryUsage().arrayBuffers`.
+    pub array_buffers: Option<u64>,
+    /// The memory behind its array buffers and external strings then: `process.memoryUsage().external`.
+    pub external: Option<u64>,
 }
 
 /// Statistics of one isolate after a mark-compact: node-memwatch's eight under its names, and ours.
@@ -238,8 +242,10 @@ pub struct Memory {
     pub rss: Option<u64>,
     /// Of it: V8's heaps with their code.
     pub v8_heap: Option<u64>,
-    /// Of it: array buffers.
+    /// Of it: array buffers of the isolates that we know of.
     pub array_buffers: Option<u64>,
+    /// Memory behind these isolates' array buffers and external strings; overlaps with the other parts.
+    pub external: Option<u64>,
     /// Of it: malloc'ed since we are attached and not freed.
     pub native_live: Option<u64>,
     /// malloc'ed before we were attached: unknown.

@@ -9,6 +9,7 @@ mod events;
 mod hello;
 mod launch;
 mod losses;
+mod outside;
 pub(crate) mod output;
 mod session;
 mod translate;

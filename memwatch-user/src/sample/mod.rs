@@ -1,0 +1,3 @@
+//! What is read of a process at an interval, from outside.
+
+pub mod outside;
