@@ -135,11 +135,7 @@ impl Node {
 
     /// Waits for a line of standard output that begins with `prefix`; what follows it, without the space between.
     pub fn said(&mut self, prefix: &str) -> Result<String> {
-        let found = self.stdout.wait(patience(), |lines| {
-            lines.iter().find_map(|line| line.strip_prefix(prefix)).map(|rest| rest.trim().to_owned())
-        })?;
-        let stderr = self.stderr.text()?;
-        found.with_context(|| format!("Node {} never said `{prefix}`; standard error: {stderr}", self.pid))
+        Ok(self.said_times(prefix, 1)?.remove(0))
     }
 
     /// Waits for `count` such lines; what follows the prefix in each of them.
@@ -150,7 +146,9 @@ impl Node {
             (rests.len() == count).then_some(rests)
         })?;
         let stderr = self.stderr.text()?;
-        found.with_context(|| format!("Node {} never said `{prefix}` {count} times; standard error: {stderr}", self.pid))
+        found.with_context(|| {
+            format!("Node {} never said `{prefix}` {count} times; standard error: {stderr}", self.pid)
+        })
     }
 
     /// Says `word` to it.

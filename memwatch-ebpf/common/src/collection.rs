@@ -207,7 +207,10 @@ mod tests {
 
     #[test]
     fn an_end_without_start_is_a_loss() {
-        assert_eq!(ThreadState::IDLE.clone().end(NO_LIMIT, OutsideBytes::UNKNOWN), Err(LossReason::EndWithoutStart));
+        assert_eq!(
+            ThreadState::IDLE.clone().end(NO_LIMIT, OutsideBytes::UNKNOWN),
+            Err(LossReason::EndWithoutStart)
+        );
     }
 
     #[test]

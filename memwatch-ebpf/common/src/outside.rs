@@ -50,7 +50,7 @@ pub struct OutsideLayout {
     /// none.
     pub counter: u32,
     /// Offset of the other part in that object.
-    pub counted: u32,
+    pub counter_bytes: u32,
     /// What tells Node's allocators: how far the function `Free` of each is above the table of virtual functions that it
     /// is in. The same wherever the binary is loaded. 0 where there is no such class.
     pub classes: [u64; 2],
@@ -65,7 +65,7 @@ impl OutsideLayout {
         array_buffers: NO_OFFSET,
         external: NO_OFFSET,
         counter: NO_OFFSET,
-        counted: NO_OFFSET,
+        counter_bytes: NO_OFFSET,
         classes: [0; 2],
     };
 
@@ -97,8 +97,8 @@ impl OutsideLayout {
         let Some(mut external) = field(isolate, self.external) else { return false };
         if self.counter != NO_OFFSET {
             let Some(counter) = field(isolate, self.counter) else { return false };
-            let Some(counted) = field(counter, self.counted) else { return false };
-            external = external.wrapping_add(counted);
+            let Some(other_part) = field(counter, self.counter_bytes) else { return false };
+            external = external.wrapping_add(other_part);
         }
         if array_buffers < ADDRESS_END {
             bytes.array_buffers = array_buffers;
@@ -126,11 +126,11 @@ mod tests {
         array_buffers: 0x10,
         external: 0x108,
         counter: NO_OFFSET,
-        counted: NO_OFFSET,
+        counter_bytes: NO_OFFSET,
         classes: [0x4000, 0],
     };
     /// Node 26: a part is counted by another object.
-    const IN_TWO_PARTS: OutsideLayout = OutsideLayout { counter: 0x110, counted: 0x60, ..LAYOUT };
+    const IN_TWO_PARTS: OutsideLayout = OutsideLayout { counter: 0x110, counter_bytes: 0x60, ..LAYOUT };
     /// Addresses and words: isolate at 0x1_0000, allocator at 0x2_0000, its table at 0x3_0000, counter at 0x5_0000.
     const MEMORY: [(u64, u64); 7] = [
         (0x1_0180, 0x2_0000),

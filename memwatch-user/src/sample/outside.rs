@@ -63,7 +63,7 @@ mod tests {
         array_buffers: 8,
         external: 0,
         counter: NO_OFFSET,
-        counted: NO_OFFSET,
+        counter_bytes: NO_OFFSET,
         classes: [64, 0],
     };
 

@@ -193,7 +193,9 @@ impl State {
             self.registers.remove(&register);
         }
         let target = instruction.op0_register();
-        if let Some(value) = value.filter(|_| instruction.op0_kind() == OpKind::Register && target.size() == 8) {
+        if let Some(value) =
+            value.filter(|_| instruction.op0_kind() == OpKind::Register && target.size() == 8)
+        {
             self.registers.insert(target, value);
         }
     }

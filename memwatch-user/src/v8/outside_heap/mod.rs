@@ -185,14 +185,14 @@ impl Books {
     /// What the kernel side needs; `classes` is how far `Free` is above its table in each of [`CLASSES`], or 0.
     #[must_use]
     pub fn layout(&self, classes: [u64; 2]) -> OutsideLayout {
-        let (counter, counted) = self.counter.unwrap_or((NO_OFFSET, NO_OFFSET));
+        let (counter, counter_bytes) = self.counter.unwrap_or((NO_OFFSET, NO_OFFSET));
         OutsideLayout {
             heap: self.heap,
             allocator: self.allocator,
             array_buffers: self.array_buffers,
             external: self.external,
             counter,
-            counted,
+            counter_bytes,
             classes,
         }
     }
