@@ -11,7 +11,7 @@ use memwatch_tests::{
     releases, skip,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, Gc, Record, State};
+use memwatch_user::report::record::{Body, Gc, IsolateState, Record, State};
 
 use crate::{builds::stripped, containers};
 
@@ -74,6 +74,33 @@ fn of_build(name: &str) -> Result<()> {
     let mut node = root.node(FIXTURE).flag("--expose-gc").ready()?;
     let pid = containers::node_inside(&node)?;
     exact(&mut node, pid)
+}
+
+/// Isolates die between the event that we have of them and the next: what is read of them must be theirs or nothing.
+#[test]
+fn isolates_that_come_and_go_make_no_nonsense() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("worker_churn")?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "100ms", "--duration", "6s"])?;
+    let records = finished.records()?;
+    let gone = |record: &&Record| matches!(&record.body, Body::Isolate(it) if it.state == IsolateState::Gone);
+    let told: Vec<u64> = records.iter().filter_map(told).collect();
+    ensure!(records.iter().filter(gone).count() > 20 && told.len() > 20, "{} readings", told.len());
+    // Three workers with 10 MB each, as many that are about to go, and what Node itself allocates.
+    let nonsense: Vec<_> = told.iter().filter(|bytes| **bytes > 100_000_000).collect();
+    ensure!(nonsense.is_empty(), "{nonsense:?}");
+    ensure!(told.iter().any(|bytes| *bytes > 10_000_000), "{told:?}");
+    Ok(())
+}
+
+/// Array buffers, of a collection or of a reading.
+fn told(record: &Record) -> Option<u64> {
+    match &record.body {
+        Body::Gc(gc) => gc.array_buffers,
+        Body::Memory(memory) => memory.array_buffers,
+        _ => None,
+    }
 }
 
 /// Array buffers and external bytes of an isolate.

@@ -9,10 +9,10 @@ use crate::model::OutsideHeap;
 /// What the isolates of `heaps`, in the process `pid`, hold outside of their heaps now, all together. Neither is known if
 /// the layout is not, or if no heap can be read.
 ///
-/// The way to the books is gone anew each time, as an isolate comes and goes. One that went before we heard of it counts
-/// nothing: its memory is unmapped or, once freed, begins with a link of the allocator where the isolate's allocator of
-/// array buffers had its class, which is looked at first. Isolates that are not among `heaps` are not counted either: of
-/// one that was there before us we hear at its first collection.
+/// The way to the books is taken anew each time, as isolates come and go. One that went before we heard of it counts
+/// nothing as soon as its memory is unmapped or used otherwise: then the way does not lead to an allocator of Node's
+/// class. Until then its last numbers stand, for the milliseconds that the news take. Isolates that are not among `heaps`
+/// are not counted: of one that was there before us we hear at its first collection.
 #[must_use]
 pub fn read(pid: u32, heaps: impl IntoIterator<Item = u64>, layout: &OutsideLayout) -> OutsideHeap {
     let mut sum = OutsideHeap::default();
