@@ -54,7 +54,7 @@ pub(super) struct Run {
 /// Runs `function` along every path, watching the word at offset `watched` of what it fills in. `None` if it does not
 /// come to an end.
 pub(super) fn run(function: Function<'_>, watched: i64, read: ReadCode<'_>) -> Option<Run> {
-    Runner { function, watched, read, depth: 0, run: Run::default() }.run(Value::Object(0))
+    Runner::new(function, watched, read, 0).run(Value::Object(0))
 }
 
 struct Runner<'a> {
@@ -62,40 +62,45 @@ struct Runner<'a> {
     watched: i64,
     read: ReadCode<'a>,
     depth: u32,
+    steps: u32,
     run: Run,
 }
 
-impl Runner<'_> {
+impl<'a> Runner<'a> {
+    fn new(function: Function<'a>, watched: i64, read: ReadCode<'a>, depth: u32) -> Self {
+        Self { function, watched, read, depth, steps: 0, run: Run::default() }
+    }
+
     fn run(mut self, this: Value) -> Option<Run> {
-        let mut todo = vec![(self.function.address, State::new(this))];
-        let mut steps = 0;
-        while let Some((mut at, mut state)) = todo.pop() {
-            loop {
-                steps += 1;
-                let Some(instruction) = self.function.instruction(at).filter(|_| steps <= MAX_STEPS) else {
-                    self.run.returned.push(None);
-                    break;
-                };
-                at = instruction.next_ip();
-                match instruction.flow_control() {
-                    FlowControl::Next => self.step(&instruction, &mut state),
-                    FlowControl::Call | FlowControl::IndirectCall => self.call(&instruction, &mut state),
-                    FlowControl::UnconditionalBranch => at = instruction.near_branch_target(),
-                    FlowControl::ConditionalBranch if self.depth == 0 => {
-                        todo.push((instruction.near_branch_target(), state.clone()));
-                    }
-                    FlowControl::Return => {
-                        self.run.returned.push(state.get(Register::RAX));
-                        break;
-                    }
-                    _ => {
-                        self.run.returned.push(None);
-                        break;
-                    }
+        let mut arguments = BTreeMap::from([(Register::RDI, this)]);
+        if self.depth == 0 {
+            arguments.insert(Register::RSI, Value::Filled(0));
+        }
+        let mut paths = vec![(self.function.address, State { registers: arguments })];
+        while let Some((at, state)) = paths.pop() {
+            let returned = self.path(at, state, &mut paths);
+            self.run.returned.push(returned);
+        }
+        (self.steps <= MAX_STEPS).then_some(self.run)
+    }
+
+    /// Runs one path to its end, and leaves the others that it meets in `paths`. A function that is called has only one.
+    fn path(&mut self, mut at: u64, mut state: State, paths: &mut Vec<(u64, State)>) -> Option<Value> {
+        loop {
+            self.steps += 1;
+            let instruction = self.function.instruction(at).filter(|_| self.steps <= MAX_STEPS)?;
+            at = instruction.next_ip();
+            match instruction.flow_control() {
+                FlowControl::Next => self.step(&instruction, &mut state),
+                FlowControl::Call | FlowControl::IndirectCall => self.call(&instruction, &mut state),
+                FlowControl::UnconditionalBranch => at = instruction.near_branch_target(),
+                FlowControl::ConditionalBranch if self.depth == 0 => {
+                    paths.push((instruction.near_branch_target(), state.clone()));
                 }
+                FlowControl::Return => return state.get(Register::RAX),
+                _ => return None,
             }
         }
-        (steps <= MAX_STEPS).then_some(self.run)
     }
 
     /// What is stored at the watched offset is noted; the rest is the state's.
@@ -138,9 +143,7 @@ impl Runner<'_> {
         let depth = Some(self.depth + 1).filter(|depth| *depth <= MAX_DEPTH)?;
         let code = (self.read)(address)?;
         let function = Function { code: &code, address };
-        let Self { watched, read, .. } = *self;
-        let run = Runner { function, watched, read, depth, run: Run::default() }.run(this)?;
-        run.only_result()
+        Runner::new(function, self.watched, self.read, depth).run(this)?.only_result()
     }
 }
 
@@ -167,10 +170,6 @@ struct State {
 }
 
 impl State {
-    fn new(this: Value) -> Self {
-        Self { registers: BTreeMap::from([(Register::RDI, this), (Register::RSI, Value::Filled(0))]) }
-    }
-
     fn get(&self, register: Register) -> Option<Value> {
         self.registers.get(&register).cloned()
     }
