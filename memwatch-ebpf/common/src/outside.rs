@@ -79,10 +79,11 @@ impl OutsideLayout {
     /// Goes from `heap` to the books, word by word with `word`, and writes what they say to `bytes`. `false` if a word
     /// could not be read.
     ///
-    /// Nothing is written unless the isolate's allocator is one of Node's: then the offsets are not those of this program,
-    /// or the heap is gone and its memory used for something else. Nor is a number that cannot be one of bytes.
+    /// Nothing is written unless the isolate's allocator is one of Node's: if it is not, the offsets are not those of this
+    /// program, or the heap is gone and its memory used for something else. A number that cannot be one of bytes is not
+    /// written either.
     ///
-    /// Not a `Result`: the verifier of 5.10 refuses what the compiler makes of one (see the kernel side's `limit`).
+    /// Returns no `Option`: the verifier of 5.10 refuses what the compiler makes of it (see the kernel side's `limit`).
     #[inline(always)]
     pub fn read(&self, heap: u64, word: impl Fn(u64) -> Option<u64>, bytes: &mut OutsideBytes) -> bool {
         let isolate = heap.wrapping_sub(u64::from(self.heap));
