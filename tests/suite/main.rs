@@ -11,6 +11,7 @@
 //! - [`unharmed`]: whatever happens to us, the target goes on and nothing stays in the kernel.
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
+//! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
@@ -34,6 +35,7 @@ mod isolates;
 mod malloc_books;
 mod memwatch_event;
 mod output;
+mod outside_heap;
 mod plan_cache;
 mod selection;
 mod unharmed;

@@ -4,6 +4,7 @@
 //! * [`target`]: what the collector tells the kernel side about a process and about an attached binary;
 //! * [`loss`]: why something was not reported, one counter a reason;
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
+//! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`names`]: programs, maps and globals by name.
 //!
 //! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
@@ -14,6 +15,7 @@ pub mod collection;
 pub mod event;
 pub mod loss;
 pub mod names;
+pub mod outside;
 #[cfg(feature = "user")]
 mod pod;
 pub mod target;

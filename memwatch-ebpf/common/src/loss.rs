@@ -22,11 +22,13 @@ pub enum LossReason {
     TargetsFull = 7,
     /// The ring buffer was full for an exec, an exit or an OOM kill.
     ProcessRingFull = 8,
+    /// What the isolate holds outside of its heap could not be read: a page was not resident.
+    OutsideUnreadable = 9,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -36,6 +38,7 @@ impl LossReason {
         Self::LocationUnreadable,
         Self::TargetsFull,
         Self::ProcessRingFull,
+        Self::OutsideUnreadable,
     ];
 
     /// The reason's name in reports.
@@ -51,6 +54,7 @@ impl LossReason {
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
+            Self::OutsideUnreadable => "outside-unreadable",
         }
     }
 
@@ -60,7 +64,9 @@ impl LossReason {
         match self {
             Self::RingFull | Self::ThreadsFull | Self::TargetsFull | Self::ProcessRingFull => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable => LossClass::Malformed,
+            Self::LimitUnreadable | Self::LocationUnreadable | Self::OutsideUnreadable => {
+                LossClass::Malformed
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod hello;
 mod launch;
 mod losses;
 pub(crate) mod output;
+mod outside;
 mod session;
 mod translate;
 mod watched;

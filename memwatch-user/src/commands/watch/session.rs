@@ -4,12 +4,13 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use memwatch_common::target::UNCLAIMED;
+use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
 
 use super::{
     attachments::Attachments,
     hello,
     losses::{Losses, Reading},
+    outside::Outside,
     translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
@@ -25,7 +26,7 @@ use crate::{
     model::{Mono, ProcessId},
     plan::{self, Cache, Plan, PlanError, Stripped},
     report::{
-        record::{Body, End, Memory, Record, Subject},
+        record::{Body, End, Held, Memory, Record, Subject},
         time::Time,
     },
     target::{self, Target, TargetError, image},
@@ -167,7 +168,8 @@ impl Session {
         let (mut hello, semi_spaces) = hello::hello(target, plan);
         hello.matched = self.roster.reason(pid);
         let age = Duration::from_millis(age_ms);
-        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
+        let outside = Outside::new(plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout));
+        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces, outside);
         let watched = if plan.is_ok() { watched } else { watched.blind() };
         self.adopted += 1;
         let cgroup = MemoryCgroup::of(pid);
@@ -337,8 +339,14 @@ impl Member {
     fn memory(&self, now: Mono) -> Record {
         let memory = ProcessMemory::of(self.watched.id.pid);
         let cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::memory);
+        let outside = self.watched.outside();
         let body = Memory {
             rss: memory.rss_bytes,
+            held: Held {
+                array_buffers: outside.array_buffers,
+                external: outside.external,
+                ..Held::default()
+            },
             fds: memory.fds,
             threads: memory.threads,
             isolates: self.watched.isolate_count(),

@@ -54,6 +54,8 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
         after_bytes: collection.after_bytes,
         compacted: collection.compacted,
         marking_ms: collection.marking_start.map(|start| micros(collection.start.since(start)) / 1000),
+        array_buffers: collection.outside.array_buffers,
+        external: collection.outside.external,
     })
 }
 

@@ -4,12 +4,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ending::Ending,
+    outside::Outside,
     translate::{self, Stamp},
 };
 use crate::{
     detect::{Circumstances, HeapJudge, Level},
     ingest::{Event, What},
-    model::{Collection, GcKind, LimitParts, Mono, ProcessId},
+    model::{Collection, GcKind, LimitParts, Mono, OutsideHeap, ProcessId},
     report::record::{Body, IsolateState, Record},
     series::Isolate,
 };
@@ -25,6 +26,8 @@ pub(super) struct Watched {
     age: Duration,
     /// How many semi-spaces the limit counts: a fact of V8's version and flags.
     semi_spaces: u64,
+    /// What its isolates hold outside of their heaps.
+    outside: Outside,
     /// By address of the heap.
     isolates: BTreeMap<u64, Judged>,
     serial: u32,
@@ -43,7 +46,14 @@ struct Judged {
 }
 
 impl Watched {
-    pub(super) fn new(id: ProcessId, stamp: Stamp, since: Mono, age: Duration, semi_spaces: u64) -> Self {
+    pub(super) fn new(
+        id: ProcessId,
+        stamp: Stamp,
+        since: Mono,
+        age: Duration,
+        semi_spaces: u64,
+        outside: Outside,
+    ) -> Self {
         Self {
             id,
             stamp,
@@ -51,6 +61,7 @@ impl Watched {
             since,
             age,
             semi_spaces,
+            outside,
             isolates: BTreeMap::new(),
             serial: 0,
             silence: "no collection was seen: watch longer, or put load on it",
@@ -69,6 +80,11 @@ impl Watched {
     /// How many isolates are alive that we know of.
     pub(super) fn isolate_count(&self) -> u64 {
         self.isolates.len() as u64
+    }
+
+    /// What the isolates that we know of hold outside of their heaps now.
+    pub(super) fn outside(&self) -> OutsideHeap {
+        self.outside.read(self.id.pid, self.isolates.keys().copied())
     }
 
     /// Takes in one event of this process.
@@ -108,6 +124,7 @@ impl Watched {
     fn collection(&mut self, collection: &Collection) -> Vec<Body> {
         let limit = collection.limit.map(|parts| self.limit(parts));
         let mut bodies = self.first_sight(collection, limit);
+        bodies.extend(self.outside.check(collection));
         let (stamp, lost_share) = (self.stamp, self.lost_share);
         if let Some(judged) = self.isolates.get_mut(&collection.heap) {
             bodies.extend(judged.collection(&stamp, collection, limit, lost_share));
