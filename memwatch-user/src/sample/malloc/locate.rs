@@ -194,7 +194,7 @@ impl Library {
         let Machine::X86_64 = self.elf.machine else {
             return Err(Unreadable::Machine { machine: self.elf.machine });
         };
-        let found = self.elf.functions(&[function], |name| name == function);
+        let found = self.elf.symbols(&[function], |name| name == function);
         let found = found.map_err(|source| self.unread(source))?;
         let symbol = found.first().ok_or(Unreadable::Missing { function })?;
         let code = self.code(symbol)?.ok_or(Unreadable::Missing { function })?;
