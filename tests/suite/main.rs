@@ -15,6 +15,7 @@
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
 //! `MEMWATCH_BLESS=1` writes the golden files anew.
@@ -33,6 +34,7 @@ mod isolates;
 mod memwatch_event;
 mod output;
 mod plan_cache;
+mod readings;
 mod selection;
 mod unharmed;
 mod verdict;

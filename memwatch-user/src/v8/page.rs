@@ -1,9 +1,10 @@
 //! The header of a page of V8's heap (in V8's sources: a memory chunk), by which a mapping is known to be V8's.
 //!
 //! One description serves all versions, as what is looked for are values that only such a header can hold: the bounds of
-//! an area for objects within that very page. To V8 12 the header says `size, …, area_start, area_end, …` itself; from
-//! V8 13 its second word points to metadata that say `…, size, area_end, heap, area_start, …`. Seen so in 7.8, 8.4, 9.4,
-//! 10.2, 11.3, 12.4, 13.6, 14.1 and 14.6 on x86-64, in pages of workers, large objects, code and read-only objects too.
+//! an area for objects within that very page. To V8 12 the header says `size, …, area_start, area_end, …` itself, with two
+//! words before it in V8 12; from V8 13 its second word points to metadata that say `…, size, area_end, heap, area_start,
+//! …`. Seen so in 7.8, 8.4, 9.4, 10.2, 11.3, 12.4, 13.6, 14.1 and 14.6 on x86-64, in pages of workers, large objects, code
+//! and read-only objects too.
 
 /// Every page begins at a multiple of this, and is of this size unless it holds one large object (`kPageSizeBits`).
 pub(crate) const ALIGNMENT: u64 = 1 << 18;
@@ -35,9 +36,8 @@ pub(crate) fn size(address: u64, read: impl Fn(u64) -> Option<Words>) -> Option<
 }
 
 fn in_header(page: u64, header: &Words) -> Option<u64> {
-    let size = header[0];
-    let is_area = |area: &[u64]| is_area(page, size, area[0], area[1]);
-    header[2..].windows(2).any(is_area).then_some(size)
+    let has_area = |size: &u64| header[2..].windows(2).any(|area| is_area(page, *size, area[0], area[1]));
+    [header[0], header[2]].into_iter().find(has_area)
 }
 
 fn in_metadata(page: u64, metadata: &Words) -> Option<u64> {
@@ -83,6 +83,8 @@ mod tests {
     fn headers_as_seen() {
         let v8_7 = [0x4_0000, 0x8_0012, 0x7fa8_d024_2860, HEAP, PAGE + 1, PAGE + 0x118, PAGE + 0x4_0000];
         let v8_9 = [0x2_b000, 0x12, HEAP, PAGE + 0x1118, PAGE + 0x2_b000, 0x2_9bc0, 0, 0x2_acd8];
+        let v8_12 = [0x84, PAGE, 0x46_e000, HEAP, PAGE + 0x1140, PAGE + 0x46_d2b8, 0x46_c178, 0, 0x1140];
+        assert_eq!(found(&v8_12, None), Some(0x46_e000));
         assert_eq!(found(&v8_7, None), Some(0x4_0000));
         assert_eq!(found(&v8_9, None), Some(0x2_b000));
     }
