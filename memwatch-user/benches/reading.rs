@@ -1,11 +1,11 @@
 //! What one full reading of a process costs, by how much it holds: a Node with so many MiB of objects.
 //!
-//! A reading is paced by this cost: it is done so seldom that it takes 0.25 % of one CPU.
+//! A reading is paced by this cost: it is done so seldom that it takes less than 0.5 % of one CPU.
 
 use std::{
     env,
     hint::black_box,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -27,19 +27,18 @@ process.stdin.resume().on('end', () => process.exit(kept.length ? 0 : 1));";
 struct Holder(Child);
 
 impl Holder {
-    fn new(mebibytes: &str) -> Self {
+    fn new(mebibytes: &str) -> io::Result<Self> {
         let nodes = env::var_os("MEMWATCH_NODES").map_or_else(
             || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/nodes")),
             PathBuf::from,
         );
         let mut command = Command::new(nodes.join(VERSION).join("bin/node"));
         command.args(["-e", HOLD, mebibytes]).env_remove("NODE_EXTRA_CA_CERTS").env_remove("NODE_OPTIONS");
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cannot start Node");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("cannot hear Node");
+        child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line)).transpose()?;
         assert_eq!(line, "ready\n");
-        Self(child)
+        Ok(Self(child))
     }
 }
 
@@ -54,7 +53,7 @@ impl Drop for Holder {
 fn reading(c: &mut Criterion) {
     let mut group = c.benchmark_group("reading");
     for mebibytes in ["100", "1024"] {
-        let node = Holder::new(mebibytes);
+        let node = Holder::new(mebibytes).unwrap_or_else(|error| panic!("no Node {VERSION}: {error}"));
         let read = || Sampler::new(node.0.id(), None).read(clock::now());
         assert!(read().resident.is_some(), "not read: root is needed to read another's memory");
         // `cargo xtask bench` reads these by their names.

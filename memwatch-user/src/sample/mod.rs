@@ -37,8 +37,8 @@ impl Sampler {
             cgroup,
             freezer: Freezer::of(pid),
             stacks: Stacks::default(),
-            descriptors_due: Pace::default(),
-            resident_due: Pace::default(),
+            descriptors_due: Pace::seldom(),
+            resident_due: Pace::often(),
         }
     }
 

@@ -37,6 +37,11 @@ impl Memory {
         if self.present(address, last + 1).filter(|present| *present).count() as u64 != pages {
             return None;
         }
+        self.words_there(address)
+    }
+
+    /// The same where all of the mapping is known to be in memory.
+    pub(super) fn words_there(&self, address: u64) -> Option<Words> {
         let mut bytes = [0; WORDS * size_of::<u64>()];
         self.mem.read_exact_at(&mut bytes, address).ok()?;
         let (words, _) = bytes.as_chunks();

@@ -27,7 +27,7 @@ enum Use {
     Other,
 }
 
-/// Reads it; `None` if the process is gone or not ours to read. Costs about 10 µs for each of V8's pages, of 256 KiB.
+/// Reads it; `None` if the process is gone or not ours to read. Costs some 20 µs for each of V8's pages, of 256 KiB.
 pub(super) fn read(pid: u32, stacks: &mut Stacks) -> Option<Resident> {
     let smaps = BufReader::new(File::open(proc::path(pid, "smaps")).ok()?);
     let memory = Memory::open(pid)?;

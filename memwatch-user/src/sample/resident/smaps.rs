@@ -1,6 +1,6 @@
 //! /proc/PID/smaps: the mappings of a process, each with what is resident of it.
 
-use std::io::BufRead;
+use std::{borrow::Cow, io::BufRead};
 
 use super::{super::proc, Use};
 
@@ -28,10 +28,16 @@ impl<R: BufRead> Mappings<R> {
         Self { smaps, line: Vec::new() }
     }
 
-    fn next_line(&mut self) -> Option<String> {
-        self.line.clear();
-        let length = self.smaps.read_until(b'\n', &mut self.line).ok()?;
-        (length > 0).then(|| String::from_utf8_lossy(&self.line).into_owned())
+    /// The next line that matters: of more than twenty for a mapping, two do.
+    fn next_line(&mut self) -> Option<Cow<'_, str>> {
+        loop {
+            self.line.clear();
+            self.smaps.read_until(b'\n', &mut self.line).ok().filter(|length| *length > 0)?;
+            if matches!(self.line.as_slice(), [b'0'..=b'9' | b'a'..=b'f', ..] | [b'R', b's', b's', b':', ..])
+            {
+                return Some(String::from_utf8_lossy(&self.line));
+            }
+        }
     }
 }
 

@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
         let mut parts: Vec<Part> = Vec::new();
         let (mut at, mut tries) = (mapping.start, TRIES);
         while at < mapping.end {
-            let known = self.block(at, mapping.end);
+            let known = self.block(at, mapping);
             let (used_for, end) = known.unwrap_or_else(|| (rest, self.skip(at, mapping.end, &mut tries)));
             let end = end.min(mapping.end);
             match parts.last_mut() {
@@ -64,20 +64,22 @@ impl<'a> Walk<'a> {
     }
 
     /// What begins at `at`, or goes on there, and where it ends.
-    fn block(&mut self, at: u64, end: u64) -> Option<(Use, u64)> {
+    fn block(&mut self, at: u64, mapping: &Mapping) -> Option<(Use, u64)> {
         if at < self.page_end {
             return Some((Use::V8, self.page_end));
         }
-        let words = self.memory.words(at)?;
+        let is_resident = mapping.rss == mapping.end - mapping.start;
+        let words = if is_resident { self.memory.words_there(at) } else { self.memory.words(at) }?;
+        let read = |address| if address == at { Some(words) } else { self.memory.words(address) };
         if at.is_multiple_of(page::ALIGNMENT)
-            && let Some(size) = page::size(at, |address| self.memory.words(address))
+            && let Some(size) = page::size(at, read)
         {
             // No page but one of a large object, which has one mapping, is larger than the alignment.
             self.page_end = at + size.min(page::ALIGNMENT);
             return Some((Use::V8, at + size));
         }
         let size = glibc::arena(at, &words).or_else(|| glibc::mapped_block(&words))?;
-        (size <= end - at).then(|| (Use::Malloc, at + size))
+        (size <= mapping.end - at).then(|| (Use::Malloc, at + size))
     }
 
     /// The next place to look for a header: a page that is in memory, or where V8's pages and arenas begin.
