@@ -17,6 +17,7 @@
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
 //! `MEMWATCH_BLESS=1` writes the golden files anew.
@@ -37,6 +38,7 @@ mod memwatch_event;
 mod output;
 mod outside_heap;
 mod plan_cache;
+mod readings;
 mod selection;
 mod unharmed;
 mod verdict;

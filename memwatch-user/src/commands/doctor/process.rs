@@ -4,8 +4,9 @@ use memwatch_common::names::probe;
 
 use super::Check;
 use crate::{
-    host::{cgroup::MemoryCgroup, memory::ProcessMemory},
+    host::{cgroup::MemoryCgroup, clock},
     plan::{self, Cache, Missing, Plan, PlanError, ProbeSite, Source},
+    sample::Sampler,
     target::{self, Target, text::printable},
     v8::symbols::{At, FUNCTIONS, Need},
 };
@@ -32,13 +33,13 @@ pub fn checks(pid: u32) -> Vec<Check> {
 
 fn identity(target: &Target) -> Check {
     let pid = target.process.id.pid;
-    let now = ProcessMemory::of(pid);
+    let now = Sampler::new(pid, None).read(clock::now());
     let fact = |value: Option<u64>, name: &str| value.map(|value| format!("{value} {name}"));
     let facts = [
         Some(format!("{pid} {}", target.process.comm)),
-        fact(now.rss_bytes.map(|bytes| bytes >> 20), "MiB resident"),
+        fact(now.rss.map(|bytes| bytes >> 20), "MiB resident"),
         fact(now.threads, "threads"),
-        fact(now.fds, "open files"),
+        fact(now.descriptors.map(|descriptors| descriptors.total), "open files"),
     ];
     Check::ok("process", facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }

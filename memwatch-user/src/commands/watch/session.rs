@@ -20,7 +20,6 @@ use crate::{
     host::{
         cgroup::{MemoryCgroup, OomScope},
         clock::{self, WallClock},
-        memory::ProcessMemory,
     },
     ingest::{Event, What},
     model::{Mono, ProcessId},
@@ -29,6 +28,7 @@ use crate::{
         record::{Body, End, Held, Memory, Record, Subject},
         time::Time,
     },
+    sample::Sampler,
     target::{self, Target, TargetError, image},
 };
 
@@ -51,6 +51,7 @@ pub(super) struct Session {
 
 struct Member {
     watched: Watched,
+    sampler: Sampler,
     /// When its program was looked at: what it executed before is not news.
     looked_at: Mono,
     cgroup: Option<MemoryCgroup>,
@@ -174,7 +175,8 @@ impl Session {
         self.adopted += 1;
         let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
-        self.watched.insert(pid, Member { watched, looked_at, cgroup, limit_hits });
+        let sampler = Sampler::new(pid, cgroup.clone());
+        self.watched.insert(pid, Member { watched, sampler, looked_at, cgroup, limit_hits });
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan));
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }
@@ -291,7 +293,7 @@ impl Session {
     /// What there is to say at every interval: memory, and losses if there are new ones.
     pub(super) fn interval(&mut self) -> Vec<Record> {
         let now = clock::now();
-        let mut records: Vec<Record> = self.watched.values().map(|member| member.memory(now)).collect();
+        let mut records: Vec<Record> = self.watched.values_mut().map(|member| member.memory(now)).collect();
         records.extend(self.new_losses(now));
         records
     }
@@ -336,21 +338,14 @@ impl Member {
         bodies.into_iter().map(|body| self.watched.stamp.record(at, body)).collect()
     }
 
-    fn memory(&self, now: Mono) -> Record {
-        let memory = ProcessMemory::of(self.watched.id.pid);
-        let cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::memory);
-        let outside = self.watched.outside();
+    fn memory(&mut self, now: Mono) -> Record {
+        let reading = self.sampler.read(now);
         let body = Memory {
-            rss: memory.rss_bytes,
-            held: Held {
-                array_buffers: outside.array_buffers,
-                external: outside.external,
-                ..Held::default()
-            },
-            fds: memory.fds,
-            threads: memory.threads,
+            rss: reading.rss,
+            fds: reading.descriptors.map(|descriptors| descriptors.total),
+            threads: reading.threads,
             isolates: self.watched.isolate_count(),
-            cgroup: cgroup.map(translate::cgroup),
+            cgroup: translate::cgroup(reading.limits),
             ..Memory::default()
         };
         self.watched.stamp.record(now, Body::Memory(Box::new(body)))

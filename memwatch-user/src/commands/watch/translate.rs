@@ -3,11 +3,10 @@
 use crate::{
     detect::{self, Finding},
     host::{
-        cgroup::CgroupMemory,
         clock::WallClock,
         exit::{Ended, signal_name},
     },
-    model::{Collection, Mono},
+    model::{Collection, Limits, Mono},
     report::{
         record::{self, Body, Record, SCHEMA, Subject},
         time::Time,
@@ -121,8 +120,8 @@ pub(super) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
     }))
 }
 
-pub(super) fn cgroup(memory: CgroupMemory) -> record::Cgroup {
-    record::Cgroup { current: memory.current, max: memory.max }
+pub(super) fn cgroup(limits: Limits) -> Option<record::Cgroup> {
+    Some(record::Cgroup { current: limits.cgroup_current?, max: limits.cgroup_max })
 }
 
 pub(super) fn ended(ended: Ended) -> record::End {

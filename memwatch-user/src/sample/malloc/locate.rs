@@ -11,7 +11,6 @@ use super::{
     memory::Memory,
 };
 use crate::{
-    model::Mono,
     target::{
         Allocator,
         elf::{Elf, ElfError, Machine, Symbol},
@@ -118,7 +117,7 @@ impl Books {
         let memory = File::open(&path).map_err(|source| Unreadable::Io { path, source })?;
         let located = library.locate(&memory)?;
         check(&memory, &located)?;
-        Ok(Self { memory, located, due: Mono(0) })
+        Ok(Self { memory, located })
     }
 }
 
