@@ -91,12 +91,14 @@ pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Bo
         isolate: Some(isolate.serial),
         verdict: level(finding.level),
         kind: record::Kind::JsHeap,
-        rate_bytes_per_hour: finding.rate,
+        rate_bytes_per_hour: finding.rate.filter(|_| finding.unit == detect::Unit::Bytes),
+        rate_per_hour: finding.rate,
+        rate_unit: unit(finding.unit),
         rate_interval: finding.rate_interval,
         since: stamp.time(finding.since),
         confidence: finding.confidence,
         time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
-        exhausts: exhaustion.map(|_| record::Exhausts::HeapLimit),
+        exhausts: exhaustion.map(|time| exhausts(time.of)),
         evidence: finding.evidence.clone(),
         sites: Vec::new(),
     }))
@@ -109,6 +111,8 @@ pub(super) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
         verdict: record::Level::Inconclusive,
         kind: record::Kind::None,
         rate_bytes_per_hour: None,
+        rate_per_hour: None,
+        rate_unit: record::RateUnit::Bytes,
         rate_interval: None,
         since: stamp.time(since),
         confidence: None,
@@ -137,6 +141,22 @@ fn level(level: detect::Level) -> record::Level {
         detect::Level::Growing => record::Level::Growing,
         detect::Level::Suspect => record::Level::Suspect,
         detect::Level::Leak => record::Level::Leak,
+    }
+}
+
+fn unit(unit: detect::Unit) -> record::RateUnit {
+    match unit {
+        detect::Unit::Bytes => record::RateUnit::Bytes,
+        detect::Unit::Count => record::RateUnit::Count,
+    }
+}
+
+fn exhausts(resource: detect::Resource) -> record::Exhausts {
+    match resource {
+        detect::Resource::HeapLimit => record::Exhausts::HeapLimit,
+        detect::Resource::Cgroup => record::Exhausts::Cgroup,
+        detect::Resource::Host => record::Exhausts::Host,
+        detect::Resource::Descriptors => record::Exhausts::FdLimit,
     }
 }
 
