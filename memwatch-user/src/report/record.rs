@@ -345,8 +345,14 @@ pub struct Verdict {
     pub verdict: Level,
     /// Which memory.
     pub kind: Kind,
-    /// How fast it grows.
+    /// How fast it grows, if it is counted in bytes.
     pub rate_bytes_per_hour: Option<f64>,
+    /// How fast it grows, in `rate_unit` an hour.
+    #[serde(default)]
+    pub rate_per_hour: Option<f64>,
+    /// What `rate_per_hour` and `rate_interval` count.
+    #[serde(default)]
+    pub rate_unit: RateUnit,
     /// 95 % interval of the rate.
     pub rate_interval: Option<[Option<f64>; 2]>,
     /// Since when the verdict holds.
@@ -377,6 +383,17 @@ pub enum Level {
     Suspect,
     /// It leaks.
     Leak,
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateUnit {
+    /// Bytes.
+    #[default]
+    Bytes,
+    /// Things: descriptors, isolates, threads.
+    Count,
 }
 
 /// Which memory a verdict is about.

@@ -1,6 +1,6 @@
 //! Findings about one process: what it is, and where each probe would go in it.
 
-use memwatch_common::names::probe;
+use memwatch_common::{names::probe, outside::OutsideLayout};
 
 use super::Check;
 use crate::{
@@ -23,7 +23,10 @@ pub fn checks(pid: u32) -> Vec<Check> {
             return vec![Check::fail("process", error.to_string(), "give the pid of a Node.js process")];
         }
     };
-    let mut checks = vec![identity(&target), image(&target), libraries(&target), container(&target)];
+    let sampler = Sampler::new(pid, None, OutsideLayout::UNKNOWN);
+    let books = books(&sampler);
+    let mut checks =
+        vec![identity(&target, sampler), image(&target), libraries(&target), books, container(&target)];
     match plan::prepare(&target.image, Cache::of_user().as_ref()) {
         Ok((plan, source)) => checks.extend(planned(&plan, source, pid, target.image.bias)),
         Err(error) => checks.extend(unplanned(&error)),
@@ -31,9 +34,9 @@ pub fn checks(pid: u32) -> Vec<Check> {
     checks
 }
 
-fn identity(target: &Target) -> Check {
+fn identity(target: &Target, mut sampler: Sampler) -> Check {
     let pid = target.process.id.pid;
-    let now = Sampler::new(pid, None).read(clock::now());
+    let now = sampler.read(clock::now(), &[]);
     let fact = |value: Option<u64>, name: &str| value.map(|value| format!("{value} {name}"));
     let facts = [
         Some(format!("{pid} {}", target.process.comm)),
@@ -53,6 +56,19 @@ fn libraries(target: &Target) -> Check {
     let libc = target.libc.map_or("unknown", |libc| libc.name());
     let allocator = target.allocator.map_or("unknown", |allocator| allocator.name());
     Check::ok("libc", format!("{libc}, allocator {allocator}"))
+}
+
+fn books(sampler: &Sampler) -> Check {
+    match sampler.no_books() {
+        None => {
+            Check::ok("native", "the allocator's books can be read: native leaks are told from fragmentation")
+        }
+        Some(why) => Check::warn(
+            "native",
+            why.to_string(),
+            "nothing to do: native memory is judged by what nothing else explains, and later",
+        ),
+    }
 }
 
 fn container(target: &Target) -> Check {

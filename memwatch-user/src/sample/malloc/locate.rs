@@ -10,14 +10,12 @@ use super::{
     layout::{KNOWN, MAX_MMAPPED, NEXT, SAFE_LINKING, SYSTEM_MEM, Version},
     memory::Memory,
 };
-use crate::{
-    target::{
-        Allocator,
-        elf::{Elf, ElfError, Machine, Symbol},
-        image, libc,
-        maps::Mapping,
-        text::printable,
-    },
+use crate::target::{
+    Allocator,
+    elf::{Elf, ElfError, Machine, Symbol},
+    image, libc,
+    maps::Mapping,
+    text::printable,
 };
 
 /// More code than either function has; `malloc_stats` has some 550 bytes.
