@@ -29,6 +29,8 @@ fn every_part_is_as_large_as_the_process_says() -> Result<()> {
 
 fn parts(version: &str) -> Result<()> {
     let mut node = node::start(version, "memory_parts")?.flag("--expose-gc").ready()?;
+    node.tell("heaps")?;
+    let heap: u64 = numbers(&node.said("heaps ")?)?.iter().sum();
     // It stands still, so that whatever changes is our doing.
     stand_still(&node)?;
     let before = resident_pages(node.pid())?;
@@ -40,7 +42,6 @@ fn parts(version: &str) -> Result<()> {
     let resident = reading.resident.context("not read")?;
     let shown = format!("{reading:?}");
 
-    let heap: u64 = said(&mut node, "heap ")?.iter().map(|numbers| numbers[0]).sum();
     // V8 does not count what is read-only and shared by its isolates, its code's tables, headers of what it keeps.
     near(resident.v8_heap, heap, heap / 20 + 3 * MIB).with_context(|| shown.clone())?;
     ensure!((TOUCHED..TOUCHED + 60 * MIB).contains(&resident.malloc), "{shown}");
@@ -48,7 +49,7 @@ fn parts(version: &str) -> Result<()> {
     ensure!(resident.other < 3 * MIB, "{shown}");
     near(sum(&resident), before * page_size(), MIB / 2).with_context(|| shown.clone())?;
 
-    let opened = &said(&mut node, "descriptors ")?[0];
+    let opened = numbers(&node.said("descriptors ")?)?;
     let descriptors = reading.descriptors.context("not read")?;
     ensure!((opened[0]..opened[0] + 6).contains(&descriptors.sockets.unwrap_or(0)), "{shown}");
     ensure!((opened[1]..opened[1] + 6).contains(&descriptors.files.unwrap_or(0)), "{shown}");
@@ -106,10 +107,8 @@ fn near(value: u64, expected: u64, tolerance: u64) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of all lines that begin with `prefix`.
-fn said(node: &mut Node, prefix: &str) -> Result<Vec<Vec<u64>>> {
-    let lines = node.stdout.lines()?.iter().filter_map(|line| line.strip_prefix(prefix));
-    lines.map(|line| line.split(' ').map(|number| Ok(number.parse()?)).collect()).collect()
+fn numbers(text: &str) -> Result<Vec<u64>> {
+    text.split(' ').map(|number| Ok(number.parse()?)).collect()
 }
 
 /// Exact, unlike the size in `status`: counted page by page.
