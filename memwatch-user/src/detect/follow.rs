@@ -9,6 +9,8 @@ const MIN_SHARE: f64 = 0.5;
 const ENOUGH_GROWTH: f64 = 0.5;
 /// What is left over must rise by less than this share of what the series rises by.
 const LEFT_OVER: f64 = 0.25;
+/// The same for the newer half, of which there are fewer points.
+const LEFT_OVER_LATE: f64 = 0.5;
 /// Correlation of the bends of two series from which on they follow each other.
 const RESEMBLANCE: f64 = 0.8;
 /// Fewest points that show that.
@@ -16,17 +18,31 @@ const ENOUGH_TO_RESEMBLE: usize = 16;
 /// Fewest points that both have.
 const MIN_POINTS: usize = 8;
 
-/// How much a series holds for each unit of `driver` where that explains its growth: all of it but a small part, which
-/// does not rise itself. `None` where it does not.
+/// How much a series holds for each unit of `driver` where that explains its growth: all of it but a part that does not
+/// rise itself, on the whole or of late. `None` where it does not.
 pub(super) fn explained(series: &[Point], driver: &[Point]) -> Option<f64> {
+    let (per_unit, rest) = without_driver(series, driver)?;
+    let late = rise(&series[series.len() / 2..]).max(0.0);
+    let left_late = rise_of(&rest[rest.len() / 2..]);
+    (is_small(&rest, series) && left_late <= LEFT_OVER_LATE * late).then_some(per_unit)
+}
+
+/// The same on the whole only: for a driver that is too coarse to tell of half of the time.
+pub(super) fn roughly_explained(series: &[Point], driver: &[Point]) -> Option<f64> {
+    without_driver(series, driver).filter(|(_, rest)| is_small(rest, series)).map(|(per_unit, _)| per_unit)
+}
+
+/// How much a series holds for each unit of `driver`, if anything, and what is left when that is taken off.
+fn without_driver(series: &[Point], driver: &[Point]) -> Option<(f64, Vec<Point>)> {
     let pairs = aligned(series, driver);
-    if pairs.len() < MIN_POINTS {
-        return None;
-    }
-    let per_unit = per_unit(&pairs).filter(|per_unit| *per_unit > 0.0)?;
-    let rest: Vec<Point> = pairs.iter().map(|pair| (pair.t, pair.y - per_unit * pair.driver)).collect();
-    let (rise, left) = (rise(series), rise_of(&rest));
-    (rise > 0.0 && left < LEFT_OVER * rise).then_some(per_unit)
+    let per_unit = per_unit(&pairs).filter(|per_unit| pairs.len() >= MIN_POINTS && *per_unit > 0.0)?;
+    let rest = pairs.iter().map(|pair| (pair.t, pair.y - per_unit * pair.driver)).collect();
+    Some((per_unit, rest))
+}
+
+fn is_small(rest: &[Point], series: &[Point]) -> bool {
+    let rise = rise(series);
+    rise > 0.0 && rise_of(rest) < LEFT_OVER * rise
 }
 
 /// Whether `driver` grew by enough, beside what it was, to be a different load.
@@ -78,11 +94,13 @@ struct Pair {
     driver: f64,
 }
 
-/// The values of both at the times of `series`: of the driver the last value until then.
+/// The values of both at the times of `series`: of the driver the last value until then. Not beyond the driver's end: the
+/// lowest values of the same bucket are less than one apart.
 fn aligned(series: &[Point], driver: &[Point]) -> Vec<Pair> {
+    let (Some(first), Some(last)) = (driver.first(), driver.last()) else { return Vec::new() };
+    let bucket = (last.0 - first.0) / driver.len() as f64;
     let at = |t: f64| driver[..driver.partition_point(|point| point.0 <= t + 1.0)].last();
-    let within = |t: f64| driver.last().is_some_and(|last| t <= last.0 + 10.0 + 0.05 * last.0);
-    let inside = series.iter().filter(|point| within(point.0));
+    let inside = series.iter().filter(|point| point.0 <= last.0 + bucket);
     inside.filter_map(|&(t, y)| Some(Pair { t, y, driver: at(t)?.1 })).collect()
 }
 

@@ -204,3 +204,74 @@ fn rule_out(claim: &mut Claim, others: &[(Kind, Option<u32>, String)]) {
         claim.verdict.finding.evidence.push(format!("beside it: {}", others.join(", ")));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Mono;
+
+    /// A claim about `kind` that rises by `slope` a second from `base`, told of as `level`.
+    fn claim(kind: Kind, level: Level, unit: Unit, base: f64, slope: f64) -> Claim {
+        let points: Vec<Point> = (0..40).map(|i| f64::from(i) * 2.5).map(|t| (t, base + slope * t)).collect();
+        let finding = Finding { level, unit, rate: Some(slope * 3600.0), ..Finding::nothing_yet(Mono(0)) };
+        let isolate = (kind == Kind::JsHeap).then_some(1);
+        let verdict = Verdict { isolate, kind, finding };
+        Claim { verdict, points, explains_from: 2.0, narrow: [0.0; 2], is_companion: false }
+    }
+
+    fn bytes(kind: Kind, slope: f64) -> Claim {
+        claim(kind, Level::Leak, Unit::Bytes, 10.0 * MIB, slope)
+    }
+
+    fn count(kind: Kind, slope: f64) -> Claim {
+        claim(kind, Level::Leak, Unit::Count, 20.0, slope)
+    }
+
+    /// The kinds that are still called leaks.
+    fn leaks(mut claims: Vec<Claim>) -> Vec<Kind> {
+        reconcile(&mut claims);
+        let leaks = claims.iter().filter(|claim| claim.verdict.finding.level == Level::Leak);
+        leaks.map(|claim| claim.verdict.kind).collect()
+    }
+
+    #[test]
+    fn the_cause_alone_is_a_leak() {
+        use Kind::{External, Fds, Isolates, JsHeap, Native};
+        for (name, claims, cause) in [
+            (
+                "buffers with wrappers",
+                vec![bytes(JsHeap, 3e4), bytes(Native, 8e4), bytes(External, 7e5)],
+                vec![External],
+            ),
+            ("objects with small buffers", vec![bytes(JsHeap, 9e5), bytes(External, 2e5)], vec![JsHeap]),
+            ("objects that V8 keeps books of", vec![bytes(JsHeap, 9e5), bytes(Native, 4e4)], vec![JsHeap]),
+            ("handles with wrappers", vec![bytes(JsHeap, 2e4), bytes(Native, 4e5)], vec![Native]),
+            ("sockets", vec![bytes(JsHeap, 4e4), bytes(Native, 1e4), count(Fds, 5.0)], vec![Fds]),
+            ("files, and a heap for itself", vec![bytes(JsHeap, 9e6), count(Fds, 5.0)], vec![Fds, JsHeap]),
+            ("workers", vec![count(Fds, 1.0), bytes(Native, 1e6), count(Isolates, 0.25)], vec![Isolates]),
+        ] {
+            assert_eq!(leaks(claims), cause, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_goes_another_way_is_no_companion() {
+        let late = |mut claim: Claim| {
+            for point in &mut claim.points {
+                point.1 = 10.0 * MIB + 4e5 * (point.0 - 50.0).max(0.0);
+            }
+            claim
+        };
+        let both = vec![late(bytes(Kind::JsHeap, 0.0)), bytes(Kind::External, 7e5)];
+        assert_eq!(leaks(both), [Kind::External, Kind::JsHeap]);
+    }
+
+    #[test]
+    fn sentences_say_what_comes_along_and_what_the_others_do() {
+        let mut claims = vec![bytes(Kind::JsHeap, 4e4), count(Kind::Fds, 5.0)];
+        reconcile(&mut claims);
+        let last = |i: usize| claims[i].verdict.finding.evidence.last().cloned().unwrap_or_default();
+        assert_eq!(last(0), "beside it: JavaScript heap +144.0 MB/h (growing)");
+        assert_eq!(last(1), "comes along with the file descriptors, 8.0 kB for each: no leak of its own");
+    }
+}

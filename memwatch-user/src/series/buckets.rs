@@ -35,9 +35,8 @@ impl Buckets {
             return;
         }
         self.latest = t;
-        let bucket = self.bucket(t);
         match self.lows.last().copied() {
-            Some(last) if self.bucket(last.0) == bucket => self.lower(last, (t, y)),
+            Some(last) if same_bucket(last.0, t, self.width) => self.lower(last, (t, y)),
             _ => self.begin((t, y)),
         }
     }
@@ -54,11 +53,6 @@ impl Buckets {
         self.begun
     }
 
-    /// Number of the bucket that `t` falls into.
-    fn bucket(&self, t: f64) -> f64 {
-        (t / self.width).floor()
-    }
-
     fn lower(&mut self, last: (f64, f64), point: (f64, f64)) {
         if let Some(low) = self.lows.last_mut().filter(|_| point.1 < last.1) {
             *low = point;
@@ -70,7 +64,7 @@ impl Buckets {
             self.widen();
         }
         match self.lows.last().copied() {
-            Some(last) if self.bucket(last.0) == self.bucket(point.0) => self.lower(last, point),
+            Some(last) if same_bucket(last.0, point.0, self.width) => self.lower(last, point),
             _ => self.lows.push(point),
         }
         self.begun += 1;
@@ -81,13 +75,18 @@ impl Buckets {
         self.width *= 2.0;
         let width = self.width;
         self.lows.dedup_by(|later, kept| {
-            let same = (later.0 / width).floor() == (kept.0 / width).floor();
+            let same = same_bucket(kept.0, later.0, width);
             if same && later.1 < kept.1 {
                 *kept = *later;
             }
             same
         });
     }
+}
+
+/// Whether `later` is in the bucket that `earlier` is in.
+fn same_bucket(earlier: f64, later: f64, width: f64) -> bool {
+    (later / width).floor() - (earlier / width).floor() < 1.0
 }
 
 #[cfg(test)]

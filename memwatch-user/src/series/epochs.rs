@@ -51,6 +51,7 @@ impl Epochs {
 
     /// Seconds and value of the lowest reading after each mark-compact, in order of time; the last one may still become
     /// lower.
+    #[must_use]
     pub fn lows(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> {
         self.epochs.iter().map(|epoch| epoch.low)
     }

@@ -222,3 +222,129 @@ fn remainder(reading: &Reading) -> Option<f64> {
 fn swap(reading: &Reading) -> u64 {
     reading.swap.unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Descriptors, MallocBooks, Resident};
+
+    const ONE: Isolates = Isolates { count: 1, live: Some(7), allocated: 0.0 };
+
+    fn mono(seconds: u64) -> Mono {
+        Mono(seconds * 1_000_000_000)
+    }
+
+    fn full(seconds: u64) -> Reading {
+        Reading {
+            at: mono(seconds),
+            rss_anon: Some(100),
+            swap: Some(20),
+            resident: Some(Resident { v8_heap: 30, malloc: 50, stacks: 5, ..Resident::default() }),
+            malloc: Some(MallocBooks { in_use: 40, free: 10, ..MallocBooks::default() }),
+            outside: OutsideHeap { array_buffers: Some(10), external: Some(18) },
+            descriptors: Some(Descriptors { total: 20, sockets: Some(8), ..Descriptors::default() }),
+            threads: Some(11),
+            ..Reading::default()
+        }
+    }
+
+    fn fed(readings: impl IntoIterator<Item = Reading>) -> ProcessSeries {
+        let mut series = ProcessSeries::default();
+        for reading in readings {
+            series.reading(&reading, &ONE);
+        }
+        series
+    }
+
+    fn lows(series: &Series) -> Vec<f64> {
+        series.buckets.closed().iter().map(|low| low.1).collect()
+    }
+
+    #[test]
+    fn each_kind_of_memory_is_counted_once() {
+        let with_books = fed([full(0), full(5)]);
+        let one_each = [
+            ("files", &with_books.files, 12.0),
+            ("sockets", &with_books.sockets, 8.0),
+            ("external", &with_books.external, 18.0),
+            ("told", &with_books.told, 8.0),
+            ("native", &with_books.native, 30.0),
+            ("slack", &with_books.slack, 10.0),
+            ("anonymous", &with_books.anonymous, 120.0),
+            ("nobody's, beside the allocator's", &with_books.remainder, 27.0),
+            ("heaps", &with_books.heaps, 7.0),
+        ];
+        for (name, series, value) in one_each {
+            assert_eq!(lows(series), [value], "{name}");
+        }
+        let without = fed([0, 5].map(|t| Reading { malloc: None, ..full(t) }));
+        assert_eq!((lows(&without.native), lows(&without.remainder)), (vec![], vec![67.0]));
+    }
+
+    #[test]
+    fn what_is_not_known_is_no_zero() {
+        let series = fed([0, 5, 10].map(|t| Reading { at: mono(t), ..Reading::default() }));
+        let unknown = [&series.files, &series.external, &series.native, &series.remainder, &series.anonymous];
+        assert!(unknown.iter().all(|series| series.buckets.begun() == 0));
+        assert_eq!(lows(&series.isolates), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn suspended_time_is_no_time_and_nothing_goes_back() {
+        let mut series = fed([full(10), full(13)]);
+        series.reading(&Reading { suspended: true, ..full(14) }, &ONE);
+        series.reading(&full(1000), &ONE);
+        series.reading(&full(1004), &ONE);
+        series.reading(&full(3), &ONE);
+        assert!((series.watched_s() - 7.0).abs() < 1e-9, "{}", series.watched_s());
+        let times: Vec<f64> = series.files.buckets.closed().iter().map(|low| low.0).collect();
+        assert_eq!(times, [0.0, 3.0]);
+    }
+
+    #[test]
+    fn an_isolate_that_goes_takes_nothing_back_from_what_was_allocated() {
+        let mut allocation = Allocation::default();
+        for (now, total) in [(100.0, 100), (150.0, 150), (30.0, 150), (40.0, 160)] {
+            assert_eq!(allocation.so_far(now).to_string(), total.to_string());
+        }
+    }
+
+    #[test]
+    fn isolates_add_up() {
+        let mut second = Isolate::new(2, 8, true, Mono(0), None);
+        second.collection(&crate::series::valleys::tests::mark_compact(1.0, 90, 50), None);
+        let isolates = [Isolate::new(1, 7, false, Mono(0), None), second];
+        let together: Isolates = isolates.iter().collect();
+        assert_eq!((together.count, together.live), (2, Some(50)));
+        assert_eq!([].iter().collect::<Isolates>(), Isolates::default());
+    }
+
+    #[test]
+    fn all_series_together_are_small() {
+        let mut series = ProcessSeries::default();
+        for second in 0..10_000 {
+            series.reading(&full(second), &ONE);
+            let c = crate::series::valleys::tests::mark_compact(second as f64, 9, 5);
+            series.collection(&c);
+        }
+        let points =
+            |series: &Series| size_of_val(series.buckets.closed()) + series.epochs.lows().count() * 24;
+        let all = [
+            &series.descriptors,
+            &series.sockets,
+            &series.files,
+            &series.threads,
+            &series.isolates,
+            &series.external,
+            &series.told,
+            &series.native,
+            &series.slack,
+            &series.remainder,
+            &series.anonymous,
+            &series.heaps,
+            &series.allocated,
+        ];
+        let state = size_of::<ProcessSeries>() + all.map(points).iter().sum::<usize>();
+        assert!(state < 25 * 1024, "{state}");
+    }
+}

@@ -10,8 +10,8 @@ const ENOUGH_LEFT: usize = MIN_POINTS;
 const FADING: f64 = 3.0;
 /// A rise between neighbours that is more than this share of all growth is a step.
 const STEP_SHARE: f64 = 0.4;
-/// The newest points by which it is judged whether growth goes on: this share of the span.
-const TAIL_SHARE: f64 = 0.25;
+/// The newest points by which it is judged whether growth goes on: these shares of the span.
+const TAIL_SHARES: [f64; 2] = [0.25, 0.125];
 
 /// The measures of a window of points.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Growth {
     pub(super) early: f64,
     /// Slope of the newer half, a second.
     pub(super) late: f64,
-    /// Slope of the newest quarter, a second.
+    /// Slope of the newest quarter or eighth, whichever is less steep, a second.
     pub(super) tail: f64,
 }
 
@@ -39,7 +39,8 @@ impl Growth {
         let half = points.len().div_ceil(2);
         let early = slope(&points[..half]).unwrap_or(0.0);
         let late = slope(&points[points.len() - half..]).unwrap_or(0.0);
-        let tail = slope(tail(&points)).unwrap_or(0.0);
+        let tails = TAIL_SHARES.map(|share| slope(tail(&points, share)).unwrap_or(0.0));
+        let tail = tails[0].min(tails[1]);
         Some(Self { points, trend, early, late, tail })
     }
 
@@ -67,10 +68,10 @@ impl Growth {
     }
 }
 
-/// The newest points, at least four.
-fn tail(points: &[Point]) -> &[Point] {
+/// The newest points, this share of the span and at least four.
+fn tail(points: &[Point], share: f64) -> &[Point] {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return points };
-    let from = points.partition_point(|point| point.0 < last.0 - TAIL_SHARE * (last.0 - first.0));
+    let from = points.partition_point(|point| point.0 < last.0 - share * (last.0 - first.0));
     &points[from.min(points.len().saturating_sub(4))..]
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     detect::{
         Finding, Level,
-        follow::{self, explained, grew_as_well, resembles},
+        follow::{self, explained, grew_as_well, resembles, roughly_explained},
         gates::Gate,
         kinds::{Claim, Kind, Verdict},
         trend::{Point, Z_80, Z_95},
@@ -148,6 +148,10 @@ impl SeriesJudge {
         if !grew || !(grew_as_well(series, driver) || resembles(series, driver)) {
             return None;
         }
+        let explained = match load.measure {
+            Measure::Sockets => explained,
+            Measure::Allocation => roughly_explained,
+        };
         let each = explained(series, driver).filter(|each| *each <= load.most_each)?;
         self.load = Some(load.measure);
         let each = match load.measure {

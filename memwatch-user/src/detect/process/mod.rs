@@ -7,8 +7,6 @@ mod left;
 mod level;
 mod questions;
 mod subject;
-#[cfg(test)]
-mod tests;
 
 use judges::Judges;
 use left::Left;

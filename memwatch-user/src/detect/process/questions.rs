@@ -35,7 +35,7 @@ const UNKNOWN: &str = "no mark-compact has shown yet that it is no garbage";
 /// a scavenge then freed.
 const LONG_ENOUGH_S: f64 = 100.0;
 /// See [`steadiness`].
-const STEADY: f64 = 0.6;
+const STEADY: f64 = 0.7;
 /// See [`steadiness`]: in units of the rise.
 const STEADY_NOISE: f64 = 0.08;
 
@@ -105,7 +105,7 @@ fn persistence(asked: &Evidence) -> Gate {
         && growth.persistence() > 0.5
         && growth.tail > newest * growth.trend.slope;
     let [early, late, tail] = [growth.early, growth.late, growth.tail].map(|rate| hourly(asked, rate));
-    let why = format!("{early} in the older half, {late} in the newer, {tail} in the newest quarter");
+    let why = format!("{early} in the older half, {late} in the newer, {tail} at its end");
     Gate { name: "persistent", pass, why }
 }
 
@@ -217,4 +217,129 @@ fn steadiness(asked: &Evidence) -> Gate {
 /// A rate a second, in words.
 fn hourly(asked: &Evidence, rate: f64) -> String {
     asked.subject.unit.rate(rate * 3600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::subject::{EXTERNAL, FILES, NATIVE, REMAINDER},
+        *,
+    };
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn points(n: u32, y: impl Fn(f64) -> f64) -> Vec<Point> {
+        (0..n).map(|i| (2.5 * f64::from(i), y(2.5 * f64::from(i)))).collect()
+    }
+
+    /// Names of the questions that `points` do not pass.
+    fn failed(subject: &Subject, points: &[Point], lows: &[Point]) -> Vec<&'static str> {
+        let growth = Growth::of(points, -1e9).unwrap();
+        let gates = all(&Evidence { subject, growth: &growth, lows });
+        gates.iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+    }
+
+    /// Reproducible noise between 0 and 1.
+    fn noise(t: f64) -> f64 {
+        (t * 12.9898).sin().mul_add(43_758.545, 0.0).fract().abs()
+    }
+
+    #[test]
+    fn each_question_stops_what_it_is_there_for() {
+        let steady = |t: f64| 20.0 + 8.0 * t;
+        for (name, y, stopped_by) in [
+            ("a leak", Box::new(steady) as Box<dyn Fn(f64) -> f64>, &[][..]),
+            ("a few", Box::new(|t| 20.0 + 0.2 * t), &["material"]),
+            ("many beside more", Box::new(|t| 9000.0 + 2.0 * t), &["material"]),
+            (
+                "a fill",
+                Box::new(|t: f64| 20.0 + 400.0 * (1.0 - (-t / 15.0).exp())),
+                &["persistent", "material"],
+            ),
+            ("one that just ended", Box::new(move |t| steady(t.min(60.0))), &["persistent"]),
+        ] {
+            assert_eq!(failed(&FILES, &points(30, y), &[]), stopped_by, "{name}");
+        }
+        let teeth = failed(&FILES, &points(30, |t| 20.0 + 20.0 * (t % 20.0)), &[]);
+        assert!(teeth.contains(&"significant") && teeth.contains(&"ratchet"), "{teeth:?}");
+        let pool = failed(&FILES, &points(14, |t| if t > 20.0 { 120.0 } else { 20.0 }), &[]);
+        assert!(pool.contains(&"persistent") && pool.contains(&"spread"), "{pool:?}");
+        let noisy = failed(&FILES, &points(30, |t| 500.0 + 900.0 * noise(t)), &[]);
+        assert!(noisy.contains(&"significant"), "{noisy:?}");
+    }
+
+    #[test]
+    fn mark_compacts_decide_what_is_garbage() {
+        let line = points(40, |t| 5.0 * MIB + MIB * t);
+        let at = |t: f64, mib: f64| (t, mib * MIB);
+        for (name, lows, stopped) in [
+            ("none", vec![], true),
+            ("one, too early", vec![at(10.0, 15.0)], true),
+            ("one that left all", vec![at(60.0, 64.0)], false),
+            ("one that left nothing", vec![at(60.0, 6.0)], true),
+            ("two on the line", vec![at(40.0, 45.0), at(90.0, 94.0)], false),
+            ("two, and no growth between them", vec![at(40.0, 45.0), at(90.0, 60.0)], true),
+        ] {
+            let expected: &[&str] = if stopped { &["retained"] } else { &[] };
+            assert_eq!(failed(&EXTERNAL, &line, &lows), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_v8_knows_nothing_time_stands_in_for_mark_compacts() {
+        let line = |n| points(n, |t| 5.0 * MIB + MIB * t);
+        assert_eq!(failed(&NATIVE, &line(38), &[]), ["retained"]);
+        assert_eq!(failed(&NATIVE, &line(42), &[]), [""; 0]);
+        assert_eq!(failed(&NATIVE, &line(42), &[(60.0, 5.0 * MIB)]), ["retained"]);
+    }
+
+    #[test]
+    fn what_is_left_over_must_be_steady() {
+        let slowing = points(42, |t| 30.0 * MIB + 60.0 * MIB * (1.0 - (-t / 70.0).exp()));
+        let leaps = points(42, |t| 30.0 * MIB + 9.0 * MIB * (t / 15.0).floor());
+        assert_eq!(failed(&REMAINDER, &points(42, |t| 30.0 * MIB + MIB * t), &[]), [""; 0]);
+        assert!(failed(&REMAINDER, &slowing, &[]).contains(&"steady"));
+        assert!(failed(&REMAINDER, &leaps, &[]).contains(&"steady"));
+    }
+
+    #[test]
+    fn units_do_not_matter() {
+        let ys: [fn(f64) -> f64; 4] = [
+            |t| 200.0 + 8.0 * t + 30.0 * noise(t),
+            |t| 200.0 + 3.0 * t + 200.0 * noise(t),
+            |t| 200.0 + 300.0 * (t / 20.0).sin(),
+            |t| 200.0 + 40.0 * (t / 20.0).floor(),
+        ];
+        let shape = |points: &[Point]| {
+            let mut names = failed(&FILES, points, &[]);
+            names.retain(|name| *name != "material");
+            names
+        };
+        for (i, y) in ys.into_iter().enumerate() {
+            // From the 80th second on, so that no span is short.
+            let plain = points(60, y);
+            let scaled: Vec<Point> = plain.iter().map(|(t, y)| (*t, y * 1024.0)).collect();
+            let shifted: Vec<Point> = plain.iter().map(|(t, y)| (t + 1e6, y + 5e5)).collect();
+            let stretched: Vec<Point> = plain.iter().map(|(t, y)| (t * 3600.0, *y)).collect();
+            assert_eq!(
+                [&scaled, &shifted, &stretched].map(|s| shape(s)),
+                [&plain; 3].map(|s| shape(s)),
+                "{i}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_rises_passes_nothing_and_ties_are_no_rise() {
+        for (name, y) in [
+            ("ties", Box::new(|_| 500.0) as Box<dyn Fn(f64) -> f64>),
+            ("a fall", Box::new(|t| 5000.0 - 8.0 * t)),
+            ("a fall by steps", Box::new(|t: f64| 5000.0 - 300.0 * (t / 20.0).floor())),
+        ] {
+            for subject in [&FILES, &EXTERNAL, &NATIVE, &REMAINDER] {
+                let failed = failed(subject, &points(60, &y), &[(100.0, 1.0)]);
+                assert!(failed.contains(&"significant") && failed.contains(&"ratchet"), "{name}: {failed:?}");
+            }
+        }
+    }
 }

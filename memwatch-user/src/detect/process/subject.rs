@@ -52,9 +52,9 @@ pub(super) const FILES: Subject = Subject {
     care: Care::Plain,
 };
 
-/// Descriptors of sockets, or of all sorts where they cannot be told apart: clients come and stay.
+/// Descriptors of sockets, or of all sorts where they cannot be told apart: clients come and stay, some of them idle.
 pub(super) const SOCKETS: Subject =
-    Subject { what: "sockets", material_share: 0.15, start_up_s: 10.0, min_span_s: 85.0, ..FILES };
+    Subject { what: "sockets", material_share: 0.15, start_up_s: 10.0, min_span_s: 100.0, ..FILES };
 
 /// See [`SOCKETS`].
 pub(super) const DESCRIPTORS: Subject = Subject { what: "file descriptors", ..SOCKETS };
