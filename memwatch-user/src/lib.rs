@@ -5,6 +5,9 @@
 //!  which      which    programs   bytes to   what an    is it      records, and what
 //!  process    probe    and maps   events     isolate    leaking?   is made of them
 //!             where                          did
+//!                        sample ──────────────┘
+//!                        what /proc says
+//!                        of a process
 //! ```
 //!
 //! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory.

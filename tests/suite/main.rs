@@ -11,12 +11,14 @@
 //! - [`unharmed`]: whatever happens to us, the target goes on and nothing stays in the kernel.
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
+//! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
 //! `MEMWATCH_BLESS=1` writes the golden files anew.
@@ -36,7 +38,9 @@ mod malloc_books;
 mod memwatch_event;
 mod native_memory;
 mod output;
+mod outside_heap;
 mod plan_cache;
+mod readings;
 mod selection;
 mod unharmed;
 mod verdict;

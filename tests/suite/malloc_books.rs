@@ -50,7 +50,7 @@ fn heaps_full_of_holes_are_exact_and_left_as_they_are() -> Result<()> {
     let mut program = Program::start("holes")?;
     exact(program.pid(), &mut program.stdout)?;
     let before = resident(program.pid())?;
-    located(program.pid())?.read(clock::now).context("nothing was read")?;
+    located(program.pid())?.read().context("nothing was read")?;
     let after = resident(program.pid())?;
     ensure!(after == before, "{after} instead of {before}");
     Ok(())
@@ -63,7 +63,7 @@ fn churn_makes_a_small_difference() -> Result<()> {
     let rounds = if full() { 20 } else { 4 };
     for _ in 0..rounds {
         let before = said(program.pid(), &mut program.stdout)?.in_use as f64;
-        let found = located(program.pid())?.read(clock::now).context("nothing was read")?.in_use as f64;
+        let found = located(program.pid())?.read().context("nothing was read")?.in_use as f64;
         let after = said(program.pid(), &mut program.stdout)?.in_use as f64;
         let (low, high) = (before.min(after) * (1.0 - CHURN_SHARE), before.max(after) * (1.0 + CHURN_SHARE));
         ensure!((low..=high).contains(&found), "{found}, while it was {before} and then {after}");
@@ -91,7 +91,7 @@ fn exact(pid: u32, stdout: &mut Tail) -> Result<MallocBooks> {
     let mut books = located(pid)?;
     proc::until(patience(), || {
         let before = said(pid, stdout)?;
-        let Some(found) = books.read(clock::now) else { return Ok(None) };
+        let Some(found) = books.read() else { return Ok(None) };
         if before != said(pid, stdout)? {
             return Ok(None);
         }

@@ -4,6 +4,7 @@
 //! * [`target`]: what the collector tells the kernel side about a process and about an attached binary;
 //! * [`loss`]: why something was not reported, one counter a reason;
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
+//! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`native`]: blocks of `malloc`, sampled or followed;
 //! * [`names`]: programs, maps and globals by name.
 //!
@@ -16,6 +17,7 @@ pub mod event;
 pub mod loss;
 pub mod names;
 pub mod native;
+pub mod outside;
 #[cfg(feature = "user")]
 mod pod;
 pub mod target;

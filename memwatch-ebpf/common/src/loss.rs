@@ -22,21 +22,23 @@ pub enum LossReason {
     TargetsFull = 7,
     /// The ring buffer was full for an exec, an exit or an OOM kill.
     ProcessRingFull = 8,
+    /// What the isolate holds outside of its heap could not be read: a page was not resident.
+    OutsideUnreadable = 9,
     /// The map of outstanding blocks was full: a block is not followed.
-    BlocksFull = 9,
+    BlocksFull = 10,
     /// The map of call sites was full: a block is not counted.
-    CallSitesFull = 10,
+    CallSitesFull = 11,
     /// The ring buffer of sampled blocks was full.
-    SamplesFull = 11,
+    SamplesFull = 12,
     /// The map of threads inside of the allocator was full: a block is not followed.
-    InFlightFull = 12,
+    InFlightFull = 13,
     /// The header or the stack of a block could not be read.
-    BlockUnreadable = 13,
+    BlockUnreadable = 14,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -46,6 +48,7 @@ impl LossReason {
         Self::LocationUnreadable,
         Self::TargetsFull,
         Self::ProcessRingFull,
+        Self::OutsideUnreadable,
         Self::BlocksFull,
         Self::CallSitesFull,
         Self::SamplesFull,
@@ -66,6 +69,7 @@ impl LossReason {
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
+            Self::OutsideUnreadable => "outside-unreadable",
             Self::BlocksFull => "blocks-full",
             Self::CallSitesFull => "call-sites-full",
             Self::SamplesFull => "samples-full",
@@ -87,7 +91,10 @@ impl LossReason {
             | Self::SamplesFull
             | Self::InFlightFull => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable | Self::BlockUnreadable => LossClass::Malformed,
+            Self::LimitUnreadable
+            | Self::LocationUnreadable
+            | Self::OutsideUnreadable
+            | Self::BlockUnreadable => LossClass::Malformed,
         }
     }
 }

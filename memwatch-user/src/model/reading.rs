@@ -60,7 +60,7 @@ pub struct MallocBooks {
     pub exact: bool,
 }
 
-/// Open file descriptors by what they are.
+/// Open file descriptors by what they are, as far as their names tell: a FIFO with a path counts as a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Descriptors {
     /// All.

@@ -1,7 +1,7 @@
 //! A plan from a file's symbols: one pass over them, then a few bytes of code each.
 
 use super::{
-    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits,
+    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits, outside,
     placement::{Placement, place},
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
     if let Machine::Other(_) = elf.machine {
         return Err(PlanError::Machine { path: image.path.clone(), machine: elf.machine });
     }
-    let found = elf.functions(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
+    let found = elf.symbols(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
     let versions = match elf.read_only_data() {
         Some(range) => version::find(range, |at, to| elf.read(at, to)).map_err(read)?,
         None => Versions::default(),
@@ -36,13 +36,16 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         v8_version: versions.v8,
         probes,
         heap_limit: heap_limit(elf, &found),
+        outside: outside::books(elf, &found),
         missing,
     };
     complete(plan, image)
 }
 
 fn is_of_interest(name: &str) -> bool {
-    FUNCTIONS.iter().any(|function| function.is_part(name)) || is_max_reserved(name)
+    FUNCTIONS.iter().any(|function| function.is_part(name))
+        || is_max_reserved(name)
+        || outside::is_source(name)
 }
 
 fn is_max_reserved(name: &str) -> bool {

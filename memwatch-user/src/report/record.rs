@@ -187,6 +187,10 @@ pub struct Gc {
     pub compacted: Option<bool>,
     /// How long incremental marking ran before the pause (mark-compact only).
     pub marking_ms: Option<u64>,
+    /// The isolate's array buffers when the pause ended: `process.memoryUsage().arrayBuffers`.
+    pub array_buffers: Option<u64>,
+    /// The memory behind its array buffers and external strings then: `process.memoryUsage().external`.
+    pub external: Option<u64>,
 }
 
 /// Statistics of one isolate after a mark-compact: node-memwatch's eight under its names, and ours.
@@ -242,7 +246,7 @@ pub struct Memory {
     pub swap: Option<u64>,
     /// Of it: V8's heaps with their code.
     pub v8_heap: Option<u64>,
-    /// Of it: array buffers.
+    /// Of it: array buffers of the isolates that we know of.
     pub array_buffers: Option<u64>,
     /// Of it: other malloc'ed blocks in use.
     pub native_live: Option<u64>,
@@ -287,7 +291,7 @@ pub struct Memory {
 pub struct Held {
     /// Array buffers of all isolates: `process.memoryUsage().arrayBuffers`.
     pub array_buffers: Option<u64>,
-    /// Everything outside of the heaps that V8 was told of, array buffers among it.
+    /// Behind the array buffers and external strings of all isolates: `process.memoryUsage().external`.
     pub external: Option<u64>,
     /// The allocator's blocks in use, array buffers among them.
     pub malloc_in_use: Option<u64>,
@@ -341,8 +345,14 @@ pub struct Verdict {
     pub verdict: Level,
     /// Which memory.
     pub kind: Kind,
-    /// How fast it grows.
+    /// How fast it grows, if it is counted in bytes.
     pub rate_bytes_per_hour: Option<f64>,
+    /// How fast it grows, in `rate_unit` an hour.
+    #[serde(default)]
+    pub rate_per_hour: Option<f64>,
+    /// What `rate_per_hour` and `rate_interval` count.
+    #[serde(default)]
+    pub rate_unit: RateUnit,
     /// 95 % interval of the rate.
     pub rate_interval: Option<[Option<f64>; 2]>,
     /// Since when the verdict holds.
@@ -373,6 +383,17 @@ pub enum Level {
     Suspect,
     /// It leaks.
     Leak,
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateUnit {
+    /// Bytes.
+    #[default]
+    Bytes,
+    /// Things: descriptors, isolates, threads.
+    Count,
 }
 
 /// Which memory a verdict is about.

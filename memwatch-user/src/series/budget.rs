@@ -70,7 +70,7 @@ mod tests {
     fn reading(in_use: Option<u64>, buffers: Option<u64>) -> Reading {
         Reading {
             rss: Some(100 * MIB),
-            malloc: in_use.map(|in_use| MallocBooks { in_use: in_use * MIB, free: 0, exact: true }),
+            malloc: in_use.map(|in_use| MallocBooks { in_use: in_use * MIB, ..MallocBooks::default() }),
             outside: OutsideHeap { array_buffers: buffers.map(|held| held * MIB), external: None },
             ..Reading::default()
         }

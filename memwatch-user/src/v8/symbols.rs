@@ -137,9 +137,17 @@ const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
 pub const MAX_RESERVED: [&str; 2] =
     ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];
 
-/// How the names of [`FUNCTIONS`] and [`MAX_RESERVED`] begin: a few hundred of a hundred thousand names do.
-pub const COMMON_PREFIXES: [&str; 3] =
-    ["_ZN2v88internal4Heap", "_ZNK2v88internal4Heap", "_ZN2v88internal20MarkCompactCollector15"];
+/// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
+/// thousand names do.
+pub const COMMON_PREFIXES: [&str; 7] = [
+    "_ZN2v88internal4Heap",
+    "_ZNK2v88internal4Heap",
+    "_ZN2v88internal20MarkCompactCollector15",
+    "_ZN2v87Isolate17GetHeap",
+    "_ZN2v87Isolate23GetArray",
+    "_ZN4node2",
+    "_ZTVN4node2",
+];
 
 /// Found among the names that a dynamic symbol table exports, it means: V8 is in this file. Addons need it, so it is in
 /// stripped builds too.

@@ -32,6 +32,10 @@ pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
         features: Features {
             gc: plan.map_or_else(|stripped| State::Off(blindness(stripped)), |_| State::On),
             heap_limit: limit.as_ref().map_or_else(|reason| State::Off(reason.clone()), |_| State::On),
+            external: match plan {
+                Ok(plan) => plan.outside.as_ref().map_or_else(|why| State::Off(why.clone()), |_| State::On),
+                Err(stripped) => State::Off(blindness(stripped)),
+            },
             ..Features::default()
         },
     };

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     model::ProcessId,
     native::{Mode, Tracker},
-    report::record::{Body, Kind, Loss, Record, State},
+    report::record::{Body, Feature, Kind, Loss, Record},
 };
 
 /// What was asked for.
@@ -33,15 +33,19 @@ impl Natives {
         Self { asked, trackers: BTreeMap::new() }
     }
 
-    /// Begins to follow a target. Whether it works, or why not.
-    pub(super) fn start(&mut self, id: ProcessId) -> State {
+    /// Begins to follow a target, if that was asked for. What there is to say if it cannot be done.
+    pub(super) fn start(&mut self, id: ProcessId) -> Option<Body> {
         let Asked { mode, budget_pct, cookies } = self.asked;
         match Tracker::start(id, mode, budget_pct, cookies) {
+            _ if mode == Mode::Off => None,
             Ok(tracker) => {
                 self.trackers.insert(id.pid, tracker);
-                State::On
+                None
             }
-            Err(why) => State::Off(why),
+            Err(reason) => {
+                let [name, state] = ["native_sites", "off"].map(str::to_owned);
+                Some(Body::Feature(Feature { name, state, reason }))
+            }
         }
     }
 

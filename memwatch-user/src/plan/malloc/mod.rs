@@ -177,7 +177,7 @@ fn probes_of(library: &Library, allocator: Allocator) -> Result<Vec<MallocProbe>
 }
 
 fn named(elf: &Elf, names: &[&str]) -> std::io::Result<Vec<Symbol>> {
-    elf.functions(names, |name| names.contains(&name))
+    elf.symbols(names, |name| names.contains(&name))
 }
 
 /// The instructions of a function, as far as they matter.

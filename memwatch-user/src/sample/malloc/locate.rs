@@ -10,15 +10,12 @@ use super::{
     layout::{KNOWN, MAX_MMAPPED, NEXT, SAFE_LINKING, SYSTEM_MEM, Version},
     memory::Memory,
 };
-use crate::{
-    model::Mono,
-    target::{
-        Allocator,
-        elf::{Elf, ElfError, Machine, Symbol},
-        image, libc,
-        maps::Mapping,
-        text::printable,
-    },
+use crate::target::{
+    Allocator,
+    elf::{Elf, ElfError, Machine, Symbol},
+    image, libc,
+    maps::Mapping,
+    text::printable,
 };
 
 /// More code than either function has; `malloc_stats` has some 550 bytes.
@@ -118,7 +115,7 @@ impl Books {
         let memory = File::open(&path).map_err(|source| Unreadable::Io { path, source })?;
         let located = library.locate(&memory)?;
         check(&memory, &located)?;
-        Ok(Self { memory, located, due: Mono(0) })
+        Ok(Self { memory, located })
     }
 }
 
@@ -194,7 +191,7 @@ impl Library {
         let Machine::X86_64 = self.elf.machine else {
             return Err(Unreadable::Machine { machine: self.elf.machine });
         };
-        let found = self.elf.functions(&[function], |name| name == function);
+        let found = self.elf.symbols(&[function], |name| name == function);
         let found = found.map_err(|source| self.unread(source))?;
         let symbol = found.first().ok_or(Unreadable::Missing { function })?;
         let code = self.code(symbol)?.ok_or(Unreadable::Missing { function })?;

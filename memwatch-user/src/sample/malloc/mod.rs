@@ -18,45 +18,31 @@ mod locate;
 mod memory;
 mod scan;
 
-use std::{fs::File, time::Duration};
+use std::fs::File;
 
 pub use self::{decode::DecodeError, locate::Unreadable};
 
 use self::{arena::Arena, layout::SBRK_BASE, lists::Walk, locate::Located, memory::Memory};
-use crate::model::{MallocBooks, Mono};
+use crate::model::MallocBooks;
 
 /// Pages that a reading looks at for the sake of each kind of list: 0.04 s.
 const MAX_PAGES: usize = 30_000;
 /// Bytes that a reading looks through: 0.1 s.
 const MAX_SCAN: u64 = 512 << 20;
-/// A reading takes this part of the time until the next one, at most: 0.25 % of a CPU.
-const SHARE: u32 = 400;
 
 /// The books of one process.
 #[derive(Debug)]
 pub struct Books {
     memory: File,
     located: Located,
-    due: Mono,
 }
 
 impl Books {
-    /// Reads them, if the process is still there, its books make sense, and enough time has passed since the last reading
-    /// for all readings together to cost less than 0.3 % of a CPU. `clock` is what a reading's duration is measured by.
-    pub fn read(&mut self, clock: impl Fn() -> Mono) -> Option<MallocBooks> {
-        let start = clock();
-        if start < self.due {
-            return None;
-        }
-        let books = count(&self.memory, &self.located);
-        let end = clock();
-        self.due = after(end, end.since(start) * SHARE);
-        books
+    /// Reads them, if the process is still there and its books make sense at this moment. May take tenths of a second.
+    #[must_use]
+    pub fn read(&self) -> Option<MallocBooks> {
+        count(&self.memory, &self.located)
     }
-}
-
-fn after(time: Mono, wait: Duration) -> Mono {
-    Mono(time.0.saturating_add(u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX)))
 }
 
 fn count(memory: &impl Memory, located: &Located) -> Option<MallocBooks> {
