@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use memwatch_common::names::{global, map, probe, tracepoint};
+use memwatch_common::names::{global, malloc_probe, map, probe, tracepoint};
 use memwatch_user::bpf::object as embedded;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
@@ -43,13 +43,13 @@ fn the_object_has_what_the_boundary_names_and_nothing_else() {
 
     let programs = symbols(&object, SymbolKind::Text, &["uprobe", "uretprobe", "raw_tp"]);
     let tracepoints = tracepoint::ALL.map(|(program, _)| program);
-    assert_eq!(programs, names(&[&probe::ALL[..], &tracepoints].concat()));
+    assert_eq!(programs, names(&[&probe::ALL[..], &malloc_probe::ALL, &tracepoints].concat()));
 
     let maps = symbols(&object, SymbolKind::Data, &["maps"]);
     assert_eq!(maps, names(&[&map::ALL[..], &[LOG_MAP]].concat()));
 
     let globals = symbols(&object, SymbolKind::Data, &[".rodata"]);
-    for name in [global::HAS_COOKIES, global::FOLLOW_ALL, global::TASK_LAYOUT] {
+    for name in [global::HAS_COOKIES, global::FOLLOW_ALL, global::TASK_LAYOUT, global::HAS_CHUNKS] {
         assert!(globals.contains(name), "{name} is not among {globals:?}");
     }
     for name in programs.iter().chain(&maps) {

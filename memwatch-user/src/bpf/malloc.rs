@@ -168,11 +168,13 @@ impl Tap {
     }
 
     /// A counter over all CPUs.
+    #[must_use]
     pub fn count(&self, what: NativeCount) -> u64 {
         self.counts.get(&(what as u32), 0).map_or(0, |per_cpu| per_cpu.iter().sum())
     }
 
     /// How many gaps between traps there were by length, in steps of 128 ns; the last is everything longer.
+    #[must_use]
     pub fn gaps(&self) -> [u64; GAP_STEPS] {
         let mut gaps = [0; GAP_STEPS];
         for clock in self.clock.get(&0, 0).iter().flat_map(|per_cpu| per_cpu.iter()) {

@@ -231,7 +231,7 @@ impl<'a> Sampling<'a> {
         holding.truncate(MOST_HOLDERS);
         let holders = holding.iter().map(|estimate| Holder {
             share: estimate.share,
-            bytes: (estimate.bytes_per_s * seconds) as u64,
+            bytes: whole(estimate.bytes_per_s * seconds),
             n: estimate.n,
             interval: Some(estimate.interval.map(|live| (estimate.share * live / estimate.live).min(1.0))),
             frames: self.names.name(&estimate.frames),
@@ -270,6 +270,15 @@ impl<'a> Sampling<'a> {
             let _panicked = thread.join();
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates; a size is never negative"
+)]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
 }
 
 /// What a sample stands for: its call site's bytes in the window, divided among the samples of it.

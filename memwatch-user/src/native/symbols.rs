@@ -37,7 +37,6 @@ pub(super) struct Names {
 
 impl Names {
     /// Of the process `pid`. Files are opened through /proc/PID/map_files: whatever their names mean by now, and to whom.
-
     pub(super) fn of(pid: u32) -> Self {
         let mut process = Process::new(Pid::from(pid));
         // A file in the target's /tmp, which anyone may write.

@@ -5,9 +5,7 @@
 //! JavaScript's frames have frame pointers and no tables.
 
 use std::{
-    collections::BTreeMap,
     ops::Range,
-    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -30,18 +28,22 @@ const MOST_EH_FRAME: u64 = 8 << 20;
 /// A frame in no known file makes us look at the mappings again, but not more often than this: addons are loaded late.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+/// Parts of one file that are farther apart are mapped for themselves: V8 maps its embedded code a second time, near to
+/// the code that it compiles.
+const NEAR: u64 = 1 << 30;
 /// Frames that tell a site from others: a wrapper of the allocator is called from many places.
 const KEY_FRAMES: usize = 4;
 
 /// Walks copied stacks of one process.
 pub(super) struct Stacks {
     pid: u32,
-    files: BTreeMap<PathBuf, File>,
+    files: Vec<File>,
     unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
     looked: Option<Instant>,
 }
 
+/// Mappings of one file that lie together.
 struct File {
     range: Range<u64>,
     first: Mapping,
@@ -50,11 +52,10 @@ struct File {
 
 impl Stacks {
     /// Of the process `pid`.
-
     pub(super) fn of(pid: u32) -> Self {
         Self {
             pid,
-            files: BTreeMap::new(),
+            files: Vec::new(),
             unwinder: UnwinderNative::new(),
             cache: CacheNative::new(),
             looked: None,
@@ -70,7 +71,7 @@ impl Stacks {
         loop {
             let frames = self.walk_once(sample);
             if !self.load_for(&frames) {
-                return self.without_allocator(frames, sample.call_site);
+                return Self::without_allocator(&frames, sample.call_site);
             }
         }
     }
@@ -95,7 +96,7 @@ impl Stacks {
     }
 
     /// From the caller that the kernel side named on: what is before it passes allocations on.
-    fn without_allocator(&self, frames: Vec<u64>, call_site: u64) -> Vec<u64> {
+    fn without_allocator(frames: &[u64], call_site: u64) -> Vec<u64> {
         let caller = call_site.wrapping_sub(1);
         match frames.iter().position(|frame| *frame == caller || *frame == call_site) {
             Some(at) => frames[at..].to_vec(),
@@ -105,12 +106,12 @@ impl Stacks {
 
     /// Loads the files of frames that were not loaded. Whether there were any.
     fn load_for(&mut self, frames: &[u64]) -> bool {
-        let is_stranger = |frame: &u64| !self.files.values().any(|file| file.range.contains(frame));
+        let is_stranger = |frame: &u64| !self.files.iter().any(|file| file.range.contains(frame));
         if frames.iter().any(is_stranger) && self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN) {
             self.look();
         }
         let mut any = false;
-        for file in self.files.values_mut() {
+        for file in &mut self.files {
             if !file.loaded && frames.iter().any(|frame| file.range.contains(frame)) {
                 file.loaded = true;
                 any = true;
@@ -125,7 +126,7 @@ impl Stacks {
     /// Those of the innermost `frames` that tell a site from others. An addon's function is the same site whichever way V8
     /// took to it, so what is in the program itself counts only where there is nothing else.
     pub(super) fn key<'a>(&self, frames: &'a [u64]) -> &'a [u64] {
-        let program = self.files.values().min_by_key(|file| file.range.start).map(|file| &file.range);
+        let program = self.files.iter().min_by_key(|file| file.range.start).map(|file| &file.range);
         let is_program = |frame: &u64| program.is_some_and(|range| range.contains(frame));
         let outside = frames.iter().position(is_program).filter(|count| *count > 0).unwrap_or(frames.len());
         &frames[..outside.min(KEY_FRAMES)]
@@ -134,15 +135,22 @@ impl Stacks {
     fn look(&mut self) {
         self.looked = Some(Instant::now());
         for mapping in maps::of(self.pid).unwrap_or_default() {
-            let range = mapping.start..mapping.end;
-            match self.files.get_mut(&mapping.path) {
-                Some(file) => file.range = file.range.start.min(range.start)..file.range.end.max(range.end),
-                None => {
-                    let file = File { range, first: mapping.clone(), loaded: false };
-                    self.files.insert(mapping.path, file);
-                }
+            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(&mapping)) {
+                file.range.start = file.range.start.min(mapping.start);
+                file.range.end = file.range.end.max(mapping.end);
+            } else {
+                let range = mapping.start..mapping.end;
+                self.files.push(File { range, first: mapping, loaded: false });
             }
         }
+    }
+}
+
+impl File {
+    fn is_continued_by(&self, mapping: &Mapping) -> bool {
+        let Range { start, end } = self.range;
+        let is_near = mapping.start < end.saturating_add(NEAR) && start < mapping.end.saturating_add(NEAR);
+        is_near && mapping.path == self.first.path
     }
 }
 

@@ -229,7 +229,7 @@ impl MallocPlan {
     pub fn uses(&self, scope: Scope) -> Vec<Use<'_>> {
         let has_chunks = self.allocator == Allocator::Glibc;
         let mut uses: Vec<Use<'_>> =
-            self.probes.iter().flat_map(|probe| probes::uses(self, probe, scope, has_chunks)).collect();
+            self.probes.iter().filter_map(|probe| probes::uses(self, probe, scope, has_chunks)).collect();
         uses.sort_by_key(|one| match (one.program, one.probe.function) {
             (malloc_probe::FREED, _) => 3,
             (_, "malloc") if one.probe.point == Point::Miss => 1,

@@ -55,44 +55,45 @@ fn points<'a>(function: &str, code: &'a [Instruction]) -> Vec<(Point, &'a Instru
     misses.chain(hit).collect()
 }
 
-/// The programs that a place gets so that `scope` is seen.
+/// The program that a place gets so that `scope` is seen.
 pub(super) fn uses<'a>(
     plan: &MallocPlan,
     probe: &'a MallocProbe,
     scope: Scope,
     has_chunks: bool,
-) -> Vec<Use<'a>> {
-    let one = |program, cookie| vec![Use { program, probe, cookie }];
+) -> Option<Use<'a>> {
     let suffices = plan.points_suffice(probe.function);
-    match (scope, probe.point) {
-        (Scope::Misses, Point::Miss) => one(malloc_probe::POINT_SAMPLED, probe.frame),
-        (Scope::Misses, _) => Vec::new(),
-        (Scope::Allocations, Point::Miss | Point::Hit) if suffices => {
-            one(malloc_probe::POINT_SAMPLED, probe.frame)
-        }
-        (Scope::All, Point::Miss | Point::Hit) if suffices => one(malloc_probe::POINT_FOLLOWED, probe.frame),
-        (_, Point::Miss | Point::Hit) => Vec::new(),
-        (Scope::Allocations, Point::Return) => match probe.function {
-            "free" | "posix_memalign" => Vec::new(),
-            _ if suffices => Vec::new(),
-            _ => one(malloc_probe::RETURN_SAMPLED, 0),
-        },
-        (Scope::Allocations, Point::Entry) => Vec::new(),
-        (Scope::All, Point::Return) => match probe.function {
-            "free" => Vec::new(),
-            "realloc" => one(malloc_probe::REALLOC_EXIT, 0),
-            "posix_memalign" => one(malloc_probe::MEMALIGN_EXIT, 0),
-            _ if suffices => Vec::new(),
-            _ => one(malloc_probe::RETURN_FOLLOWED, 0),
-        },
-        (Scope::All, Point::Entry) => match probe.function {
-            "free" => one(malloc_probe::FREED, 0),
-            "realloc" => one(malloc_probe::REALLOC_ENTER, 0),
-            "posix_memalign" => one(malloc_probe::MEMALIGN_ENTER, 0),
-            _ if has_chunks => Vec::new(),
-            "calloc" => one(malloc_probe::ALLOC_ENTER, asked::PRODUCT),
-            "memalign" | "aligned_alloc" => one(malloc_probe::ALLOC_ENTER, asked::SECOND),
-            _ => one(malloc_probe::ALLOC_ENTER, asked::FIRST),
-        },
+    let program = match scope {
+        Scope::Misses => (probe.point == Point::Miss).then_some((malloc_probe::POINT_SAMPLED, probe.frame)),
+        Scope::Allocations => sampled(probe, suffices),
+        Scope::All => followed(probe, suffices, has_chunks),
+    };
+    program.map(|(program, cookie)| Use { program, probe, cookie })
+}
+
+fn sampled(probe: &MallocProbe, suffices: bool) -> Option<(&'static str, u64)> {
+    match probe.point {
+        Point::Miss | Point::Hit => suffices.then_some((malloc_probe::POINT_SAMPLED, probe.frame)),
+        Point::Return if suffices || ["free", "posix_memalign"].contains(&probe.function) => None,
+        Point::Return => Some((malloc_probe::RETURN_SAMPLED, 0)),
+        Point::Entry => None,
     }
+}
+
+fn followed(probe: &MallocProbe, suffices: bool, has_chunks: bool) -> Option<(&'static str, u64)> {
+    Some(match (probe.point, probe.function) {
+        (Point::Miss | Point::Hit, _) if suffices => (malloc_probe::POINT_FOLLOWED, probe.frame),
+        (Point::Miss | Point::Hit, _) | (Point::Return, "free") => return None,
+        (Point::Return, "realloc") => (malloc_probe::REALLOC_EXIT, 0),
+        (Point::Return, "posix_memalign") => (malloc_probe::MEMALIGN_EXIT, 0),
+        (Point::Return, _) if suffices => return None,
+        (Point::Return, _) => (malloc_probe::RETURN_FOLLOWED, 0),
+        (Point::Entry, "free") => (malloc_probe::FREED, 0),
+        (Point::Entry, "realloc") => (malloc_probe::REALLOC_ENTER, 0),
+        (Point::Entry, "posix_memalign") => (malloc_probe::MEMALIGN_ENTER, 0),
+        (Point::Entry, _) if has_chunks => return None,
+        (Point::Entry, "calloc") => (malloc_probe::ALLOC_ENTER, asked::PRODUCT),
+        (Point::Entry, "memalign" | "aligned_alloc") => (malloc_probe::ALLOC_ENTER, asked::SECOND),
+        (Point::Entry, _) => (malloc_probe::ALLOC_ENTER, asked::FIRST),
+    })
 }
