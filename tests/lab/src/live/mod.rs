@@ -1,0 +1,7 @@
+//! Live processes: the programs of `tests/corpus`, watched once by the tool itself and kept as traces ([`trace`]), so
+//! that what it said can be counted and what it saw can be shown to other detectors.
+
+pub mod case;
+pub mod columns;
+mod fields;
+pub mod trace;
