@@ -136,7 +136,7 @@ mod tests {
 {"type":"gc","ts":"2026-03-02T23:14:05.400Z","isolate":1,"kind":"mark-compact","pause_us":90,"before_bytes":80,"after_bytes":40,"external":9}
 {"type":"gc","ts":"2026-03-02T23:14:05.450Z","isolate":1,"kind":"scavenge","pause_us":10,"before_bytes":90,"after_bytes":50}
 {"type":"stats","ts":"2026-03-02T23:14:05.500Z","isolate":1,"heap_limit":4096}
-{"type":"memory","ts":"2026-03-02T23:14:06.000Z","rss":2048,"fds":20,"cgroup":{"current":4096,"max":null}}
+{"type":"memory","ts":"2026-03-02T23:14:06.000Z","rss":2048,"fds":20,"cgroup":{"current":4096,"max":8192}}
 {"type":"verdict","ts":"2026-03-02T23:14:07.000Z","isolate":1,"verdict":"leak","kind":"js-heap","rate_bytes_per_hour":5.0,"rate_interval":[4.0,null],"time_to_exhaustion_s":null,"exhausts":null}
 {"type":"bye","ts":"2026-03-02T23:14:08.000Z","reason":"interrupted"}
 "#;
@@ -149,8 +149,8 @@ mod tests {
         let run = Run { case: "a".into(), variant: "leaky".into(), node: "20.20.2".into() };
         let text = seen.trace(run, Truth::default()).to_text();
         let expected = "# case: a\n# variant: leaky\n# node: 20.20.2\n# tool: 1\n# age_s: 2.000\n# watched_s: 3.000
-# columns: rss cgroup_current fds\ni,100,1,seen,7,0,4096\ns,200,1,30,150,70,,\nf,400,1,90,80,40,9,\ns,450,~,10,90,50,,
-r,1000,2,4,20\nv,2000,1,leak,js-heap,5,4,,,,\nx,3000\n";
+# columns: rss cgroup_current cgroup_max fds\ni,100,1,seen,7,0,4096\ns,200,1,30,150,70,,\nf,400,1,90,80,40,9,\ns,450,~,10,90,50,,
+r,1000,2,4,8,20\nv,2000,1,leak,js-heap,5,4,,,,\nx,3000\n";
         assert_eq!(text, expected);
     }
 }

@@ -105,7 +105,10 @@ fn reading(record: &Value, at: u64) -> Event {
             figures[column] = record.pointer(place).and_then(Value::as_u64);
         }
     }
-    Event::Reading(Box::new(columns::reading(Mono(at * 1_000_000), &figures)))
+    let mut reading = columns::reading(Mono(at * 1_000_000), &figures);
+    // What a cgroup without a limit uses is of no account, and what all processes of a host use is a long column.
+    reading.limits.cgroup_current = reading.limits.cgroup_max.and(reading.limits.cgroup_current);
+    Event::Reading(Box::new(reading))
 }
 
 fn verdict(record: &Value) -> Result<Verdict> {

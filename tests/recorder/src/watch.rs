@@ -15,6 +15,7 @@ use memwatch_tests::{
     proc,
     tool::{Finished, Tool},
 };
+use rustix::process::Signal;
 
 use crate::{convert::Converter, program, truth};
 
@@ -50,15 +51,19 @@ fn lives(case: &Case) -> Vec<u64> {
 /// Starts a process, and watches it for so many seconds; what the tool said.
 fn live(case: &Case, run: &Run, secs: u64) -> Result<Finished> {
     let cgroup = case.cgroup_mib.map(|mib| MemoryCgroup::new(&run.name(), mib << 20)).transpose()?;
-    let joining = cgroup.as_ref().map(MemoryCgroup::wrapper).unwrap_or_default();
-    let start = program::program(case, run, &[])?.under(&joining.each_ref().map(String::as_str));
-    let node = start.ready()?;
+    let joining = cgroup.as_ref().map_or(Vec::new(), |cgroup| cgroup.wrapper().to_vec());
+    let joining: Vec<&str> = joining.iter().map(String::as_str).collect();
+    let node = program::program(case, run, &[])?.under(&joining).ready()?;
     thread::sleep(Duration::from_secs(case.attach_s));
     let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json", "--interval", "1s"])?;
     tool.attached(node.pid())?;
     let lives = lasts(node.pid(), Duration::from_secs(secs));
     ensure!(lives || case.to_death, "it ended by itself: {}", node.stderr.text()?);
-    let said = if lives { tool.interrupt()? } else { tool.finish()? };
+    if lives {
+        // Not Ctrl-C: a recorder that was started in the background hands on that it is to be ignored.
+        tool.signal(Signal::TERM)?;
+    }
+    let said = tool.finish()?;
     said.done()?;
     // Before its cgroup, which cannot be removed while somebody is in it.
     drop(node);

@@ -188,6 +188,12 @@ impl Trace {
         })
     }
 
+    /// When the process ended by itself, seconds after the attach.
+    #[must_use]
+    pub fn death_s(&self) -> Option<f64> {
+        self.events.iter().find(|(_, event)| matches!(event, Event::End(_))).map(|(at, _)| *at as f64 / 1e3)
+    }
+
     /// What the tool said, in order of time, with the seconds after the attach.
     pub fn verdicts(&self) -> impl Iterator<Item = (f64, &Verdict)> {
         self.events.iter().filter_map(|(at, event)| match event {
