@@ -4,5 +4,5 @@
 const { addon, pace } = require('../harness');
 const { take } = addon('blocks');
 
-pace(200, () => take(2000));
+pace(300, () => take(2000));
 pace(100, () => JSON.parse(JSON.stringify(new Array(100).fill('traffic'))));

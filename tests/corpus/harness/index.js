@@ -2,22 +2,19 @@
 // What every driver shares: which variant is asked for, and a steady pace. Says `ready`; ends when its standard input
 // does, so that no driver outlives whoever started it.
 
-const [, , variant, factor] = process.argv;
+const [, , variant] = process.argv;
 
 /** The variant that is asked for; every one but `leaky` is healthy. */
 exports.variant = variant;
 exports.leaky = variant === 'leaky';
-/** What all rates are multiplied by. */
-const speed = Number(factor) || 1;
 
 /** Runs `work` `rate` times a second, in slices of 20 ms. What is more than a quarter of a second late is left out. */
 exports.pace = function pace(rate, work) {
-  const perSecond = rate * speed;
   let due = 0;
   let last = Date.now();
   return setInterval(() => {
     const now = Date.now();
-    due = Math.min(due + ((now - last) * perSecond) / 1000, Math.max(1, perSecond / 4));
+    due = Math.min(due + ((now - last) * rate) / 1000, Math.max(1, rate / 4));
     last = now;
     for (; due >= 1; due--) work();
   }, 20);
@@ -25,7 +22,7 @@ exports.pace = function pace(rate, work) {
 
 /** Runs the asynchronous `work` at most `rate` times a second, on so many lanes at once. Failures are part of life. */
 exports.paceAsync = function paceAsync(rate, lanes, work) {
-  const every = (lanes * 1000) / (rate * speed);
+  const every = (lanes * 1000) / rate;
   async function lane() {
     const began = Date.now();
     await Promise.resolve().then(work).catch(() => {});

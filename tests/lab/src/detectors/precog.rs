@@ -12,7 +12,7 @@ pub const SPEED: f64 = 300.0;
 const SMOOTHED_OVER_S: f64 = HOUR / SPEED;
 const SHORTEST_TREND_S: f64 = 6.0 * HOUR / SPEED;
 const CRITICAL_S: f64 = 7.0 * DAY / SPEED;
-/// Precog learns from so much of the past, a third of the hour that a trace of minutes stands for.
+/// Precog learns from so much, half of a usual trace: a trend must fit into it.
 const TRAINED_FOR_S: f64 = 75.0;
 /// A line fits with that share of the variance explained.
 const FITS: f64 = 0.8;

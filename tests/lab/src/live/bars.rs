@@ -2,7 +2,7 @@
 
 use super::score::{self, Judged, Tally, Who};
 use crate::{
-    page::table::{count, interval, mib, percent, table, time},
+    page::table::{count, interval, mib, percent, seconds, table},
     score::share,
     stats::{quantile, upper_rate, wilson},
 };
@@ -60,13 +60,13 @@ fn right_kind(set: &[&Judged]) -> String {
 
 fn delay(set: &[&Judged]) -> String {
     let tally = live(set);
-    let [seconds, collections] = [0, 1].map(|of| tally.delay(of, 0.5));
-    format!("{}, {} mark-compacts, {}", time(seconds), count(collections), mib(quantile(&tally.bytes, 0.5)))
+    let [delay, collections] = [0, 1].map(|of| tally.delay(of, 0.5));
+    format!("{}, {} mark-compacts, {}", seconds(delay), count(collections), mib(quantile(&tally.bytes, 0.5)))
 }
 
 fn beside(set: &[&Judged]) -> String {
     let figure = |(ours, theirs, n): (f64, f64, usize)| {
-        format!("{} / {} = {:.2} ({n} leaks)", time(Some(ours)), time(Some(theirs)), ours / theirs)
+        format!("{} / {} = {:.2} ({n} leaks)", seconds(Some(ours)), seconds(Some(theirs)), ours / theirs)
     };
     score::beside_memwatch(set).map_or("–".to_owned(), figure)
 }

@@ -8,7 +8,7 @@ use super::{
     settings::MEMWATCH,
 };
 use crate::{
-    page::table::{count, interval, percent, table, time},
+    page::table::{count, interval, percent, seconds, table},
     stats::wilson,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn settings(set: &[&Judged], settings: &[Setting]) -> String {
             interval(t.recall(), wilson(t.hits, t.leaks)),
             interval(t.precision(), wilson(t.hits, t.hits + t.false_alarms)),
             format!("{} of {}", t.false_alarms, t.healthy),
-            time(t.delay(0, 0.5)),
+            seconds(t.delay(0, 0.5)),
             count(t.delay(1, 0.5)),
         ]
     };
@@ -69,7 +69,7 @@ fn family((case, variant): (&str, &str), processes: &[&Judged]) -> Vec<String> {
         move |process: &Judged| {
             process.said(who).map_or("–".to_owned(), |said| {
                 let kind = said.kind.as_ref().map_or(String::new(), |kind| format!("{kind} "));
-                format!("{kind}{}", time(Some(said.at_s)))
+                format!("{kind}{}", seconds(Some(said.at_s)))
             })
         }
     };
@@ -94,8 +94,8 @@ pub(super) fn deaths(judged: &[&Judged]) -> String {
         let (_, made, right) = score::forecasts(&[process]);
         vec![
             process.trace.run.name(),
-            time(process.trace.death_s()),
-            time(process.live.as_ref().map(|said| said.at_s)),
+            seconds(process.trace.death_s()),
+            seconds(process.live.as_ref().map(|said| said.at_s)),
             format!("{right} of {made}"),
         ]
     };

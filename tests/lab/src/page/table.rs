@@ -30,6 +30,11 @@ pub(crate) fn time(seconds: Option<f64>) -> String {
     }
 }
 
+/// A time of some minutes in seconds; a dash for none.
+pub(crate) fn seconds(seconds: Option<f64>) -> String {
+    seconds.map_or("–".to_owned(), |s| format!("{s:.0} s"))
+}
+
 /// Bytes in MiB; a dash for none.
 pub(crate) fn mib(bytes: Option<f64>) -> String {
     bytes.map_or("–".to_owned(), |bytes| format!("{:.1} MiB", bytes / MIB))
