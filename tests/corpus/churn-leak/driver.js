@@ -8,7 +8,7 @@ const pipeline = [];
 let rows = 0;
 
 pace(8000, () => {
-  const row = { number: rows++, cells: new Array(40).fill(rows), text: `row ${rows}` };
-  pipeline[row.number % 20000] = row;
-  if (leaky && row.number % 20 === 0) kept.push({ cells: row.cells });
+  const row = { number: rows++, cells: new Array(150).fill(rows), text: `row ${rows}` };
+  pipeline[row.number % 10000] = row;
+  if (leaky && row.number % 20 === 0) kept.push({ cells: row.cells.slice(0, 40) });
 });

@@ -17,5 +17,5 @@ function reload() {
   if (!leaky) module.children.splice(module.children.indexOf(loaded), 1);
 }
 
-pace(4, reload);
+pace(6, reload);
 pace(300, () => JSON.parse(JSON.stringify(new Array(50).fill({ route: '/' }))));

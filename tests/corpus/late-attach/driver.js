@@ -4,11 +4,11 @@
 
 const { leaky, pace } = require('../harness');
 
-const FULL = 12000;
+const FULL = 24000;
 const answers = new Map();
 let asked = 0;
 
-pace(400, () => {
+pace(800, () => {
   const id = asked++;
   answers.set(id, { id, body: new Array(50).fill(id) });
   if (!leaky) answers.delete(id - FULL);

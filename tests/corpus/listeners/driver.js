@@ -9,7 +9,7 @@ const configuration = new EventEmitter().setMaxListeners(0);
 let requests = 0;
 
 function handle() {
-  const request = { number: requests++, headers: new Array(24).fill(requests) };
+  const request = { number: requests++, headers: new Array(80).fill(requests) };
   const changed = () => request.headers.length;
   configuration.on('change', changed);
   setTimeout(() => {

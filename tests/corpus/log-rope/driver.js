@@ -8,7 +8,7 @@ const FULL = 256 * 1024;
 let log = '';
 let lines = 0;
 
-pace(2500, () => {
+pace(5000, () => {
   log += `${lines++} GET /item/${random(1000)} ${random(500)} ms\n`;
   if (!leaky && log.length > FULL) log = '';
 });

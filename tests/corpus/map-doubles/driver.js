@@ -7,9 +7,9 @@ const { leaky, pace } = require('../harness');
 const counters = new Map();
 let requests = 0;
 
-pace(5000, () => {
+pace(8000, () => {
   const id = requests++;
-  counters.set(id, id % 7);
+  counters.set(id, { hits: id % 7 });
   if (!leaky) counters.delete(id - 1000);
 });
 pace(200, () => JSON.stringify(new Array(200).fill({ hit: requests })));

@@ -10,11 +10,11 @@ let jobs = 0;
 
 function work(keeps) {
   const job = { number: jobs++, cells: new Array(60).fill(jobs) };
-  recent[job.number % 4000] = job;
+  recent[job.number % 8000] = job;
   if (keeps) kept.push(job);
 }
 
 if (isMainThread) {
   for (let number = 0; number < 3; number++) new Worker(__filename, { workerData: { keeps: leaky && number === 1 } });
 }
-pace(350, () => work(Boolean(workerData && workerData.keeps)));
+pace(700, () => work(Boolean(workerData && workerData.keeps)));

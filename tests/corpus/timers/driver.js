@@ -14,5 +14,5 @@ function connect() {
   }, 100);
 }
 
-pace(250, connect);
+pace(600, connect);
 pace(100, () => JSON.parse(JSON.stringify(new Array(200).fill('traffic'))));

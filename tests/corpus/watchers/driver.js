@@ -9,7 +9,7 @@ const { leaky, pace } = require('../harness');
 
 const directory = mkdtempSync(join(tmpdir(), 'memwatch-watch-'));
 
-pace(250, () => {
+pace(500, () => {
   const watcher = watch(directory, { persistent: false }, () => {});
   if (!leaky) setTimeout(() => watcher.close(), 100);
 });

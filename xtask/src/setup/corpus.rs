@@ -26,7 +26,7 @@ pub(crate) fn corpus() -> Result<String> {
     }
     addons()?;
     nodes::bring(&releases(&folders)?)?;
-    Ok(format!("{} programs, {} with packages from npm", folders.len(), with_packages.len()))
+    Ok(format!("{} folders, {} with packages from npm", folders.len(), with_packages.len()))
 }
 
 fn source() -> PathBuf {
@@ -40,6 +40,7 @@ fn installed() -> PathBuf {
 fn folders() -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(source()).context("cannot list tests/corpus")?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    folders.retain(|path| path.is_dir());
     folders.sort();
     Ok(folders)
 }
