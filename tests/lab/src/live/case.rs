@@ -134,6 +134,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_trace_has_a_case() {
+        let known: Vec<PathBuf> = all().unwrap().iter().flat_map(Case::runs).map(|run| run.trace()).collect();
+        let folder = known[0].parent().unwrap();
+        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+            assert!(known.contains(&file.path()), "{}", file.path().display());
+        }
+    }
+
+    #[test]
     fn every_case_can_be_read_and_says_what_is_right() {
         let cases = all().unwrap();
         assert!(cases.len() >= 40, "{}", cases.len());
