@@ -11,7 +11,6 @@ use memwatch_tests::{
     tail::Tail,
 };
 use memwatch_user::{
-    host::clock,
     model::MallocBooks,
     sample::malloc::{Books, Unreadable},
     target::maps,
@@ -88,7 +87,7 @@ fn what_has_no_such_books_is_told() -> Result<()> {
 
 /// Compares what is read with what the process says before and after it, which is the same once it is quiet.
 fn exact(pid: u32, stdout: &mut Tail) -> Result<MallocBooks> {
-    let mut books = located(pid)?;
+    let books = located(pid)?;
     proc::until(patience(), || {
         let before = said(pid, stdout)?;
         let Some(found) = books.read() else { return Ok(None) };

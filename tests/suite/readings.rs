@@ -4,6 +4,7 @@
 use std::{fs, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use memwatch_common::outside::OutsideLayout;
 use memwatch_tests::{
     node::{self, Node},
     patience, proc, releases,
@@ -95,7 +96,7 @@ fn stand_still(node: &Node) -> Result<()> {
 
 /// A first reading: everything is due.
 fn read(pid: u32) -> Reading {
-    Sampler::new(pid, None).read(clock::now())
+    Sampler::new(pid, None, OutsideLayout::UNKNOWN).read(clock::now(), &[])
 }
 
 const fn sum(resident: &Resident) -> u64 {

@@ -100,7 +100,7 @@ impl HeapJudge {
 
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
-        let Some(shape) = Shape::of(valleys, age, isolate.limit) else {
+        let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
             self.finding.evidence = vec![too_few(isolate.valleys.seen())];
             return;
         };

@@ -30,7 +30,7 @@ impl Told {
         let [name, state, reason] =
             [self.name, if on { "on" } else { "off" }, off.unwrap_or("it can be read now")]
                 .map(str::to_owned);
-        is_news.then(|| Body::Feature(Feature { name, state, reason }))
+        is_news.then_some(Body::Feature(Feature { name, state, reason }))
     }
 }
 

@@ -17,13 +17,13 @@ pub(super) struct Judged {
     /// How old it was when it was first seen.
     age: Duration,
     /// Whether its heap was looked at: before its first mark-compact there is nothing to say.
-    is_judged: bool,
+    has_finding: bool,
 }
 
 impl Judged {
     pub(super) fn new(isolate: Isolate, age: Duration) -> Self {
         let judge = HeapJudge::new(isolate.since);
-        Self { isolate, judge, age, is_judged: false }
+        Self { isolate, judge, age, has_finding: false }
     }
 
     /// Takes in a collection. What there is to say of it; the verdict is not among it.
@@ -49,11 +49,11 @@ impl Judged {
     pub(super) fn judge(&mut self, now: Mono, lost_share: f64) {
         let circumstances = Circumstances { age: self.age, lost_share };
         self.judge.judge(&self.isolate, now, &circumstances);
-        self.is_judged = true;
+        self.has_finding = true;
     }
 
     /// What was found of its heap, with its serial number.
     pub(super) fn finding(&self) -> Option<(u32, &Finding)> {
-        self.is_judged.then(|| (self.isolate.serial, self.judge.finding()))
+        self.has_finding.then(|| (self.isolate.serial, self.judge.finding()))
     }
 }

@@ -174,7 +174,9 @@ impl Run {
                     // First what is there: losses are judged against what was seen.
                     self.records(output)?;
                     let (looks, records) = self.session.interval();
-                    looks.into_iter().for_each(|look| self.events.look(look));
+                    for look in looks {
+                        self.events.look(look);
+                    }
                     output.records(&records)?;
                 }
                 Input::Looked(looked) => output.records(&self.session.looked(*looked))?,
