@@ -19,6 +19,8 @@ use crate::{
 const CHUNK_FLAGS: u64 = 7;
 /// `IS_MMAPPED`.
 const CHUNK_IS_MMAPPED: u64 = 2;
+/// `BPF_NOEXIST`.
+const NO_EXIST: u64 = 1;
 /// `operator new[]` calls `operator new`, which calls `malloc`.
 const MOST_WRAPPERS: u32 = 2;
 
@@ -221,7 +223,6 @@ fn call_site(key: u64) -> Option<&'static mut CallSite> {
         return Some(site);
     }
     // Another thread may have made it meanwhile: its counts stay.
-    const NO_EXIST: u64 = 1;
     let _there = CALL_SITES.insert(key, CallSite::default(), NO_EXIST);
     let site = raw::cpu_value(&CALL_SITES, key);
     if site.is_none() {

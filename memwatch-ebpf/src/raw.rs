@@ -158,14 +158,14 @@ pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'sta
 /// read: the whole copy, or as much as fits before the stack's end.
 #[inline(always)]
 pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 8]) -> bool {
-    let sample = place.as_mut_ptr();
-    // SAFETY: the place is a whole sample that was reserved in the ring buffer, and its first 64 bytes are eight words.
-    unsafe { sample.cast::<[u64; 8]>().write(head) };
-    // SAFETY: any bytes are a `BlockSample`; this reference covers the stack alone.
-    let stack = unsafe { &mut *(&raw mut (*sample).stack) };
-    let stack_len = copy_stack(head[6], stack);
-    // SAFETY: a word inside of the reserved place.
-    unsafe { (&raw mut (*sample).stack_len).write(stack_len) };
+    let words = place.as_mut_ptr().cast::<[u64; 9]>();
+    // SAFETY: a `BlockSample` is nine words and the stack (its size is asserted beside it), and the place is a whole one.
+    let stack = unsafe { words.add(1) }.cast::<[u8; STACK_BYTES]>();
+    // SAFETY: reserved memory of the ring buffer, any bytes of which are a stack, and nobody else's until it is submitted.
+    let stack_len = copy_stack(head[6], unsafe { &mut *stack });
+    let [time, address, size, call_site, window, ip, sp, bp] = head;
+    // SAFETY: the words before the stack, in the order of the fields.
+    unsafe { words.write([time, address, size, call_site, window, ip, sp, bp, stack_len]) };
     stack_len > 0
 }
 

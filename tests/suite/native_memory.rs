@@ -6,10 +6,11 @@ use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     full, machine, native,
     node::{self, Node},
-    patience, releases,
+    patience, releases, tool,
 };
 use memwatch_user::{
     native::{Holder, Known, Mode, Tracker},
+    report::record::{Body, Kind},
     target::process,
 };
 
@@ -129,5 +130,26 @@ fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
     let known = watched.settled();
     ensure!(known == Known::default(), "{known:?}");
     watched.tracker.stop();
+    Ok(())
+}
+
+#[test]
+fn the_verdict_on_native_memory_says_who_holds_it() -> Result<()> {
+    let _machine = machine::shared();
+    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
+    let start =
+        node::start(releases::USUAL, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
+    let node = start.argument("leak-1m").ready()?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
+    let records = finished.records()?;
+    let verdict = records.iter().rev().find_map(|record| match &record.body {
+        Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),
+        _ => None,
+    });
+    let sites = &verdict.context("no verdict on native memory")?.sites;
+    let first = sites.first().and_then(|site| site.frames.first()).context("nobody holds it")?;
+    ensure!(first.function.as_deref() == Some("leak_block") && first.module.is_some(), "{sites:?}");
+    ensure!(records.iter().any(|record| matches!(record.body, Body::Governor(_))), "no decision was told");
     Ok(())
 }
