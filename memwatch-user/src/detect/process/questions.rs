@@ -20,8 +20,10 @@ const PLAIN_RISE: f64 = 8.0;
 const SHORT_S: f64 = 75.0;
 /// Share of the time in which half of the growth may come: less is a step or a burst.
 const BURST_SHARE: f64 = 0.15;
-/// What a mark-compact left says nothing of the growth if it came in the first of this share of the time.
-const TOO_EARLY: f64 = 0.3;
+/// What a mark-compact left says too little of the growth if it came in the first of this share of the time: what came
+/// since may be garbage. A full cache of buffers grew by the buffers that it had dropped for a minute, which was two
+/// thirds of the time.
+const TOO_EARLY: f64 = 0.6;
 /// A mark-compact must leave this share of what had come until then.
 const KEPT: f64 = 0.5;
 /// What mark-compacts leave must grow at this share of the rate that it had. A cache of buffers that is full goes on
