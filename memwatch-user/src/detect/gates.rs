@@ -4,6 +4,7 @@
 //! the growth follows the load and whether it follows the hour of the day, need other series and longer times.
 
 use super::{
+    patience,
     shape::Shape,
     trend::{Point, Z_95},
 };
@@ -16,6 +17,18 @@ const SEVERAL: usize = 8;
 /// From so many points on a trend may hide in more noise.
 const MANY: usize = 16;
 
+/// See [`spread`]: so many steps, for this share of the growth, are data sets.
+const FEW_STEPS: usize = 3;
+/// See [`FEW_STEPS`].
+const STEPS_SHARE: f64 = 0.8;
+/// See [`retention`].
+const CLEAR_POINTS: usize = 12;
+/// See [`retention`].
+const CLEAR_TAU: f64 = 0.8;
+/// What rises all day long does not follow the hour.
+const DAY_S: f64 = 86_400.0;
+/// Where points are few, the last must add this share of what the line does: the first of a plateau is seen there only.
+const FRESH: f64 = 0.25;
 /// See [`is_plain`].
 const PLAIN_TAU: f64 = 0.9;
 /// See [`is_plain`]: in standard deviations of the points around the line.
@@ -23,6 +36,9 @@ const PLAIN_RISE: f64 = 8.0;
 /// See [`is_plain`]: bytes a second, about 1 GB an hour. What follows the load of the day is slower: a gigabyte that comes
 /// and goes with it rises by a third of this at the most.
 const PLAIN_SLOPE: f64 = MIB / 4.0;
+
+/// A rate of allocation that has risen by no more than this is even.
+const STEADY_LOAD: f64 = 0.15;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +60,15 @@ impl Gate {
 }
 
 /// Names of all questions.
-pub const NAMES: [&str; 6] = ["significant", "ratchet", "persistent", "material", "spread", "retained"];
+pub const NAMES: [&str; 8] =
+    ["significant", "ratchet", "persistent", "material", "spread", "retained", "independent", patience::NAME];
 
 /// All questions, asked of `shape`.
 #[must_use]
-pub fn all(shape: &Shape) -> [Gate; 6] {
-    [significance, ratchet, persistence, materiality, spread, retention].map(|gate| gate(shape))
+pub fn all(shape: &Shape) -> [Gate; 8] {
+    let questions: [fn(&Shape) -> Gate; 8] =
+        [significance, ratchet, persistence, materiality, spread, retention, independence, patience::gate];
+    questions.map(|answer| answer(shape))
 }
 
 /// Is it more than chance? Five points must all rise; more points may have some disorder.
@@ -75,7 +94,7 @@ fn significance(shape: &Shape) -> Gate {
 /// Where the heap grows fast, nearly every pair rises and the wobble is nothing beside the rise, the wobble being correlated is no excuse: the
 /// correction for it would call the straightest of lines chance (seen on the demo after 27 mark-compacts).
 fn is_plain(shape: &Shape) -> bool {
-    shape.trend.slope >= PLAIN_SLOPE
+    (shape.trend.slope >= PLAIN_SLOPE || shape.span() >= DAY_S)
         && shape.trend.tau >= PLAIN_TAU
         && shape.rise() > PLAIN_RISE * shape.trend.noise
 }
@@ -97,7 +116,8 @@ fn ratchet(shape: &Shape) -> Gate {
 
 /// Does it go on? A fill, a warm-up and a cache that warms slow down.
 fn persistence(shape: &Shape) -> Gate {
-    let pass = shape.late > 0.5 * shape.early && shape.persistence() > 0.4;
+    let goes_on = shape.points.len() >= MANY || shape.freshness() > FRESH;
+    let pass = shape.late > 0.5 * shape.early && shape.persistence() > 0.4 && goes_on;
     let (early, late) = (hourly(shape.early), hourly(shape.late));
     Gate { name: "persistent", pass, why: format!("{early} in the older half, {late} in the newer") }
 }
@@ -111,51 +131,42 @@ fn materiality(shape: &Shape) -> Gate {
     Gate { name: "material", pass: at_once || in_time, why }
 }
 
-/// Is it spread over the time? Loading a data set makes one step, a leak makes many.
-///
-/// A leak in a table that doubles makes a large step too, so the growth may also be spread without its largest step.
+/// Is it spread over the time? Data sets that are loaded make a step each; a leak makes many, as does one in a table that
+/// doubles or of a job that runs every hour. Within an hour a leak may have had few mark-compacts to show its steps in.
 fn spread(shape: &Shape) -> Gate {
-    let enough = if shape.points.len() >= MANY { 0.08 } else { super::shape::STEP_TIME_SHARE };
-    let mut steps: Vec<Point> = shape.points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
-    steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
-    let half = time_of_half(&steps, shape.span());
-    let pass = half > enough || spread_without_largest(steps, shape.span(), enough);
-    let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
+    let mut rises: Vec<f64> = shape.points.windows(2).map(|w| w[1].1 - w[0].1).collect();
+    rises.sort_unstable_by(|a, b| b.total_cmp(a));
+    let growth = shape.last().1 - shape.first().1;
+    let summed = rises.iter().scan(0.0, |sum, rise| {
+        *sum += rise;
+        Some(*sum)
+    });
+    let steps = 1 + summed.take_while(|sum| *sum < STEPS_SHARE * growth).count();
+    let pass = shape.span() < 3600.0 || steps > FEW_STEPS;
+    let why = format!("{steps} of its {} rises make four fifths of the growth", rises.len());
     Gate { name: "spread", pass, why }
-}
-
-/// Share of `span` that the steepest of `steps` (seconds, bytes; steepest first) need for half of the growth.
-fn time_of_half(steps: &[Point], span: f64) -> f64 {
-    let mut missing = steps.iter().map(|step| step.1).sum::<f64>() / 2.0;
-    let mut time = 0.0;
-    for (seconds, bytes) in steps {
-        if missing <= 0.0 || *bytes <= 0.0 {
-            break;
-        }
-        time += seconds * (missing / bytes).min(1.0);
-        missing -= bytes;
-    }
-    time / span
-}
-
-fn spread_without_largest(mut steps: Vec<Point>, span: f64, enough: f64) -> bool {
-    let growth: f64 = steps.iter().map(|step| step.1).sum();
-    let by_size = |&a: &usize, &b: &usize| steps[a].1.total_cmp(&steps[b].1);
-    let Some(largest) = (0..steps.len()).max_by(by_size) else { return false };
-    let (_, size) = steps.remove(largest);
-    growth - size > growth / 3.0 && time_of_half(&steps, span) > enough
 }
 
 /// Does what comes stay? In healthy processes mark-compacts take nearly all of it back; where a leak hides in heavy
 /// churn, many points and a clear trend stand in.
 fn retention(shape: &Shape) -> Gate {
-    let clear = shape.points.len() >= MANY && shape.trend.z > 5.0;
+    let clear = shape.points.len() >= CLEAR_POINTS && shape.trend.tau >= CLEAR_TAU;
     let pass = shape.retention.is_some_and(|s| s > 0.08) || clear;
     let why = match shape.retention {
         Some(s) => format!("{:.0} % of what came between mark-compacts stayed", s * 100.0),
         None => "what stays of what comes is not known".to_owned(),
     };
     Gate { name: "retained", pass, why }
+}
+
+/// Does it grow by more than the load does? A heap that is all open requests grows as the load does, and no heap grows
+/// faster than that by load alone.
+fn independence(shape: &Shape) -> Gate {
+    let growth = shape.rise() / shape.first().1.max(1.0);
+    let pass = shape.load <= STEADY_LOAD || growth > shape.load;
+    let [growth, load] = [growth, shape.load].map(|x| x * 100.0);
+    let why = format!("the heap has grown by {growth:.0} %, the rate of allocation by {load:.0} %");
+    Gate { name: "independent", pass, why }
 }
 
 /// A rate in bytes a second, in words.
@@ -168,7 +179,7 @@ mod tests {
     use super::*;
     use crate::series::Valley;
 
-    /// Names of the gates that the heap of `ys` MiB every ten seconds does not pass.
+    /// Names of the gates that the heap of `ys` MiB every ten seconds does not pass, but for the one about time.
     fn failed(retention: f32, ys: &[f64]) -> Vec<&'static str> {
         let valley = |(i, y): (usize, &f64)| Valley {
             t: 10.0 * i as f64,
@@ -178,7 +189,11 @@ mod tests {
         };
         let valleys: Vec<Valley> = ys.iter().enumerate().map(valley).collect();
         let shape = Shape::of(&valleys, 1e6, None).unwrap();
-        all(&shape).iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+        all(&shape)
+            .iter()
+            .filter(|gate| !gate.pass && gate.name != patience::NAME)
+            .map(|gate| gate.name)
+            .collect()
     }
 
     #[test]
@@ -196,7 +211,7 @@ mod tests {
             ("a small rise of a large heap", 0.7, &[900.0, 904.0, 908.0, 912.0, 916.0], &["material"]),
             ("churn", 0.01, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0], &["retained"]),
             ("a fill", 0.7, &[10.0, 15.0, 20.0, 20.1, 20.2, 20.3], &["ratchet", "persistent"]),
-            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &["persistent", "spread"]),
+            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &["persistent"]),
             ("a table that doubles", 0.7, &[10.0, 11.0, 12.0, 13.0, 22.0, 23.0, 24.0, 25.0], &[]),
         ] {
             assert_eq!(failed(retention, ys), stopped_by, "{name}");
@@ -209,6 +224,37 @@ mod tests {
     fn many_clear_points_stand_in_for_retention() {
         let line: Vec<f64> = (0..30).map(|i| 20.0 + f64::from(i)).collect();
         assert_eq!(failed(0.01, &line), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn three_data_sets_in_a_day_are_not_spread_and_hourly_jobs_are() {
+        let answer = |every: f64| {
+            let size = |hour: f64| MIB * (100.0 + every * 5.0 * (hour / every).floor());
+            let valley =
+                |i: u32| Valley { t: f64::from(i) * 3600.0, after: size(f64::from(i)), ..Valley::default() };
+            spread(&Shape::of(&(0..24).map(valley).collect::<Vec<_>>(), 1e6, None).unwrap()).pass
+        };
+        assert_eq!([1.0, 3.0, 7.0].map(answer), [true, true, false]);
+    }
+
+    #[test]
+    fn what_grows_no_faster_than_its_load_is_not_independent() {
+        let answer = |growth: f64| {
+            // Twice the allocation in the end, and `growth` times the heap.
+            let valley = |i: u32| {
+                let part = f64::from(i) / 11.0;
+                let allocated = 1e6 * (part + part * part / 2.0);
+                Valley {
+                    t: f64::from(i),
+                    after: 1e6 * (1.0 + (growth - 1.0) * part),
+                    allocated,
+                    ..Valley::default()
+                }
+            };
+            let valleys: Vec<Valley> = (0..12).map(valley).collect();
+            independence(&Shape::of(&valleys, 1e6, None).unwrap()).pass
+        };
+        assert_eq!([1.3, 2.5].map(answer), [false, true]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::{
-    Finding, Level, Unit, exhaustion,
-    gates::{self, Gate, hourly},
-    shape::{MIN_POINTS, Shape},
+    Finding, Level, Unit, evidence, exhaustion,
+    gates::{self, Gate},
+    recent::{Recent, SCALES},
+    shape::Shape,
     tier::{Tier, tier},
     trend::{Z_80, Z_95},
 };
-use crate::{model::Mono, series::Isolate, units::size};
+use crate::{model::Mono, series::Isolate};
 
 /// Share of lost collections above which nothing is claimed.
 const MAX_LOST_SHARE: f64 = 0.1;
@@ -43,6 +44,11 @@ pub struct HeapJudge {
     /// Where the growth began that the verdict is about, bytes.
     base: f64,
     rate: Option<Rate>,
+    recent: Recent,
+    /// At which scales the last look at the recent past found a leak.
+    found: [bool; SCALES],
+    /// The scale that the alarm comes from; `None` if it comes from the whole time.
+    scale: Option<usize>,
     /// A question that is not asked.
     ignored: Option<&'static str>,
 }
@@ -67,6 +73,9 @@ impl HeapJudge {
             failures: 0,
             base: 0.0,
             rate: None,
+            recent: Recent::default(),
+            found: [false; SCALES],
+            scale: None,
             ignored: None,
         }
     }
@@ -91,9 +100,13 @@ impl HeapJudge {
             return &self.finding;
         }
         let is_new = isolate.valleys.opened() != self.judged;
+        let age = circumstances.age.as_secs_f64();
         if is_new || self.finding.level == Level::Inconclusive {
             self.judged = isolate.valleys.opened();
-            self.look(isolate, now, circumstances.age.as_secs_f64(), is_new);
+            self.look(isolate, now, age, is_new);
+        }
+        for (scale, shape) in self.recent.look(&isolate.valleys, age, isolate.room()) {
+            self.look_back(scale, shape, now);
         }
         &self.finding
     }
@@ -101,13 +114,16 @@ impl HeapJudge {
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
         let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
-            self.finding.evidence = vec![too_few(isolate.valleys.seen())];
+            self.finding.evidence = vec![evidence::too_few(isolate.valleys.seen())];
             return;
         };
-        let mut gates = gates::all(&shape).to_vec();
-        gates.retain(|gate| self.ignored != Some(gate.name));
         let watched = now.since(isolate.since).as_secs_f64();
-        let tier = tier(&shape, &gates, watched, age + watched);
+        let gates = self.asked(&shape);
+        let tier = tier(&shape, &gates, watched);
+        if self.scale.is_some() && tier.level < Level::Leak {
+            return;
+        }
+        self.scale = None;
         let storm = is_storm(&shape) && self.rate.is_some();
         let level = self.confirmed(tier, is_new);
         let level = if is_new { self.held(level, &shape, storm) } else { level };
@@ -115,6 +131,45 @@ impl HeapJudge {
             self.rate = Some(Rate::of(&shape));
         }
         self.say(level, now, &shape, &gates);
+    }
+
+    /// Takes account of the recent past at one scale: a leak that is found there twice in a row is one, until four looks
+    /// in a row find none or the heap has fallen back. `shape` is `None` where nothing new is.
+    fn look_back(&mut self, scale: usize, shape: Option<Shape>, now: Mono) {
+        let gates = shape.as_ref().map_or(Vec::new(), |shape| self.asked(shape));
+        let leak = shape.filter(|shape| tier(shape, &gates, shape.span()).level == Level::Leak);
+        let again = std::mem::replace(&mut self.found[scale], leak.is_some());
+        match leak {
+            Some(shape) if again && (self.finding.level < Level::Leak || self.scale == Some(scale)) => {
+                self.alarm(scale, &shape, &gates, now);
+            }
+            None if self.scale == Some(scale) => self.doubt(),
+            _ => {}
+        }
+    }
+
+    fn alarm(&mut self, scale: usize, shape: &Shape, gates: &[Gate], now: Mono) {
+        if self.scale.is_none() {
+            self.base = shape.first().1;
+        }
+        (self.scale, self.failures) = (Some(scale), 0);
+        if !is_storm(shape) || self.rate.is_none() {
+            self.rate = Some(Rate::of(shape));
+        }
+        self.say(Level::Leak, now, shape, gates);
+    }
+
+    /// The recent past no longer shows the leak that it showed: after four times the whole time is judged again.
+    fn doubt(&mut self) {
+        self.failures += 1;
+        if self.failures >= FAILURES_TO_CLEAR {
+            self.scale = None;
+        }
+    }
+
+    /// The questions that are asked, and the answers.
+    fn asked(&self, shape: &Shape) -> Vec<Gate> {
+        gates::all(shape).into_iter().filter(|gate| self.ignored != Some(gate.name)).collect()
     }
 
     /// Makes a leak that needs confirmation a suspicion until the next mark-compact says the same.
@@ -161,7 +216,7 @@ impl HeapJudge {
             since,
             confidence: Some(1.0 - shape.trend.p),
             exhaustion: rate.filter(|_| level >= Level::Growing).and_then(|r| r.exhaustion(shape)),
-            evidence: evidence(shape, gates),
+            evidence: evidence::of(shape, gates),
         };
     }
 
@@ -169,7 +224,7 @@ impl HeapJudge {
         let since = if self.finding.level == Level::Inconclusive { self.finding.since } else { now };
         let why = format!("{:.0} % of the collections were lost", lost_share * 100.0);
         self.finding = Finding { evidence: vec![why], ..Finding::nothing_yet(since) };
-        self.failures = 0;
+        (self.failures, self.scale) = (0, None);
     }
 }
 
@@ -188,138 +243,9 @@ impl Rate {
     }
 }
 
-fn too_few(seen: u64) -> String {
-    match seen {
-        0 => "no mark-compact so far".to_owned(),
-        1 => "only one mark-compact so far".to_owned(),
-        _ => format!("only {seen} mark-compacts so far"),
-    }
-}
-
 fn is_storm(shape: &Shape) -> bool {
     shape.limit.is_some_and(|limit| shape.last().1 > STORM_SHARE * limit)
 }
 
-fn evidence(shape: &Shape, gates: &[Gate]) -> Vec<String> {
-    let (from, to) = (size(shape.first().1), size(shape.last().1));
-    let (n, span, rate) = (shape.points.len(), shape.span(), hourly(shape.trend.slope));
-    let seen = format!("heap after mark-compacts: {from} to {to} in {span:.0} s and {n} of them, {rate}");
-    if n < MIN_POINTS {
-        return vec![seen, format!("{MIN_POINTS} mark-compacts are needed for a verdict of leak")];
-    }
-    std::iter::once(seen).chain(gates.iter().map(Gate::evidence)).collect()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::series::valleys::tests::mark_compact;
-
-    const MIB: u64 = 1 << 20;
-    const OLD: Circumstances = Circumstances { age: Duration::from_secs(3600), lost_share: 0.0 };
-
-    /// A judge and an isolate that keeps 1 MiB/s, judged at a mark-compact every ten seconds.
-    fn leaking(mark_compacts: u64, limit: u64) -> (HeapJudge, Isolate) {
-        let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(limit));
-        let mut judge = HeapJudge::new(Mono(0));
-        for i in 1..=mark_compacts {
-            feed(&mut judge, &mut isolate, i * 10, 20 + i * 10);
-        }
-        (judge, isolate)
-    }
-
-    fn feed(judge: &mut HeapJudge, isolate: &mut Isolate, seconds: u64, live_mib: u64) {
-        let c = mark_compact(seconds as f64, (live_mib + 5) * MIB, live_mib * MIB);
-        isolate.collection(&c, None);
-        judge.judge(isolate, c.end, &OLD);
-    }
-
-    #[test]
-    fn a_leak_has_rate_interval_forecast_and_evidence() {
-        let (judge, _) = leaking(6, 1000 * MIB);
-        let finding = judge.finding();
-        let hourly = 3600.0 * MIB as f64;
-        assert_eq!((finding.level, finding.since), (Level::Leak, Mono(50_000_000_000)));
-        assert_eq!((finding.rate, finding.rate_interval), (Some(hourly), Some([Some(hourly); 2])));
-        let left = finding.exhaustion.map(|e| (e.earliest_s.round(), e.latest_s.map(f64::round)));
-        assert_eq!(left, Some((720.0, Some(920.0))));
-        assert_eq!(finding.evidence.len(), 7);
-        assert!(finding.evidence[1..].iter().all(|e| e.contains(" yes: ")), "{:?}", finding.evidence);
-        assert!(finding.confidence.is_some_and(|c| c > 0.99));
-    }
-
-    /// As the demo does it: a few MiB a second, mark-compacts every one to three seconds, the base wobbling with them.
-    #[test]
-    fn a_fast_leak_that_goes_on_stays_a_leak() {
-        let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(4096 * MIB));
-        let mut judge = HeapJudge::new(Mono(0));
-        let young = Circumstances { age: Duration::from_secs(1), lost_share: 0.0 };
-        let (mut at, mut called) = (2_u64, None);
-        for i in 0..250_u64 {
-            at += 1 + i % 3;
-            let live = 8 + at * 5 / 2 + [0, 3, 1, 4, 2][(i % 5) as usize];
-            let c = mark_compact(at as f64, (live + 4) * MIB, live * MIB);
-            isolate.collection(&c, None);
-            let level = judge.judge(&isolate, c.end, &young).level;
-            assert!(called.is_none() || level == Level::Leak, "{level:?} at {at} s, called at {called:?}");
-            called = called.or((level == Level::Leak).then_some(at));
-        }
-        assert!(called.is_some_and(|at| at <= 45), "called at {called:?}");
-    }
-
-    #[test]
-    fn no_level_rises_without_a_new_mark_compact() {
-        let (mut judge, isolate) = leaking(4, 1000 * MIB);
-        let before = judge.finding().clone();
-        assert_eq!(before.level, Level::Suspect);
-        for at in [41, 600, 86_400] {
-            assert_eq!(*judge.judge(&isolate, Mono(at * 1_000_000_000), &OLD), before);
-        }
-    }
-
-    #[test]
-    fn much_loss_makes_it_inconclusive_until_the_next_valley() {
-        let (mut judge, mut isolate) = leaking(6, 1000 * MIB);
-        let lossy = Circumstances { lost_share: 0.2, ..OLD };
-        let finding = judge.judge(&isolate, Mono(61_000_000_000), &lossy);
-        assert_eq!((finding.level, finding.rate), (Level::Inconclusive, None));
-        feed(&mut judge, &mut isolate, 70, 90);
-        assert_eq!(judge.finding().level, Level::Leak);
-    }
-
-    #[test]
-    fn near_the_limit_the_last_undisturbed_rate_stands() {
-        let (mut judge, mut isolate) = leaking(6, 100 * MIB);
-        let rate = judge.finding().rate;
-        for i in 0..10 {
-            feed(&mut judge, &mut isolate, 100 + i * 5, 85 + i / 4);
-        }
-        assert_eq!((judge.finding().level, judge.finding().rate), (Level::Leak, rate));
-    }
-
-    #[test]
-    fn a_heap_that_fell_back_ends_the_alarm_at_once_and_a_plateau_after_four() {
-        let (mut judge, mut isolate) = leaking(6, 1000 * MIB);
-        feed(&mut judge, &mut isolate, 70, 30);
-        assert!(judge.finding().level < Level::Suspect);
-
-        let (mut judge, mut isolate) = leaking(6, 1000 * MIB);
-        let levels: Vec<Level> = (7..20)
-            .map(|i| {
-                feed(&mut judge, &mut isolate, i * 10, 80);
-                judge.finding().level
-            })
-            .collect();
-        let held = levels.iter().take_while(|&&level| level == Level::Leak).count();
-        assert!((3..=8).contains(&held) && levels.last() < Some(&Level::Suspect), "{levels:?}");
-    }
-
-    #[test]
-    fn nothing_seen_is_inconclusive_and_says_so() {
-        let isolate = Isolate::new(1, 1, false, Mono(0), None);
-        let mut judge = HeapJudge::new(Mono(0));
-        let finding = judge.judge(&isolate, Mono(90_000_000_000), &OLD);
-        assert_eq!((finding.level, finding.confidence), (Level::Inconclusive, None));
-        assert_eq!(finding.evidence, ["no mark-compact so far"]);
-    }
-}
+mod tests;

@@ -1,17 +1,22 @@
 //! Is it leaking? Pure functions over series.
 //!
 //! [`heap`] judges one isolate's heap by the sizes that mark-compacts left: [`shape`] picks the points that count and
-//! measures them with [`trend`], [`gates`] ask whether they look like a leak, [`exhaustion`] says how long it can go on.
+//! measures them with [`trend`], [`gates`] ask whether they look like a leak and [`patience`] whether for long enough,
+//! [`exhaustion`] says how long it can go on, [`evidence`] puts it in words. [`recent`] picks points from the last part of a
+//! long time, where a leak may have begun late.
 //! [`process`] judges everything else that a process holds, a judge a series; [`kinds`] reconciles all verdicts, so
 //! that one cause is named once.
 
+mod evidence;
 pub mod exhaustion;
 pub mod finding;
 mod follow;
 pub mod gates;
 pub mod heap;
 pub mod kinds;
+mod patience;
 pub mod process;
+mod recent;
 pub mod shape;
 pub mod tier;
 pub mod trend;

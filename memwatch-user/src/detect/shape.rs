@@ -25,6 +25,8 @@ pub const MIN_POINTS: usize = 5;
 pub struct Shape {
     /// Seconds and bytes after each mark-compact.
     pub points: Vec<Point>,
+    /// Where the growth began: the first point, or one of the start-up before it.
+    pub onset: Point,
     /// Their trend.
     pub trend: Trend,
     /// Slope of the older half, bytes a second.
@@ -33,6 +35,8 @@ pub struct Shape {
     pub late: f64,
     /// Median of the recent valleys' retention.
     pub retention: Option<f64>,
+    /// By which share the rate of allocation has risen from the oldest third to the newest.
+    pub load: f64,
     /// The heap's limit, bytes.
     pub limit: Option<f64>,
 }
@@ -43,14 +47,26 @@ impl Shape {
     /// `None` below three points.
     #[must_use]
     pub fn of(valleys: &[Valley], age: f64, limit: Option<u64>) -> Option<Self> {
-        let window = after_step(after_fading(after_start_up(valleys, age)));
+        let settled = after_start_up(valleys, age);
+        let window = after_step(after_fading(settled));
+        let is_whole = window.len() == settled.len();
+        let onset = if is_whole { valleys.first() } else { window.first() }.map(|v| (v.t, v.after))?;
         let points = points(window);
         let trend = Trend::of(&points)?;
         let half = points.len().div_ceil(2);
         let early = slope(&points[..half]).unwrap_or(0.0);
         let late = slope(&points[points.len() - half..]).unwrap_or(0.0);
         let limit = limit.map(|bytes| bytes as f64);
-        Some(Self { points, trend, early, late, retention: retention(window), limit })
+        Some(Self {
+            points,
+            onset,
+            trend,
+            early,
+            late,
+            retention: retention(window),
+            load: load(window),
+            limit,
+        })
     }
 
     /// Seconds between the first point and the last.
@@ -75,6 +91,16 @@ impl Shape {
     #[must_use]
     pub fn rise(&self) -> f64 {
         self.trend.slope * self.span()
+    }
+
+    /// Bytes by which the last point is above all others, in units of what the line rises from the last but one.
+    #[must_use]
+    pub fn freshness(&self) -> f64 {
+        let Some(([.., previous], _)) = self.points.split_last().map(|(last, rest)| (rest, last)) else {
+            return 0.0;
+        };
+        let highest = self.points[..self.points.len() - 1].iter().map(|p| p.1).fold(0.0, f64::max);
+        (self.last().1 - highest) / (self.trend.slope * (self.last().0 - previous.0))
     }
 
     /// The newer half's slope in units of the whole's: 1 for a straight line, 0 for a plateau.
@@ -122,6 +148,19 @@ fn after_step(valleys: &[Valley]) -> &[Valley] {
     };
     let step = valleys.windows(2).rposition(is_step).filter(|_| growth > 0.0);
     step.map(|i| &valleys[i + 1..]).filter(|rest| rest.len() >= MIN_POINTS).unwrap_or(valleys)
+}
+
+/// See [`Shape::load`]; zero where it is not known.
+fn load(valleys: &[Valley]) -> f64 {
+    let third = valleys.len().div_ceil(3);
+    let rate = |part: &[Valley]| {
+        let (first, last) = (part.first()?, part.last()?);
+        let rate = (last.allocated - first.allocated) / (last.t - first.t);
+        (rate > 0.0).then_some(rate)
+    };
+    let old = valleys.get(..=third).and_then(rate);
+    let new = valleys.len().checked_sub(third + 1).and_then(|from| rate(&valleys[from..]));
+    old.zip(new).map_or(0.0, |(old, new)| new / old - 1.0)
 }
 
 fn retention(valleys: &[Valley]) -> Option<f64> {

@@ -3,6 +3,7 @@
 use super::{
     Level,
     gates::Gate,
+    patience,
     shape::{MIN_POINTS, Shape},
 };
 
@@ -13,22 +14,24 @@ const MIN_STABLE: usize = 3;
 const MIN_STABLE_S: f64 = 30.0;
 /// Four points are judged by their increments alone.
 const FOUR: usize = 4;
+/// See [`is_few_but_plain`]: fewest points,
+const FEW: usize = 3;
+/// how much of what came must have stayed,
+const FEW_RETENTION: f64 = 0.7;
+/// by how much the steepest rise may be steeper than the flattest,
+const FEW_EVENNESS: f64 = 1.6;
+/// how many times its size the heap must have grown to,
+const FEW_MANIFOLD: f64 = 2.0;
+/// bytes that it must have grown by,
+const FEW_RISE: f64 = 8.0 * MIB;
+/// and for how many seconds.
+const FEW_S: f64 = 90.0;
+/// See [`is_last_call`]: of the room that was there, this share is used up,
+const LAST_CALL_SHARE: f64 = 0.25;
+/// and the rest lasts for so many seconds.
+const LAST_CALL_S: f64 = 600.0;
 /// Retention above which one evaluation is enough: leaks were seen between .44 and .94, healthy processes below .08.
-const HIGH_RETENTION: f64 = 0.4;
-/// A younger process than this may still be starting.
-const GROWN_UP_S: f64 = 45.0;
-/// A batch is loaded, a buffer filled and flushed in less.
-const MIN_LEAK_S: f64 = 30.0;
-/// The same where the growth is blatant.
-const MIN_BLATANT_S: f64 = 15.0;
-/// It may be less where the end is near: this share of the time left, but no less than [`MIN_URGENT_S`].
-const URGENT_SHARE: f64 = 0.2;
-/// See [`URGENT_SHARE`].
-const MIN_URGENT_S: f64 = 5.0;
-/// Blatant is what would use up the limit within this time: waiting costs more than being wrong.
-const BLATANT_LEFT_S: f64 = 3600.0;
-/// Where the limit is not known, blatant is this many bytes a second.
-const BLATANT_RATE: f64 = MIB;
+pub(super) const HIGH_RETENTION: f64 = 0.4;
 
 /// A level, and whether it must be confirmed by the next mark-compact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +42,21 @@ pub struct Tier {
     pub unconfirmed: bool,
 }
 
-/// The level that `shape` and the answers about it amount to. `watched` and `age` (both seconds) are how long the
-/// isolate has been watched and how old it is now.
+/// The level that `shape` and the answers about it amount to, for an isolate that has been watched for `watched` seconds.
 #[must_use]
-pub fn tier(shape: &Shape, gates: &[Gate], watched: f64, age: f64) -> Tier {
+pub fn tier(shape: &Shape, gates: &[Gate], watched: f64) -> Tier {
     let plain = |level| Tier { level, unconfirmed: false };
     let n = shape.points.len();
-    if n >= MIN_POINTS && gates.iter().all(|gate| gate.pass) {
-        let at_once = shape.retention.is_some_and(|s| s > HIGH_RETENTION);
-        let proven = age >= GROWN_UP_S && shape.span() >= MIN_LEAK_S;
-        return match (at_once, proven || is_blatant(shape)) {
-            (_, false) => plain(Level::Suspect),
-            (at_once, true) => Tier { level: Level::Leak, unconfirmed: !at_once },
-        };
+    if n >= MIN_POINTS && gates.iter().all(|gate| gate.pass || gate.name == patience::NAME) {
+        let has_lasted = gates.iter().all(|gate| gate.pass);
+        let unconfirmed = shape.retention.is_none_or(|s| s <= HIGH_RETENTION);
+        return if has_lasted { Tier { level: Level::Leak, unconfirmed } } else { plain(Level::Suspect) };
+    }
+    if is_few_but_plain(shape) && gates.iter().any(|gate| gate.pass && gate.name == patience::NAME) {
+        return plain(Level::Leak);
     }
     if is_steep_run(shape) {
-        return plain(Level::Suspect);
+        return plain(if is_last_call(shape) { Level::Leak } else { Level::Suspect });
     }
     if is_growing(shape) {
         return plain(Level::Growing);
@@ -64,28 +66,35 @@ pub fn tier(shape: &Shape, gates: &[Gate], watched: f64, age: f64) -> Tier {
     plain(if is_flat && long_enough { Level::Stable } else { Level::Inconclusive })
 }
 
-/// Growth that cannot wait: nearly all stays, it has doubled the heap, does not slow down and ends within the hour.
-fn is_blatant(shape: &Shape) -> bool {
-    let left = shape.seconds_left();
-    let long_enough =
-        left.map_or(MIN_BLATANT_S, |left| (left * URGENT_SHARE).clamp(MIN_URGENT_S, MIN_BLATANT_S));
-    shape.span() >= long_enough
-        && shape.retention.is_some_and(|s| s > HIGH_RETENTION)
-        && shape.rise() >= 16.0 * MIB
-        && shape.last().1 >= 2.0 * shape.first().1
-        && shape.persistence() >= 0.8
-        && left.map_or(shape.trend.slope >= BLATANT_RATE, |left| left < BLATANT_LEFT_S)
-}
-
 /// Four points that rise evenly and keep what comes: 13 of 13 such were leaks in a pilot, but four are few.
 fn is_steep_run(shape: &Shape) -> bool {
+    shape.points.len() == FOUR && is_even(shape, 2.0, HIGH_RETENTION) && shape.rise() > 2.0 * MIB
+}
+
+/// A process that keeps nearly all that it promotes has few mark-compacts: V8 lets the heap grow by a factor before the
+/// next (seven of forty leaks had three or four in 150 s, while their heaps doubled or tripled). Chance has no part in
+/// that; what is left is a cache that fills, which only time tells apart, and more of it than of many points.
+fn is_few_but_plain(shape: &Shape) -> bool {
+    (FEW..MIN_POINTS).contains(&shape.points.len())
+        && is_even(shape, FEW_EVENNESS, FEW_RETENTION)
+        && shape.span() >= FEW_S
+        && shape.rise() >= FEW_RISE
+        && shape.last().1 >= FEW_MANIFOLD * shape.first().1
+}
+
+/// Whether each point is above the last, at rates within a factor, and so much stayed of what came.
+fn is_even(shape: &Shape, factor: f64, retention: f64) -> bool {
     let rates: Vec<f64> = shape.points.windows(2).map(|w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0)).collect();
     let (low, high) = rates.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
-    shape.points.len() == FOUR
-        && low > 0.0
-        && high <= 2.0 * low
-        && shape.retention.is_some_and(|s| s > HIGH_RETENTION)
-        && shape.rise() > 2.0 * MIB
+    low > 0.0 && high <= factor * low && shape.retention.is_some_and(|s| s > retention)
+}
+
+/// Who waits for a fifth point here may see the end first: a leak of gigabytes an hour has its mark-compacts further
+/// apart the larger the heap becomes.
+fn is_last_call(shape: &Shape) -> bool {
+    let rise = shape.last().1 - shape.first().1;
+    shape.limit.is_some_and(|limit| rise > LAST_CALL_SHARE * (limit - shape.first().1))
+        && shape.seconds_left().is_some_and(|left| left < LAST_CALL_S)
 }
 
 fn is_growing(shape: &Shape) -> bool {

@@ -102,7 +102,7 @@ fn pair_slopes(points: &[Point]) -> Vec<f64> {
 
 fn kendall_s(points: &[Point]) -> i64 {
     let sign = |d: f64| i64::from(d > 0.0) - i64::from(d < 0.0);
-    let later = |i: usize| points[i + 1..].iter();
+    let later = |i: usize| points[i + 1..].iter().filter(move |b| b.0 > points[i].0);
     points.iter().enumerate().map(|(i, a)| later(i).map(|b| sign(b.1 - a.1)).sum::<i64>()).sum()
 }
 

@@ -19,8 +19,6 @@ pub struct Valley {
     pub t: f64,
     /// Bytes that survived.
     pub after: f64,
-    /// Bytes before it.
-    pub before: f64,
     /// Bytes allocated by the isolate since it was first seen.
     pub allocated: f64,
     /// Of the bytes that came since the last mark-compact and were there before this one, the share that stayed.
@@ -33,6 +31,9 @@ pub struct Valley {
 pub struct Valleys {
     since: Mono,
     first_t: f64,
+    /// When the last valley began, seconds. Its point is its lowest, which may be later: counted from there, a heap that
+    /// falls or stays the same would be one valley for ever.
+    opened_t: f64,
     len: usize,
     /// Mark-compacts taken in, including those merged or given up since.
     seen: u64,
@@ -41,7 +42,9 @@ pub struct Valleys {
     points: [Valley; CAPACITY],
     /// Bytes after the last collection of any kind.
     after_any: Option<u64>,
-    /// Bytes after the last mark-compact.
+    /// The last mark-compact.
+    last: Option<Valley>,
+    /// Its bytes after.
     after_full: Option<u64>,
     allocated: f64,
 }
@@ -53,11 +56,13 @@ impl Valleys {
         Self {
             since,
             first_t: 0.0,
+            opened_t: 0.0,
             len: 0,
             seen: 0,
             opened: 0,
             points: [Valley::default(); CAPACITY],
             after_any: None,
+            last: None,
             after_full: None,
             allocated: 0.0,
         }
@@ -70,7 +75,9 @@ impl Valleys {
         }
         self.after_any = c.after_bytes;
         if let (GcKind::MarkCompact, Some(before), Some(after)) = (c.kind, c.before_bytes, c.after_bytes) {
-            self.mark_compact(c.end.since(self.since).as_secs_f64(), before, after);
+            let t = c.end.since(self.since).as_secs_f64();
+            // A clock that steps back does not make points go back.
+            self.mark_compact(self.last.map_or(t, |last| t.max(last.t)), before, after);
         }
     }
 
@@ -78,6 +85,12 @@ impl Valleys {
     #[must_use]
     pub fn points(&self) -> &[Valley] {
         &self.points[..self.len]
+    }
+
+    /// The last mark-compact of known size, as it was, even where it is one point with others.
+    #[must_use]
+    pub fn last(&self) -> Option<Valley> {
+        self.last
     }
 
     /// Mark-compacts of known size so far.
@@ -115,20 +128,20 @@ impl Valleys {
         let retention = self.after_full.and_then(|last| retention(last, before, after));
         self.seen += 1;
         self.after_full = Some(after);
-        let point =
-            Valley { t, after: after as f64, before: before as f64, allocated: self.allocated, retention };
+        let point = Valley { t, after: after as f64, allocated: self.allocated, retention };
+        self.last = Some(point);
         match self.len.checked_sub(1).map(|i| self.points[i]) {
             None => {
                 self.first_t = t;
                 self.push(point);
             }
-            Some(last) if self.is_same_valley(last.t, t) => self.points[self.len - 1] = lower(last, point),
+            Some(last) if self.is_same_valley(t) => self.points[self.len - 1] = lower(last, point),
             Some(_) => self.push(point),
         }
     }
 
-    fn is_same_valley(&self, last: f64, t: f64) -> bool {
-        t - last < MIN_DISTANCE_S.max((t - self.first_t) * MIN_DISTANCE_SHARE)
+    fn is_same_valley(&self, t: f64) -> bool {
+        t - self.opened_t < MIN_DISTANCE_S.max((t - self.first_t) * MIN_DISTANCE_SHARE)
     }
 
     fn push(&mut self, point: Valley) {
@@ -138,6 +151,7 @@ impl Valleys {
         self.points[self.len] = point;
         self.len += 1;
         self.opened += 1;
+        self.opened_t = point.t;
     }
 
     /// Of each pair of neighbours keeps the lower: the envelope stays.
@@ -209,7 +223,7 @@ pub(crate) mod tests {
         valleys.collection(&scavenge);
         valleys.collection(&mark_compact(3.0, 150, 75));
         let last = valleys.points()[1];
-        assert_eq!((last.t, last.after, last.before), (3.0, 75.0, 150.0));
+        assert_eq!((last.t, last.after), (3.0, 75.0));
         assert_eq!((last.allocated, last.retention), (40.0 + 90.0, Some(0.25)));
         assert_eq!(valleys.points()[0].retention, None);
     }
@@ -228,6 +242,14 @@ pub(crate) mod tests {
         let kept: Vec<_> = valleys.points().iter().map(|v| (v.t, v.after)).collect();
         assert_eq!(kept, [(10.1, 45.0), (20.0, 60.0)]);
         assert_eq!((valleys.seen(), valleys.opened()), (4, 2));
+    }
+
+    #[test]
+    fn a_heap_that_stays_the_same_or_falls_has_valleys() {
+        for fall in [0, 1] {
+            let valleys = fed((0..1000).map(|i| (i as f64, 9000, 5000 - fall * i)));
+            assert!((100..200).contains(&valleys.opened()), "{}", valleys.opened());
+        }
     }
 
     #[test]

@@ -49,7 +49,12 @@ impl Heap {
 /// Levels in the order they were reached, with the seconds since the start, from one judge who sees `heap` and looks
 /// once more at the end.
 pub(crate) fn verdicts(heap: Heap, watched_s: f64, age_s: f64) -> Vec<(f64, Level)> {
-    let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(LIMIT));
+    verdicts_below(heap, watched_s, age_s, LIMIT)
+}
+
+/// The same for a heap that may grow to `limit` bytes.
+pub(crate) fn verdicts_below(heap: Heap, watched_s: f64, age_s: f64, limit: u64) -> Vec<(f64, Level)> {
+    let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(limit));
     let mut judge = HeapJudge::new(Mono(0));
     let circumstances = Circumstances { age: Duration::from_secs_f64(age_s), lost_share: 0.0 };
     let mut seen = vec![(0.0, Level::Inconclusive)];
@@ -67,6 +72,11 @@ pub(crate) fn verdicts(heap: Heap, watched_s: f64, age_s: f64) -> Vec<(f64, Leve
     }
     look(&isolate, Mono((watched_s * 1e9) as u64));
     seen
+}
+
+/// Whether a leak was ever called, and when first.
+pub(crate) fn leak(seen: &[(f64, Level)]) -> Option<f64> {
+    seen.iter().find(|v| v.1 == Level::Leak).map(|v| v.0)
 }
 
 /// Reproducible noise between −1 and 1: a hash of the second.

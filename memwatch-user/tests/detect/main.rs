@@ -3,5 +3,6 @@
 mod heaps;
 mod held;
 mod processes;
+mod properties;
 mod replay;
 mod verdicts;

@@ -24,9 +24,9 @@ const PROGRAMS: &[Program] = &[
         name: "3 MiB/s from the start",
         live: |t| (5.0 + 3.0 * t) * MIB,
         garbage_per_s: 3.0 * MIB,
-        watched_s: 60.0,
+        watched_s: 100.0,
         age_s: 0.0,
-        leak_within: Some(30.0),
+        leak_within: Some(60.0),
         last: LEAK,
     },
     Program {
@@ -44,7 +44,7 @@ const PROGRAMS: &[Program] = &[
         garbage_per_s: 0.5 * MIB,
         watched_s: 900.0,
         age_s: 86_400.0,
-        leak_within: Some(400.0),
+        leak_within: Some(600.0),
         last: LEAK,
     },
     Program {

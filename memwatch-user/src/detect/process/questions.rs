@@ -22,6 +22,9 @@ const SHORT_S: f64 = 75.0;
 const BURST_SHARE: f64 = 0.15;
 /// What a mark-compact left says nothing of the growth if it came in the first of this share of the time.
 const TOO_EARLY: f64 = 0.3;
+/// Of what garbage may hold, most must be confirmed: the last mark-compact came after this share of the time. A full
+/// cache of buffers grew by those that it had dropped for a minute, which was two thirds of the time.
+const LATE: f64 = 0.6;
 /// A mark-compact must leave this share of what had come until then.
 const KEPT: f64 = 0.5;
 /// What mark-compacts leave must grow at this share of the rate that it had. A cache of buffers that is full goes on
@@ -54,7 +57,7 @@ pub(super) fn all(asked: &Evidence) -> Vec<Gate> {
         [significance, ratchet, persistence, materiality, spread].map(|gate| gate(asked)).into();
     match asked.subject.care {
         Care::Plain | Care::Harmless => {}
-        Care::Collected => gates.push(retention(asked)),
+        Care::Collected => gates.push(retention(asked, LATE)),
         Care::Unaccounted => gates.push(retention_or_time(asked)),
         Care::Remainder => gates.extend([retention_or_time(asked), steadiness(asked)]),
     }
@@ -144,7 +147,7 @@ fn time_of_half(steps: &[Point], growth: f64) -> f64 {
 
 /// Did mark-compacts leave it, and did what they left go on as it began? Until one came, it may be garbage; and so may
 /// what came since the last one.
-fn retention(asked: &Evidence) -> Gate {
+fn retention(asked: &Evidence, late: f64) -> Gate {
     let Some(left) = left_by_mark_compacts(asked) else {
         return Gate { name: RETAINED, pass: false, why: UNKNOWN.to_owned() };
     };
@@ -153,11 +156,11 @@ fn retention(asked: &Evidence) -> Gate {
         "the last mark-compact, after {at:.0} % of the time, left {kept:.0} % of what had come; what mark-compacts left \
          grows at {newest:.0} % of the rate that it had before"
     );
-    Gate { name: RETAINED, pass: left.kept > KEPT && left.newest > GOES_ON, why }
+    Gate { name: RETAINED, pass: left.at >= late && left.kept > KEPT && left.newest > GOES_ON, why }
 }
 
 fn retention_or_time(asked: &Evidence) -> Gate {
-    let gate = retention(asked);
+    let gate = retention(asked, TOO_EARLY);
     if !is_unanswered(&gate) {
         return gate;
     }
@@ -275,6 +278,7 @@ mod tests {
         for (name, lows, stopped) in [
             ("none", vec![], true),
             ("one, too early", vec![at(10.0, 15.0)], true),
+            ("one that left all, and much has come since", vec![at(50.0, 54.0)], true),
             ("one that left all", vec![at(60.0, 64.0)], false),
             ("one that left nothing", vec![at(60.0, 6.0)], true),
             ("two on the line", vec![at(40.0, 45.0), at(90.0, 94.0)], false),

@@ -8,17 +8,21 @@ use crate::{
 
 /// Seeds, and how to draw a case.
 pub(super) const FAMILIES: &[(usize, Draw)] = &[
-    (30, constant),
-    (30, warm_up),
-    (40, cache_fill),
-    (30, load_ramp),
-    (15, daily_load),
-    (10, office_load),
-    (30, sawtooth),
-    (30, data_sets),
-    (120, deploys),
-    (30, memo),
+    (60, constant),
+    (60, warm_up),
+    (160, cache_fill),
+    (90, load_ramp),
+    (60, daily_load),
+    (60, office_load),
+    (150, sawtooth),
+    (150, data_sets),
+    (600, deploys),
+    (150, memo),
     (20, long_fill),
+    (40, weekly_load),
+    (120, sessions),
+    (150, restarts),
+    (100, season_and_cache),
 ];
 
 fn constant(rng: &mut Rng, _: usize) -> Case {
@@ -95,6 +99,50 @@ fn memo(rng: &mut Rng, _: usize) -> Case {
     let tau_s = rng.magnitude(60.0, 1800.0);
     let memo = Part::Saturating { size: rng.magnitude(10.0, 200.0) * MIB, tau_s, power: 0.6 };
     server(rng, Load::Even).named("memo of Zipf's keys", Set::Report).keeping(memo).watched(0.0, 3.0 * DAY)
+}
+
+/// Watched for three weeks from any day of the week.
+fn weekly_load(rng: &mut Rng, _: usize) -> Case {
+    let load = Load::Weekly(rng.between(0.2, 0.6));
+    let open = Part::InFlight(rng.magnitude(2.0, 50.0) * MIB);
+    let age = rng.between(0.0, 7.0 * DAY);
+    server(rng, load).named("weekly load", Set::Report).keeping(open).watched(age, 21.0 * DAY)
+}
+
+/// Sessions that last for minutes to hours fill a store until as many end as begin; the load has its day.
+fn sessions(rng: &mut Rng, _: usize) -> Case {
+    let lasts_s = rng.magnitude(60.0, 2.0 * HOUR);
+    let store = Part::Sessions { rate: rng.magnitude(2.0, 80.0) * MIB / lasts_s, from_s: 10.0, lasts_s };
+    let load = Load::Daily(rng.between(0.1, 0.5));
+    server(rng, load).named("sessions that end", Set::Tune).keeping(store).watched(0.0, 2.0 * DAY)
+}
+
+/// Crash loops, preemptions, scale-downs: a young process each time, with its warm-up and a cache, for half an hour.
+fn restarts(rng: &mut Rng, _: usize) -> Case {
+    let warm_up = Part::Saturating {
+        size: rng.magnitude(5.0, 40.0) * MIB,
+        tau_s: rng.magnitude(5.0, 120.0),
+        power: 1.0,
+    };
+    let fill = Part::Fill {
+        size: rng.magnitude(2.0, 50.0) * MIB,
+        from_s: rng.between(5.0, 60.0),
+        lasts_s: rng.magnitude(30.0, 600.0),
+    };
+    let case = server(rng, Load::Even).named("restarts", Set::Report).keeping(warm_up).keeping(fill);
+    let watch = rng.magnitude(300.0, HOUR);
+    case.watched(0.0, watch)
+}
+
+/// A daily load, attached at any hour, and a cache that is cleared and fills again every few hours.
+fn season_and_cache(rng: &mut Rng, _: usize) -> Case {
+    let load = Load::Daily(rng.between(0.2, 0.6));
+    let open = Part::InFlight(rng.magnitude(2.0, 40.0) * MIB);
+    let cache =
+        Part::Sawtooth { size: rng.magnitude(5.0, 100.0) * MIB, every_s: rng.magnitude(0.2, 6.0) * HOUR };
+    let age = rng.between(0.0, 2.0 * DAY);
+    let case = server(rng, load).named("daily load and a cache", Set::Report).keeping(open).keeping(cache);
+    case.watched(age, 4.0 * DAY)
 }
 
 /// Half a day of even growth that stops: until it does, no look at the heap can tell it from a leak.

@@ -17,6 +17,8 @@ pub(super) const FAMILIES: &[(usize, Draw)] = &[
     (50, late_attach),
     (50, job_by_job),
     (30, to_death),
+    (50, in_a_mix),
+    (30, by_week),
 ];
 
 const KB: f64 = 1e3;
@@ -117,6 +119,36 @@ fn job_by_job(rng: &mut Rng, number: usize) -> Case {
         .named("job by job", Set::Report)
         .keeping(Part::Jobs { rate: rate / HOUR, every_s });
     case.leaking(rate, 0.0).watched(300.0, watch)
+}
+
+/// Beside a daily load, a cache that fills and a warm-up.
+fn in_a_mix(rng: &mut Rng, number: usize) -> Case {
+    let (rate, watch) = rate(rng, number);
+    let open = Part::InFlight(rng.magnitude(1.0, 20.0) * MIB);
+    let warm_up = Part::Saturating {
+        size: rng.magnitude(5.0, 40.0) * MIB,
+        tau_s: rng.magnitude(5.0, 60.0),
+        power: 1.0,
+    };
+    let fill = Part::Fill {
+        size: rng.magnitude(5.0, 100.0) * MIB,
+        from_s: 0.0,
+        lasts_s: rng.magnitude(30.0, HOUR).min(watch / 3.0),
+    };
+    let load = Load::Daily(rng.between(0.1, 0.5));
+    let case = server(rng, load).named("leak in a mix", Set::Report).keeping(open).keeping(warm_up);
+    let watch = if watch >= DAY { 2.0 * DAY } else { watch };
+    case.keeping(fill).keeping(leak(rate, 0.0)).leaking(rate, 0.0).watched(0.0, watch)
+}
+
+/// Slow ones beside a weekly load, watched for a week.
+fn by_week(rng: &mut Rng, number: usize) -> Case {
+    let rate = RATES[2 + number % 2].0 * rng.magnitude(1.0, 2.0);
+    let load = Load::Weekly(rng.between(0.2, 0.5));
+    let open = Part::InFlight(rng.magnitude(1.0, 20.0) * MIB);
+    let age = rng.between(0.0, 7.0 * DAY);
+    let case = server(rng, load).named("leak beside weekly load", Set::Report).keeping(open);
+    case.keeping(leak(rate, age)).leaking(rate, 0.0).watched(age, 7.0 * DAY)
 }
 
 /// Small heaps that are leaked full: what forecasts are measured on.

@@ -30,6 +30,8 @@ pub enum Load {
     Daily(f64),
     /// Weekdays with a peak before and one after noon, quiet nights at the share given, quieter weekends.
     Office(f64),
+    /// [`Load::Daily`] at the first field's amplitude, and the weekend's two days at a third of it.
+    Weekly(f64),
     /// From a share to full load, from an age on.
     Ramp {
         /// Load before it.
@@ -94,6 +96,15 @@ pub enum Part {
         /// Seconds from drop to drop.
         every_s: f64,
     },
+    /// Sessions that end after so many seconds, at so many bytes a second of full load.
+    Sessions {
+        /// Bytes a second.
+        rate: f64,
+        /// Age, seconds, of the first.
+        from_s: f64,
+        /// Seconds until one ends.
+        lasts_s: f64,
+    },
     /// Data sets that are loaded one after the other, each for good: so many bytes at each of these ages.
     Loaded(f64, Vec<f64>),
     /// What a recorded process kept: ages and bytes, straight lines in between.
@@ -123,6 +134,7 @@ impl Load {
             Self::Even => 1.0,
             Self::Daily(swing) => 1.0 + swing * (own / DAY * TAU).sin(),
             Self::Office(night) => office(own, night),
+            Self::Weekly(swing) => weekend(own) * (1.0 + swing * (own / DAY * TAU).sin()),
             Self::Ramp { low, from_s, lasts_s } => {
                 low + (1.0 - low) * ((own - from_s) / lasts_s).clamp(0.0, 1.0)
             }
@@ -134,8 +146,12 @@ impl Load {
 fn office(own: f64, night: f64) -> f64 {
     let hour = own.rem_euclid(DAY) / HOUR;
     let peak = |at: f64| (-((hour - at) / 2.5).powi(2)).exp();
-    let weekend = if (own / DAY).rem_euclid(7.0) >= 5.0 { 0.33 } else { 1.0 };
-    night + weekend * (1.6 - night) * (peak(10.0) + peak(15.0)).min(1.0)
+    night + weekend(own) * (1.6 - night) * (peak(10.0) + peak(15.0)).min(1.0)
+}
+
+/// A third at the weekend.
+fn weekend(own: f64) -> f64 {
+    if (own / DAY).rem_euclid(7.0) >= 5.0 { 0.33 } else { 1.0 }
 }
 
 impl Part {
@@ -149,6 +165,7 @@ impl Part {
             Self::Fill { size, from_s, lasts_s } => size * ((own - from_s) / lasts_s).clamp(0.0, 1.0),
             Self::Saturating { size, tau_s, power } => size * (1.0 - (-(own / tau_s).powf(*power)).exp()),
             Self::Sawtooth { size, every_s } => size * (own / every_s).fract(),
+            Self::Sessions { rate, from_s, lasts_s } => rate * load * (own - from_s).clamp(0.0, *lasts_s),
             Self::Loaded(size, ages) => size * ages.iter().filter(|age| own >= **age).count() as f64,
             Self::Recorded(points) => between(points, own),
         }
@@ -185,6 +202,7 @@ mod tests {
             (Part::Leak { rate: 2.0, from_s: 10.0 }, 15.0, 10.0),
             (Part::Jobs { rate: 2.0, every_s: 10.0 }, 29.0, 40.0),
             (Part::Fill { size: 8.0, from_s: 4.0, lasts_s: 8.0 }, 8.0, 4.0),
+            (Part::Sessions { rate: 2.0, from_s: 4.0, lasts_s: 8.0 }, 20.0, 16.0),
             (Part::Sawtooth { size: 8.0, every_s: 4.0 }, 7.0, 6.0),
             (Part::Loaded(5.0, vec![1.0, 2.0, 9.0]), 3.0, 10.0),
             (lines.clone(), 1.0, 10.0),
@@ -200,6 +218,8 @@ mod tests {
     #[test]
     fn loads_have_their_day() {
         let office = |hour: f64| Load::Office(0.3).at(hour * HOUR);
+        let weekly = |day: f64| Load::Weekly(0.5).at(day * DAY);
+        assert!(weekly(2.25) > 1.49 && weekly(2.75) < 0.51 && weekly(5.25) < 0.5);
         assert!(office(10.0) > 1.5 && office(3.0) < 0.35 && office(10.0 + 24.0 * 5.0) < 0.8);
         let ramp = Load::Ramp { low: 0.5, from_s: 10.0, lasts_s: 10.0 };
         assert_eq!((ramp.at(0.0), ramp.at(15.0), ramp.at(900.0)), (0.5, 0.75, 1.0));
