@@ -22,11 +22,17 @@ pub enum LossReason {
     TargetsFull = 7,
     /// The ring buffer was full for an exec, an exit or an OOM kill.
     ProcessRingFull = 8,
+    /// The ring buffer or the map of stacks was full: what a sample stands for is not counted.
+    StacksFull = 9,
+    /// A walk of a stack got in the way of another on the same CPU: its sample is not counted.
+    StackDisturbed = 10,
+    /// The outer end of a stack could not be read: the sample is counted, with the frames inside of it.
+    StackUnreadable = 11,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -36,6 +42,9 @@ impl LossReason {
         Self::LocationUnreadable,
         Self::TargetsFull,
         Self::ProcessRingFull,
+        Self::StacksFull,
+        Self::StackDisturbed,
+        Self::StackUnreadable,
     ];
 
     /// The reason's name in reports.
@@ -51,6 +60,9 @@ impl LossReason {
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
+            Self::StacksFull => "stacks-full",
+            Self::StackDisturbed => "stack-disturbed",
+            Self::StackUnreadable => "stack-unreadable",
         }
     }
 
@@ -58,9 +70,14 @@ impl LossReason {
     #[must_use]
     pub const fn class(self) -> LossClass {
         match self {
-            Self::RingFull | Self::ThreadsFull | Self::TargetsFull | Self::ProcessRingFull => LossClass::Lost,
+            Self::RingFull
+            | Self::ThreadsFull
+            | Self::TargetsFull
+            | Self::ProcessRingFull
+            | Self::StacksFull
+            | Self::StackDisturbed => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable => LossClass::Malformed,
+            Self::LimitUnreadable | Self::LocationUnreadable | Self::StackUnreadable => LossClass::Malformed,
         }
     }
 }
