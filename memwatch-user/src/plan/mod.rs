@@ -13,6 +13,7 @@ mod error;
 mod exits;
 mod placement;
 mod resolve;
+mod stacks;
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     cache::Cache,
     error::{PlanError, Stripped},
+    stacks::StackPlan,
 };
 use crate::{
     target::{Image, elf::SymbolRef},
@@ -49,6 +51,8 @@ pub struct Plan {
     pub probes: Vec<ProbeSite>,
     /// How a heap's limit is computed, or why that is not known.
     pub heap_limit: Result<HeapLimit, String>,
+    /// How stacks of JavaScript are walked, or why they are not.
+    pub stacks: Result<StackPlan, String>,
     /// Programs that have no place in this file.
     pub missing: Vec<Missing>,
 }

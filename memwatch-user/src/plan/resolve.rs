@@ -3,6 +3,7 @@
 use super::{
     CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits,
     placement::{Placement, place},
+    stacks::StackPlan,
 };
 use crate::{
     target::{
@@ -23,12 +24,13 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
     if let Machine::Other(_) = elf.machine {
         return Err(PlanError::Machine { path: image.path.clone(), machine: elf.machine });
     }
-    let found = elf.functions(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
+    let found = elf.symbols(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
     let versions = match elf.read_only_data() {
         Some(range) => version::find(range, |at, to| elf.read(at, to)).map_err(read)?,
         None => Versions::default(),
     };
     let (probes, missing) = sites(elf, &found);
+    let stacks = StackPlan::resolve(elf, versions.v8.as_deref());
     let plan = Plan {
         build_id: image.build_id.clone(),
         file_size: image.key.size,
@@ -36,6 +38,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         v8_version: versions.v8,
         probes,
         heap_limit: heap_limit(elf, &found),
+        stacks,
         missing,
     };
     complete(plan, image)

@@ -2,6 +2,7 @@
 //!
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
+mod code;
 mod symbols;
 
 use std::{
@@ -271,7 +272,7 @@ mod tests {
     fn our_own_program_is_read() {
         let us = Elf::open(Path::new("/proc/self/exe")).unwrap();
         assert!(us.read_only_data().is_some_and(|range| !range.is_empty()));
-        let found = us.functions(&["_ZN", "_R"], |name| name.contains("our_own_program_is_read")).unwrap();
+        let found = us.symbols(&["_ZN", "_R"], |name| name.contains("our_own_program_is_read")).unwrap();
         let same = us.symbol(found[0].at).unwrap();
         assert_eq!(same.as_ref(), Some(&found[0]));
         assert!(us.code_offset(found[0].address).is_some());

@@ -1,4 +1,4 @@
-//! Symbols: all functions whose names pass a test, in one pass; or one symbol again, by its place.
+//! Symbols: all whose names pass a test, in one pass; or one symbol again, by its place.
 
 use std::{collections::HashMap, io, ops::Range, os::unix::fs::FileExt};
 
@@ -8,7 +8,7 @@ use memchr::{
 };
 use object::{
     LittleEndian as LE,
-    elf::{STT_FUNC, Sym64},
+    elf::{STT_FUNC, STT_OBJECT, Sym64},
     pod,
     read::elf::Sym as _,
 };
@@ -41,7 +41,7 @@ pub struct SymbolRef {
     pub index: u32,
 }
 
-/// A function that is defined in the file.
+/// A function, or data such as a class's table of virtual functions, that is defined in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Its mangled name.
@@ -55,12 +55,12 @@ pub struct Symbol {
 }
 
 impl Elf {
-    /// Functions whose name begins with one of `prefixes` and is `wanted`, those of the dynamic table first; each address
-    /// with each name once.
+    /// Functions and data whose name begins with one of `prefixes` and is `wanted`, those of the dynamic table first; each
+    /// address with each name once.
     ///
     /// Names are searched before symbols: of ten million bytes of names a few hundred begin like ours, and then a symbol is
     /// told by a number. That is several times faster than looking up the name of each symbol.
-    pub fn functions(&self, prefixes: &[&str], wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Symbol>> {
+    pub fn symbols(&self, prefixes: &[&str], wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Symbol>> {
         let finders: Vec<Finder<'_>> = prefixes.iter().map(Finder::new).collect();
         let mut found: Vec<Symbol> = Vec::new();
         for table in [Table::Dynamic, Table::Full] {
@@ -98,7 +98,7 @@ impl Elf {
         Ok(names)
     }
 
-    /// Functions of `table`, which is at `range`, that have one of `names`.
+    /// Symbols of `table`, which is at `range`, that have one of `names`.
     fn named(
         &self,
         table: Table,
@@ -106,7 +106,7 @@ impl Elf {
         names: &HashMap<u32, String>,
     ) -> io::Result<Vec<Symbol>> {
         let mut found = Vec::new();
-        let is_one = |symbol: &Sym64<LE>| names.get(&symbol.st_name(LE)).filter(|_| is_function(symbol));
+        let is_one = |symbol: &Sym64<LE>| names.get(&symbol.st_name(LE)).filter(|_| is_defined(symbol));
         self.in_chunks(range, 0, |offset, bytes| {
             let count = bytes.len() / size_of::<Sym64<LE>>();
             let Ok((symbols, _)) = pod::slice_from_bytes::<Sym64<LE>>(bytes, count) else { return false };
@@ -146,7 +146,7 @@ impl Elf {
         Ok(())
     }
 
-    /// The symbol at `at`; `None` if there is no function of a sound name at this place.
+    /// The symbol at `at`; `None` if there is none of a sound name at this place.
     pub fn symbol(&self, at: SymbolRef) -> io::Result<Option<Symbol>> {
         let Some(table) = self.table(at.table) else { return Ok(None) };
         let start = table.symbols.start + u64::from(at.index) * SYMBOL_LEN;
@@ -156,7 +156,7 @@ impl Elf {
         let bytes = self.bytes(&(start..start + SYMBOL_LEN))?;
         let Ok((symbol, _)) = pod::from_bytes::<Sym64<LE>>(&bytes) else { return Ok(None) };
         let name_start = table.names.start + u64::from(symbol.st_name(LE));
-        if !is_function(symbol) || name_start >= table.names.end {
+        if !is_defined(symbol) || name_start >= table.names.end {
             return Ok(None);
         }
         let bytes = self.bytes(&(name_start..table.names.end.min(name_start + MAX_NAME)))?;
@@ -212,8 +212,8 @@ impl Elf {
     }
 }
 
-fn is_function(symbol: &Sym64<LE>) -> bool {
-    symbol.st_type() == STT_FUNC && symbol.st_shndx(LE) != 0
+fn is_defined(symbol: &Sym64<LE>) -> bool {
+    matches!(symbol.st_type(), STT_FUNC | STT_OBJECT) && symbol.st_shndx(LE) != 0
 }
 
 fn name_at(names: &[u8], start: usize) -> Option<&str> {
