@@ -29,6 +29,8 @@ pub mod ingest;
 
 pub mod series;
 
+pub mod symbols;
+
 pub mod detect;
 
 pub mod report;
