@@ -31,6 +31,8 @@ pub mod series;
 
 pub mod symbols;
 
+pub mod attribute;
+
 pub mod detect;
 
 pub mod report;

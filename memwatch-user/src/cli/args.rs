@@ -69,6 +69,9 @@ pub struct WatchArgs {
     /// How often to report the memory of the process
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub interval: String,
+    /// Whether to say where JavaScript allocates
+    #[arg(long, value_enum, value_name = "STATE", default_value_t)]
+    pub stacks: Switch,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
@@ -95,6 +98,16 @@ pub struct OutputArgs {
     /// Colours; `auto` is on a terminal unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorArg,
+}
+
+/// Whether to do something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Where it works
+    #[default]
+    On,
+    /// Not
+    Off,
 }
 
 /// When to use colours.

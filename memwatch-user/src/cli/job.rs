@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 use jiff::SignedDuration;
 
-use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, WatchArgs};
+use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, Switch, WatchArgs};
 use crate::host::features::FeatureName;
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -37,6 +37,8 @@ pub struct Watch {
     pub duration: Option<Duration>,
     /// How often to read the process's memory.
     pub interval: Duration,
+    /// Whether to say where JavaScript allocates.
+    pub stacks: bool,
     /// How to show it.
     pub output: OutputArgs,
     /// 0 to 2.
@@ -132,6 +134,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         children,
         duration: args.duration.as_deref().map(|text| duration("--duration", text)).transpose()?,
         interval,
+        stacks: args.stacks == Switch::On,
         output: args.output,
         verbose: args.verbose,
         quiet: args.quiet,

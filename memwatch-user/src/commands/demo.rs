@@ -132,6 +132,7 @@ impl Drop for LeakyProgram {
 pub fn run(job: &Demo) -> Result<u8> {
     let program = LeakyProgram::start(job.node.as_deref())?;
     let done = watch::run(&Watch {
+        stacks: true,
         whom: Whom::Pids(vec![program.pid()]),
         children: false,
         duration: Some(job.duration),

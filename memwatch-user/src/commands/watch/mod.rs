@@ -1,7 +1,7 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
 //! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`losses`]: what was not seen), [`events`] is everything that can happen, [`output`] is where the records go.
+//! [`losses`]: what was not seen, [`stacks`]: where memory comes from), [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
 mod ending;
@@ -11,6 +11,7 @@ mod launch;
 mod losses;
 pub(crate) mod output;
 mod session;
+mod stacks;
 mod translate;
 mod watched;
 mod whom;
@@ -25,12 +26,14 @@ use self::{
     launch::Launched,
     output::Output,
     session::{Adopted, Next, Session},
+    stacks::Stacks,
     whom::Roster,
 };
 use crate::{
     bpf::{
         load::{Kernel, Settings},
         ring::{self, Ring},
+        stacks::StackMaps,
     },
     cli::job::{Watch, Whom},
     host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
@@ -69,10 +72,11 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let features = allowed(watch)?;
     let mut kernel = load(watch, features, roster.follows_all())?;
     let ring = Ring::open(&mut kernel)?;
-    let mut session = Session::new(kernel, features.attach_cookie, roster);
+    let (stack_ring, stacks) = stacks(watch, &mut kernel)?;
+    let mut session = Session::new(kernel, features.attach_cookie, roster, stacks);
     let mut run = Run {
         adopted: session.adopt_running()?,
-        events: Events::new(ring, watch.interval, watch.duration)?,
+        events: Events::new(ring, stack_ring, watch.interval, watch.duration)?,
         launched: launch(watch, &mut session)?,
         since: clock::now(),
         until_leak: watch.until_leak,
@@ -112,6 +116,14 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
         ring::forward_debug_lines(&mut kernel)?;
     }
     Ok(kernel)
+}
+
+/// What it takes to watch stacks, if that is wanted.
+fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Stacks)> {
+    if !watch.stacks {
+        return Ok((None, Stacks::new(None)));
+    }
+    Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?))))
 }
 
 /// Starts the program, if there is one to start.
@@ -154,6 +166,7 @@ impl Run {
             };
             match input {
                 Input::Records => self.records(output)?,
+                Input::Stacks => self.stacks(output)?,
                 Input::Gone(id) => self.gone(id, output)?,
                 Input::LookAgain(pid, looks) => {
                     let next = self.session.consider(pid);
@@ -199,6 +212,16 @@ impl Run {
         Ok(())
     }
 
+    /// Names are read at once: what a stack refers to is true for a moment.
+    fn stacks(&mut self, output: &mut Output) -> io::Result<()> {
+        let mut records = Vec::new();
+        let session = &mut self.session;
+        if let Some(ring) = &mut self.events.stacks {
+            ring.drain(|bytes| records.extend(session.stack(bytes)));
+        }
+        output.records(&records)
+    }
+
     fn follow_up(&mut self, next: Next, looks: u8, output: &mut Output) -> io::Result<()> {
         match next {
             Next::Nothing => Ok(()),
@@ -235,6 +258,7 @@ impl Run {
     fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
         let last_words = stop.and_then(|stop| {
             self.records(&mut output)?;
+            self.stacks(&mut output)?;
             output.records(&self.session.last_records())?;
             output.records(&[self.bye(stop)])?;
             output.finish()

@@ -10,6 +10,7 @@ use super::{
     attachments::Attachments,
     hello,
     losses::{Losses, Reading},
+    stacks::Stacks,
     translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
@@ -44,6 +45,7 @@ pub(super) struct Session {
     roster: Roster,
     watched: BTreeMap<u32, Member>,
     losses: Losses,
+    stacks: Stacks,
     collections: u64,
     adopted: u64,
 }
@@ -74,16 +76,17 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster) -> Self {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, stacks: Stacks) -> Self {
         Self {
             kernel,
-            attachments: Attachments::new(cookies),
+            attachments: Attachments::new(cookies, stacks.are_wanted()),
             cookies,
             clock: WallClock::sample(),
             cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
             losses: Losses::default(),
+            stacks,
             collections: 0,
             adopted: 0,
         }
@@ -153,6 +156,7 @@ impl Session {
     }
 
     fn let_go(&mut self, pid: u32) {
+        self.stacks.forget(pid);
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
     }
@@ -165,6 +169,9 @@ impl Session {
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
+        if let Ok(plan) = plan {
+            hello.features.js_stacks = self.stacks.adopt(target, &plan.stacks);
+        }
         hello.matched = self.roster.reason(pid);
         let age = Duration::from_millis(age_ms);
         let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
@@ -225,13 +232,25 @@ impl Session {
         if matches!(event.what, What::Collection(_)) {
             self.collections += 1;
         }
-        (member.watched.event(event), Next::Nothing)
+        let mut records = member.watched.event(event);
+        self.stacks.attribute(event.pid, &mut records);
+        (records, Next::Nothing)
     }
 
     /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
     /// execute two programs at once, and by the time the first is heard of the process is already the second.
     fn is_stale(&self, exec: &Event) -> bool {
         self.watched.get(&exec.pid).is_some_and(|member| exec.time <= member.looked_at)
+    }
+
+    /// Takes in one new stack.
+    pub(super) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
+        let Ok(said) = self.stacks.event(bytes) else {
+            self.malformed();
+            return None;
+        };
+        let (pid, body) = said?;
+        self.watched.get(&pid).map(|member| member.watched.stamp.record(clock::now(), body))
     }
 
     /// Counts a record that could not be decoded.
@@ -282,6 +301,7 @@ impl Session {
         let end = Body::End(end(&member));
         records.push(member.watched.stamp.record(at, end));
         records.extend(member.last_records(at));
+        self.stacks.attribute(pid, &mut records);
         self.let_go(pid);
         records
     }
@@ -298,7 +318,11 @@ impl Session {
     pub(super) fn last_records(&mut self) -> Vec<Record> {
         let now = clock::now();
         let mut records = self.new_losses(now);
-        records.extend(self.watched.values_mut().flat_map(|member| member.last_records(now)));
+        for (pid, member) in &mut self.watched {
+            let mut last = member.last_records(now);
+            self.stacks.attribute(*pid, &mut last);
+            records.extend(last);
+        }
         records
     }
 

@@ -1,13 +1,14 @@
 //! From what the stages know to the records that say it: one function a record, nothing decided here.
 
 use crate::{
+    attribute::Site,
     detect::{self, Finding},
     host::{
         cgroup::CgroupMemory,
         clock::WallClock,
         exit::{Ended, signal_name},
     },
-    model::{Collection, Mono},
+    model::{Collection, Frame, FrameKind, Mono},
     report::{
         record::{self, Body, Record, SCHEMA, Subject},
         time::Time,
@@ -100,6 +101,26 @@ pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Bo
         evidence: finding.evidence.clone(),
         sites: Vec::new(),
     }))
+}
+
+/// One place of a heap's memory. Which of it survives is not known.
+pub(super) fn site(site: Site) -> record::Site {
+    record::Site {
+        share: site.share,
+        bytes: site.bytes,
+        measure: "allocated".to_owned(),
+        n: site.samples,
+        interval: Some(site.interval.map(Some)),
+        frames: site.frames.into_iter().map(frame).collect(),
+    }
+}
+
+fn frame(frame: Frame) -> record::Frame {
+    let function = match frame.kind {
+        FrameKind::Unknown => None,
+        _ => Some(frame.function.unwrap_or_else(|| "(anonymous)".to_owned())),
+    };
+    record::Frame { function, file: frame.file, line: frame.line, kind: "js".to_owned() }
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.

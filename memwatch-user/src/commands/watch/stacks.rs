@@ -1,0 +1,198 @@
+//! Stacks of JavaScript while watching: whose are walked, what their names are, and the sites of a verdict.
+
+use std::collections::{BTreeMap, HashMap};
+
+use memwatch_common::stack::{StackEvent, StackKey, StackVolume};
+
+use super::translate;
+use crate::{
+    attribute::{self, Sampled},
+    bpf::stacks::StackMaps,
+    ingest,
+    model::{FrameKind, Stack},
+    plan::StackPlan,
+    report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
+    symbols::js::{Memory, ProcessMemory, Resolver},
+    target::Target,
+};
+
+/// Name of the feature.
+const FEATURE: &str = "js_stacks";
+/// So many stacks without a single known function: the layout is not what it was taken for.
+const TRIAL: u32 = 16;
+/// How often a stack is read anew whose functions were moved while they were read.
+const ATTEMPTS: u8 = 3;
+
+/// All stacks of one watch.
+pub(super) struct Stacks {
+    /// `None` if they are not wanted.
+    maps: Option<StackMaps>,
+    processes: BTreeMap<u32, Process>,
+}
+
+/// Stacks of one process.
+struct Process {
+    resolver: Resolver<ProcessMemory>,
+    known: HashMap<StackKey, Known>,
+    /// Threads of isolates, by the isolates' serial numbers.
+    threads: BTreeMap<u32, u64>,
+    trial: Trial,
+}
+
+/// A stack with names.
+struct Known {
+    stack: Stack,
+    /// What was allocated there before it was read anew.
+    before: StackVolume,
+    attempts: u8,
+}
+
+/// Whether the layout has proved right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    /// So many stacks were seen, without a known function.
+    Running(u32),
+    Passed,
+}
+
+impl Stacks {
+    /// With `maps`; without them stacks are not wanted.
+    pub(super) fn new(maps: Option<StackMaps>) -> Self {
+        Self { maps, processes: BTreeMap::new() }
+    }
+
+    /// Whether they are wanted.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.maps.is_some()
+    }
+
+    /// Begins to walk stacks of a target, or says why not.
+    pub(super) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
+        let Some(maps) = &mut self.maps else { return State::Off("--stacks off".to_owned()) };
+        match begin(maps, target, plan) {
+            Ok(process) => {
+                self.processes.insert(target.process.id.pid, process);
+                State::On
+            }
+            Err(reason) => State::Off(reason),
+        }
+    }
+
+    /// Takes in a new stack; if it shows that stacks of its process are not understood: the process, and what to say.
+    pub(super) fn event(&mut self, bytes: &[u8]) -> Result<Option<(u32, Body)>, ingest::Malformed> {
+        let event = ingest::stack(bytes)?;
+        let pid = (event.key.thread >> 32) as u32;
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else {
+            return Ok(None);
+        };
+        process.event(maps, &event);
+        if process.trial != Trial::Running(TRIAL) {
+            return Ok(None);
+        }
+        let reason = format!("none of {TRIAL} stacks had a function that could be read");
+        self.forget(pid);
+        Ok(Some((pid, Body::Feature(Feature { name: FEATURE.to_owned(), state: "off".to_owned(), reason }))))
+    }
+
+    /// Stacks of a process that is gone, or watched no more.
+    pub(super) fn forget(&mut self, pid: u32) {
+        let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
+        maps.stop(pid);
+        process.known.keys().for_each(|key| maps.forget(*key));
+    }
+
+    /// Says in each verdict on the heap of an isolate where its memory comes from.
+    pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
+        for record in records {
+            match &mut record.body {
+                Body::Isolate(isolate) => process.isolate(pid, isolate, maps),
+                Body::Verdict(verdict) if verdict.kind == Kind::JsHeap => {
+                    let thread = verdict.isolate.and_then(|serial| process.threads.get(&serial));
+                    verdict.sites = thread.map(|thread| process.sites(*thread, maps)).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Everything that was sampled of a process.
+    pub(super) fn sampled(&self, pid: u32) -> Vec<Sampled<'_>> {
+        let (Some(process), Some(maps)) = (self.processes.get(&pid), &self.maps) else { return Vec::new() };
+        process.sampled(maps, |_| true)
+    }
+}
+
+fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>) -> Result<Process, String> {
+    let plan = plan.as_ref().map_err(Clone::clone)?;
+    let pid = target.process.id.pid;
+    let unreadable = |error| format!("its memory cannot be read: {error}");
+    let memory = ProcessMemory::open(pid).map_err(unreadable)?;
+    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+    maps.walk(pid, layout).map_err(|error| error.to_string())?;
+    let resolver = Resolver::new(memory, plan);
+    Ok(Process { resolver, known: HashMap::new(), threads: BTreeMap::new(), trial: Trial::Running(0) })
+}
+
+impl Process {
+    fn event(&mut self, maps: &mut StackMaps, event: &StackEvent) {
+        let stack = self.resolver.stack(event);
+        self.judge(&stack);
+        let is_known = stack.frames.iter().all(|frame| frame.kind != FrameKind::Unknown);
+        let last = self.known.remove(&event.key);
+        let (before, attempts) = last.map_or_else(Default::default, |known| (known.before, known.attempts));
+        let mut known = Known { stack, before, attempts: attempts + 1 };
+        if !is_known && known.attempts < ATTEMPTS {
+            // Seen again it is sent again, with addresses that are true then.
+            known.before = sum(known.before, maps.volume(event.key));
+            maps.forget(event.key);
+        }
+        self.known.insert(event.key, known);
+    }
+
+    fn judge(&mut self, stack: &Stack) {
+        let has_known =
+            stack.frames.iter().any(|frame| frame.kind == FrameKind::JavaScript && frame.file.is_some());
+        match self.trial {
+            Trial::Running(_) if has_known => self.trial = Trial::Passed,
+            Trial::Running(seen) if !stack.frames.is_empty() => self.trial = Trial::Running(seen + 1),
+            _ => {}
+        }
+    }
+
+    /// An isolate came or went. What is known of one that went is of no use: the next one numbers its scripts anew.
+    fn isolate(&mut self, pid: u32, isolate: &record::Isolate, maps: &mut StackMaps) {
+        let thread = u64::from(pid) << 32 | u64::from(isolate.thread);
+        if isolate.state != IsolateState::Gone {
+            self.threads.insert(isolate.isolate, thread);
+            return;
+        }
+        self.threads.remove(&isolate.isolate);
+        self.resolver.forget(thread);
+        self.known.retain(|key, _| {
+            let is_gone = key.thread == thread;
+            if is_gone {
+                maps.forget(*key);
+            }
+            !is_gone
+        });
+    }
+
+    fn sites(&self, thread: u64, maps: &StackMaps) -> Vec<record::Site> {
+        let sampled = self.sampled(maps, |key| key.thread == thread);
+        attribute::sites(&sampled).into_iter().map(translate::site).collect()
+    }
+
+    fn sampled(&self, maps: &StackMaps, wanted: impl Fn(&StackKey) -> bool) -> Vec<Sampled<'_>> {
+        let of_interest = self.known.iter().filter(|(key, _)| wanted(key));
+        let sampled = of_interest.map(|(key, known)| {
+            let StackVolume { bytes, samples } = sum(known.before, maps.volume(*key));
+            Sampled { stack: &known.stack, bytes, samples }
+        });
+        sampled.collect()
+    }
+}
+
+fn sum(one: StackVolume, other: StackVolume) -> StackVolume {
+    StackVolume { bytes: one.bytes + other.bytes, samples: one.samples + other.samples }
+}
