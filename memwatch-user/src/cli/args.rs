@@ -72,6 +72,9 @@ pub struct WatchArgs {
     /// Whether to say where JavaScript allocates
     #[arg(long, value_enum, value_name = "STATE", default_value_t)]
     pub stacks: Switch,
+    /// Files to write
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
@@ -87,6 +90,20 @@ pub struct WatchArgs {
     /// Start this program and watch it and what it starts
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// What to write of where JavaScript allocated, at the end.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileArgs {
+    /// At the end, write where JavaScript allocated as a pprof profile
+    #[arg(long, value_name = "FILE")]
+    pub pprof: Option<PathBuf>,
+    /// Likewise as a flame graph (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+    /// Likewise as collapsed stacks, one a line
+    #[arg(long, value_name = "FILE")]
+    pub collapsed: Option<PathBuf>,
 }
 
 /// How to show it.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 use jiff::SignedDuration;
 
-use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, Switch, WatchArgs};
+use super::args::{Cli, Command, DemoArgs, DoctorArgs, OutputArgs, ProfileArgs, Switch, WatchArgs};
 use crate::host::features::FeatureName;
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -39,6 +39,8 @@ pub struct Watch {
     pub interval: Duration,
     /// Whether to say where JavaScript allocates.
     pub stacks: bool,
+    /// Files to write of it.
+    pub profiles: ProfileFiles,
     /// How to show it.
     pub output: OutputArgs,
     /// 0 to 2.
@@ -49,6 +51,17 @@ pub struct Watch {
     pub assume_missing: Vec<FeatureName>,
     /// Stop at the first verdict `leak`.
     pub until_leak: bool,
+}
+
+/// Files to write of where JavaScript allocates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileFiles {
+    /// A pprof profile.
+    pub pprof: Option<PathBuf>,
+    /// A flame graph.
+    pub flamegraph: Option<PathBuf>,
+    /// Collapsed stacks.
+    pub collapsed: Option<PathBuf>,
 }
 
 /// Whom to watch.
@@ -119,6 +132,15 @@ fn one_line(error: &clap::Error) -> Usage {
     Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
 }
 
+fn profiles(args: ProfileArgs, stacks: bool) -> Result<ProfileFiles, Usage> {
+    let ProfileArgs { pprof, flamegraph, collapsed } = args;
+    let files = ProfileFiles { pprof, flamegraph, collapsed };
+    if !stacks && files != ProfileFiles::default() {
+        return Err(Usage("a profile is made of stacks: leave out --stacks off".to_owned()));
+    }
+    Ok(files)
+}
+
 fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     let interval = duration("--interval", &args.interval)?;
     if interval < SHORTEST_INTERVAL {
@@ -129,12 +151,15 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     if children && matches!(whom, Whom::All | Whom::Command(_)) {
         return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
     }
+    let stacks = args.stacks == Switch::On;
+    let profiles = profiles(args.profiles, stacks)?;
     Ok(Watch {
         whom,
         children,
         duration: args.duration.as_deref().map(|text| duration("--duration", text)).transpose()?,
         interval,
-        stacks: args.stacks == Switch::On,
+        stacks,
+        profiles,
         output: args.output,
         verbose: args.verbose,
         quiet: args.quiet,

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::watch;
 use crate::{
-    cli::job::{Demo, Watch, Whom},
+    cli::job::{Demo, ProfileFiles, Watch, Whom},
     report::{
         describe::verdict::level,
         record::{Exhausts, Kind, Level, Verdict},
@@ -133,6 +133,7 @@ pub fn run(job: &Demo) -> Result<u8> {
     let program = LeakyProgram::start(job.node.as_deref())?;
     let done = watch::run(&Watch {
         stacks: true,
+        profiles: ProfileFiles::default(),
         whom: Whom::Pids(vec![program.pid()]),
         children: false,
         duration: Some(job.duration),

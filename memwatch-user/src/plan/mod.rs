@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     cache::Cache,
     error::{PlanError, Stripped},
-    stacks::StackPlan,
+    stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
 };
 use crate::{
     target::{Image, elf::SymbolRef},

@@ -21,7 +21,7 @@ use crate::{
 
 /// Bytes that are allocated between two samples: what V8's own sampling heap profiler takes by default
 /// (`HeapProfiler::StartSamplingHeapProfiler`).
-const INTERVAL: u64 = 512 * 1024;
+pub const INTERVAL: u64 = 512 * 1024;
 
 /// `v8::Isolate::TryGetCurrent`, exported by every build.
 const TRY_GET_CURRENT: &str = "_ZN2v87Isolate13TryGetCurrentEv";

@@ -10,6 +10,7 @@ mod hello;
 mod launch;
 mod losses;
 pub(crate) mod output;
+mod profiles;
 mod session;
 mod stacks;
 mod translate;
@@ -25,6 +26,7 @@ use self::{
     events::{Events, Input, LOOKS, Stop},
     launch::Launched,
     output::Output,
+    profiles::Profiles,
     session::{Adopted, Next, Session},
     stacks::Stacks,
     whom::Roster,
@@ -69,10 +71,11 @@ pub fn run(watch: &Watch) -> Result<Done> {
 
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let roster = Roster::new(&watch.whom, watch.children)?;
+    let profiles = Profiles::create(&watch.profiles)?;
     let features = allowed(watch)?;
     let mut kernel = load(watch, features, roster.follows_all())?;
     let ring = Ring::open(&mut kernel)?;
-    let (stack_ring, stacks) = stacks(watch, &mut kernel)?;
+    let (stack_ring, stacks) = stacks(watch, &mut kernel, profiles.are_wanted())?;
     let mut session = Session::new(kernel, features.attach_cookie, roster, stacks);
     let mut run = Run {
         adopted: session.adopt_running()?,
@@ -80,6 +83,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
         launched: launch(watch, &mut session)?,
         since: clock::now(),
         until_leak: watch.until_leak,
+        profiles,
         session,
     };
     ensure_somebody(&run)?;
@@ -119,11 +123,11 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
 }
 
 /// What it takes to watch stacks, if that is wanted.
-fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Stacks)> {
+fn stacks(watch: &Watch, kernel: &mut Kernel, keeps: bool) -> Result<(Option<Ring>, Stacks)> {
     if !watch.stacks {
-        return Ok((None, Stacks::new(None)));
+        return Ok((None, Stacks::new(None, keeps)));
     }
-    Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?))))
+    Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?), keeps)))
 }
 
 /// Starts the program, if there is one to start.
@@ -149,6 +153,7 @@ struct Run {
     adopted: Vec<Adopted>,
     since: Mono,
     until_leak: bool,
+    profiles: Profiles,
 }
 
 impl Run {
@@ -269,9 +274,11 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => output.exit_status(),
             Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
         };
+        let written = self.profiles.write(&self.session.sampled());
         let never_node = self.launched.is_some() && self.session.adopted() == 0;
         self.session.detach();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
+        written?;
         Ok(Done { status, verdict: output.last_verdict() })
     }
 

@@ -16,6 +16,7 @@ use super::{
     whom::Roster,
 };
 use crate::{
+    attribute::Sampled,
     bpf::load::Kernel,
     host::{
         cgroup::{MemoryCgroup, OomScope},
@@ -280,6 +281,11 @@ impl Session {
     /// It never became a Node process.
     pub(super) fn give_up(&mut self, pid: u32) {
         self.kernel.remove_target(pid);
+    }
+
+    /// Everything that was sampled.
+    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+        self.stacks.sampled()
     }
 
     /// How many targets there have been.

@@ -1,6 +1,9 @@
 //! Stacks of JavaScript while watching: whose are walked, what their names are, and the sites of a verdict.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use memwatch_common::stack::{StackEvent, StackKey, StackVolume};
 
@@ -28,6 +31,9 @@ pub(super) struct Stacks {
     /// `None` if they are not wanted.
     maps: Option<StackMaps>,
     processes: BTreeMap<u32, Process>,
+    /// Whether what is forgotten is kept for a profile of the whole watch.
+    keeps: bool,
+    kept: Vec<(Stack, StackVolume)>,
 }
 
 /// Stacks of one process.
@@ -56,9 +62,9 @@ enum Trial {
 }
 
 impl Stacks {
-    /// With `maps`; without them stacks are not wanted.
-    pub(super) fn new(maps: Option<StackMaps>) -> Self {
-        Self { maps, processes: BTreeMap::new() }
+    /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
+    pub(super) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
+        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new() }
     }
 
     /// Whether they are wanted.
@@ -98,15 +104,18 @@ impl Stacks {
     pub(super) fn forget(&mut self, pid: u32) {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
         maps.stop(pid);
-        process.known.keys().for_each(|key| maps.forget(*key));
+        let gone = process.known.into_iter().map(|(key, known)| known.end(key, maps));
+        let gone: Vec<_> = gone.collect();
+        self.keep(gone);
     }
 
     /// Says in each verdict on the heap of an isolate where its memory comes from.
     pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
+        let mut gone = Vec::new();
         for record in records {
             match &mut record.body {
-                Body::Isolate(isolate) => process.isolate(pid, isolate, maps),
+                Body::Isolate(isolate) => gone.extend(process.isolate(pid, isolate, maps)),
                 Body::Verdict(verdict) if verdict.kind == Kind::JsHeap => {
                     let thread = verdict.isolate.and_then(|serial| process.threads.get(&serial));
                     verdict.sites = thread.map(|thread| process.sites(*thread, maps)).unwrap_or_default();
@@ -114,12 +123,20 @@ impl Stacks {
                 _ => {}
             }
         }
+        self.keep(gone);
     }
 
-    /// Everything that was sampled of a process.
-    pub(super) fn sampled(&self, pid: u32) -> Vec<Sampled<'_>> {
-        let (Some(process), Some(maps)) = (self.processes.get(&pid), &self.maps) else { return Vec::new() };
-        process.sampled(maps, |_| true)
+    /// Everything that was sampled, of all processes, those that are gone included if they are kept.
+    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+        let Some(maps) = &self.maps else { return Vec::new() };
+        let gone = self.kept.iter().map(|(stack, volume)| sampled(stack, *volume));
+        gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
+    }
+
+    fn keep(&mut self, gone: Vec<(Stack, StackVolume)>) {
+        if self.keeps {
+            self.kept.extend(gone);
+        }
     }
 }
 
@@ -130,7 +147,7 @@ fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>
     let memory = ProcessMemory::open(pid).map_err(unreadable)?;
     let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
     maps.walk(pid, layout).map_err(|error| error.to_string())?;
-    let resolver = Resolver::new(memory, plan);
+    let resolver = Resolver::new(memory, plan, PathBuf::from(format!("/proc/{pid}/root")));
     Ok(Process { resolver, known: HashMap::new(), threads: BTreeMap::new(), trial: Trial::Running(0) })
 }
 
@@ -161,21 +178,21 @@ impl Process {
     }
 
     /// An isolate came or went. What is known of one that went is of no use: the next one numbers its scripts anew.
-    fn isolate(&mut self, pid: u32, isolate: &record::Isolate, maps: &mut StackMaps) {
+    fn isolate(
+        &mut self,
+        pid: u32,
+        isolate: &record::Isolate,
+        maps: &mut StackMaps,
+    ) -> Vec<(Stack, StackVolume)> {
         let thread = u64::from(pid) << 32 | u64::from(isolate.thread);
         if isolate.state != IsolateState::Gone {
             self.threads.insert(isolate.isolate, thread);
-            return;
+            return Vec::new();
         }
         self.threads.remove(&isolate.isolate);
         self.resolver.forget(thread);
-        self.known.retain(|key, _| {
-            let is_gone = key.thread == thread;
-            if is_gone {
-                maps.forget(*key);
-            }
-            !is_gone
-        });
+        let gone = self.known.extract_if(|key, _| key.thread == thread);
+        gone.map(|(key, known)| known.end(key, maps)).collect()
     }
 
     fn sites(&self, thread: u64, maps: &StackMaps) -> Vec<record::Site> {
@@ -185,12 +202,25 @@ impl Process {
 
     fn sampled(&self, maps: &StackMaps, wanted: impl Fn(&StackKey) -> bool) -> Vec<Sampled<'_>> {
         let of_interest = self.known.iter().filter(|(key, _)| wanted(key));
-        let sampled = of_interest.map(|(key, known)| {
-            let StackVolume { bytes, samples } = sum(known.before, maps.volume(*key));
-            Sampled { stack: &known.stack, bytes, samples }
-        });
-        sampled.collect()
+        of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps))).collect()
     }
+}
+
+impl Known {
+    fn volume(&self, key: StackKey, maps: &StackMaps) -> StackVolume {
+        sum(self.before, maps.volume(key))
+    }
+
+    /// Its last figures; the kernel side forgets it.
+    fn end(self, key: StackKey, maps: &mut StackMaps) -> (Stack, StackVolume) {
+        let volume = self.volume(key, maps);
+        maps.forget(key);
+        (self.stack, volume)
+    }
+}
+
+fn sampled(stack: &Stack, volume: StackVolume) -> Sampled<'_> {
+    Sampled { stack, bytes: volume.bytes, samples: volume.samples }
 }
 
 fn sum(one: StackVolume, other: StackVolume) -> StackVolume {

@@ -16,11 +16,11 @@ const INLINED_CALL: usize = 16;
 
 /// One function of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub(super) struct Part {
     /// Its `SharedFunctionInfo`; `None` for the function that the frame belongs to.
-    pub inlined: Option<Object>,
+    pub(super) inlined: Option<Object>,
     /// Where it is: characters from the script's first.
-    pub offset: Option<u32>,
+    pub(super) offset: Option<u32>,
 }
 
 impl Part {
@@ -28,7 +28,7 @@ impl Part {
 }
 
 /// Where a function in the interpreter is: `smi` is the register that holds its place in `bytecode`.
-pub fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32) -> Result<Part, ReadError> {
+pub(super) fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32) -> Result<Part, ReadError> {
     // Counted from the tagged pointer.
     let header = heap.objects.offset(Item::BytecodeData) - 1;
     let offset = smi.checked_sub(header).ok_or(ReadError::Implausible("a bytecode offset"))?;
@@ -37,7 +37,7 @@ pub fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32) -> Res
 
 /// The functions that machine code stands for at the return address `pc`, innermost first. Code that `pc` is not in (it
 /// was replaced while it ran) tells only which function.
-pub fn compiled<M: Memory>(
+pub(super) fn compiled<M: Memory>(
     heap: &Heap<M>,
     code: Object,
     pc: u64,

@@ -17,26 +17,26 @@ const MAX_VARIABLES: i32 = 1 << 20;
 
 /// What identifies a function within an isolate for as long as it lives; both survive the object's being moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FunctionId {
+pub(super) struct FunctionId {
     /// `Script::id`; 0 for builtins.
-    pub script: u32,
+    pub(super) script: u32,
     /// `SharedFunctionInfo::function_literal_id`; negative for builtins.
-    pub literal: i32,
+    pub(super) literal: i32,
 }
 
 /// A function, as long as it lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Function {
+pub(super) struct Function {
     /// Its name, or the one that V8 inferred; fit to be shown. `None` if it has none.
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// Where it begins: characters from the script's first.
-    pub start: Option<u32>,
+    pub(super) start: Option<u32>,
     /// Its script; `None` for builtins.
-    pub script: Option<Object>,
+    pub(super) script: Option<Object>,
 }
 
 /// Who the function `shared` is right now.
-pub fn identify<M: Memory>(heap: &Heap<M>, shared: Object) -> Result<FunctionId, ReadError> {
+pub(super) fn identify<M: Memory>(heap: &Heap<M>, shared: Object) -> Result<FunctionId, ReadError> {
     let shared = heap.typed(shared, Item::SharedType, "a function")?;
     let literal = heap.half(shared.field(heap.objects.offset(Item::SharedLiteral)))?.cast_signed();
     if literal < 0 {
@@ -49,7 +49,7 @@ pub fn identify<M: Memory>(heap: &Heap<M>, shared: Object) -> Result<FunctionId,
 }
 
 /// Reads the function `shared`, which must be `id` before and after: then it was not moved or freed in between.
-pub fn read<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {
+pub(super) fn read<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {
     let is_it = || identify(heap, shared).map(|now| now == id);
     let moved = ReadError::Implausible("the function, which was moved,");
     if !is_it()? {

@@ -48,7 +48,7 @@ pub enum ReadError {
 
 /// A tagged pointer to an object of V8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Object(u64);
+pub(super) struct Object(u64);
 
 /// Low bits of tagged values: 0 for a small integer, 01 for a pointer, 11 for a weak one.
 const POINTER: u64 = 0b01;
@@ -57,20 +57,20 @@ const WEAK: u64 = 0b10;
 impl Object {
     /// The object that `word` points at, strongly or weakly; `None` if it is a small integer.
     #[must_use]
-    pub fn from_word(word: u64) -> Option<Self> {
+    pub(super) fn from_word(word: u64) -> Option<Self> {
         (word & POINTER != 0).then_some(Self(word & !WEAK))
     }
 
     /// Address of a field.
     #[must_use]
-    pub fn field(self, offset: u32) -> u64 {
+    pub(super) fn field(self, offset: u32) -> u64 {
         self.0.wrapping_sub(POINTER).wrapping_add(u64::from(offset))
     }
 }
 
 /// The value of a small integer.
 #[must_use]
-pub fn small_integer(word: u64) -> Option<i32> {
+pub(super) fn small_integer(word: u64) -> Option<i32> {
     // The value is the upper half, on 64-bit builds without pointer compression.
     (word & 0xffff_ffff == 0).then_some((word >> 32) as u32 as i32)
 }
@@ -81,49 +81,49 @@ const ELEMENTS: u32 = 16;
 
 /// A heap of a process, seen from outside.
 #[derive(Debug)]
-pub struct Heap<M> {
+pub(super) struct Heap<M> {
     memory: M,
     /// How its objects are laid out.
-    pub objects: Objects,
+    pub(super) objects: Objects,
 }
 
 impl<M: Memory> Heap<M> {
     /// The heap in `memory` of a V8 with `objects`.
-    pub fn new(memory: M, objects: Objects) -> Self {
+    pub(super) fn new(memory: M, objects: Objects) -> Self {
         Self { memory, objects }
     }
 
     /// Fills `to` from `address`.
-    pub fn bytes(&self, address: u64, to: &mut [u8]) -> Result<(), ReadError> {
+    pub(super) fn bytes(&self, address: u64, to: &mut [u8]) -> Result<(), ReadError> {
         self.memory.read(address, to).map_err(ReadError::Memory)
     }
 
     /// The word at `address`.
-    pub fn word(&self, address: u64) -> Result<u64, ReadError> {
+    pub(super) fn word(&self, address: u64) -> Result<u64, ReadError> {
         let mut word = [0; 8];
         self.bytes(address, &mut word)?;
         Ok(u64::from_le_bytes(word))
     }
 
     /// The half-word at `address`.
-    pub fn half(&self, address: u64) -> Result<u32, ReadError> {
+    pub(super) fn half(&self, address: u64) -> Result<u32, ReadError> {
         let mut half = [0; 4];
         self.bytes(address, &mut half)?;
         Ok(u32::from_le_bytes(half))
     }
 
     /// The field of `object` that `item` names, as a word.
-    pub fn field(&self, object: Object, item: Item) -> Result<u64, ReadError> {
+    pub(super) fn field(&self, object: Object, item: Item) -> Result<u64, ReadError> {
         self.word(object.field(self.objects.offset(item)))
     }
 
     /// The object in a field of `object`.
-    pub fn object(&self, object: Object, item: Item) -> Result<Object, ReadError> {
+    pub(super) fn object(&self, object: Object, item: Item) -> Result<Object, ReadError> {
         Object::from_word(self.field(object, item)?).ok_or(ReadError::Implausible("a field"))
     }
 
     /// The instance type of `object`.
-    pub fn kind(&self, object: Object) -> Result<i32, ReadError> {
+    pub(super) fn kind(&self, object: Object) -> Result<i32, ReadError> {
         let map = Object::from_word(self.word(object.field(0))?).ok_or(ReadError::Implausible("a map"))?;
         let mut kind = [0; 2];
         self.bytes(map.field(self.objects.offset(Item::MapType)), &mut kind)?;
@@ -131,7 +131,7 @@ impl<M: Memory> Heap<M> {
     }
 
     /// `object`, if it has the instance type that `item` names.
-    pub fn typed(&self, object: Object, item: Item, what: &'static str) -> Result<Object, ReadError> {
+    pub(super) fn typed(&self, object: Object, item: Item, what: &'static str) -> Result<Object, ReadError> {
         if self.kind(object)? == self.objects.number(item) {
             Ok(object)
         } else {
@@ -140,14 +140,14 @@ impl<M: Memory> Heap<M> {
     }
 
     /// The bytes of a byte array of at most `limit` bytes.
-    pub fn byte_array(&self, array: Object, limit: usize) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn byte_array(&self, array: Object, limit: usize) -> Result<Vec<u8>, ReadError> {
         let mut bytes = vec![0; self.length(array, limit)?];
         self.bytes(array.field(ELEMENTS), &mut bytes)?;
         Ok(bytes)
     }
 
     /// Element `index` of an array.
-    pub fn element(&self, array: Object, index: u32) -> Result<u64, ReadError> {
+    pub(super) fn element(&self, array: Object, index: u32) -> Result<u64, ReadError> {
         if (index as usize) < self.length(array, usize::MAX)? {
             self.word(array.field(ELEMENTS + 8 * index))
         } else {
@@ -156,7 +156,7 @@ impl<M: Memory> Heap<M> {
     }
 
     /// The length of an array or bytecode array of at most `limit` elements.
-    pub fn length(&self, array: Object, limit: usize) -> Result<usize, ReadError> {
+    pub(super) fn length(&self, array: Object, limit: usize) -> Result<usize, ReadError> {
         let length = small_integer(self.word(array.field(LENGTH))?);
         let length = length.and_then(|length| usize::try_from(length).ok());
         let length = length.ok_or(ReadError::Implausible("a length"))?;

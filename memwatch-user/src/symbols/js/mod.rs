@@ -9,9 +9,10 @@ mod function;
 mod memory;
 mod positions;
 mod script;
+mod source_map;
 mod string;
 
-use std::{collections::HashMap, io, rc::Rc};
+use std::{collections::HashMap, path::PathBuf, rc::Rc};
 
 use memwatch_common::stack::{JsFrame, StackEvent, frame_kind, stack_end};
 
@@ -20,6 +21,7 @@ use self::{
     function::{Function, FunctionId},
     memory::{Heap, Object},
     script::Script,
+    source_map::SourceMap,
 };
 use crate::{
     model::{Frame, FrameKind, Stack, StackEnd},
@@ -41,29 +43,31 @@ pub struct Resolver<M> {
     heap: Heap<M>,
     bytecode_sizes: Vec<u8>,
     functions: HashMap<Of<FunctionId>, Rc<Known>>,
-    scripts: HashMap<Of<u32>, Rc<Script>>,
+    scripts: HashMap<Of<u32>, Rc<Mapped>>,
+    /// The root directory as the process sees it.
+    root: PathBuf,
 }
 
 /// A function with its script.
 #[derive(Debug)]
 struct Known {
     function: Function,
-    script: Option<Rc<Script>>,
+    script: Option<Rc<Mapped>>,
 }
 
-impl Resolver<ProcessMemory> {
-    /// For the process `pid`, which runs the binary of `plan`.
-    pub fn of_process(pid: u32, plan: &StackPlan) -> io::Result<Self> {
-        Ok(Self::new(ProcessMemory::open(pid)?, plan))
-    }
+/// A script, and where its lines come from.
+#[derive(Debug)]
+struct Mapped {
+    script: Script,
+    map: Option<SourceMap>,
 }
 
 impl<M: Memory> Resolver<M> {
-    /// For the process with `memory`, which runs the binary of `plan`.
-    pub fn new(memory: M, plan: &StackPlan) -> Self {
+    /// For the process with `memory`, which runs the binary of `plan` and sees `root` as its root directory.
+    pub fn new(memory: M, plan: &StackPlan, root: PathBuf) -> Self {
         let heap = Heap::new(memory, plan.objects.clone());
         let bytecode_sizes = plan.bytecode_sizes.clone();
-        Self { heap, bytecode_sizes, functions: HashMap::new(), scripts: HashMap::new() }
+        Self { heap, bytecode_sizes, functions: HashMap::new(), scripts: HashMap::new(), root }
     }
 
     /// The stack with names and lines, innermost function first.
@@ -134,11 +138,14 @@ impl<M: Memory> Resolver<M> {
         Some(known)
     }
 
-    fn script(&mut self, thread: u64, script: Object, id: u32) -> Option<Rc<Script>> {
+    fn script(&mut self, thread: u64, script: Object, id: u32) -> Option<Rc<Mapped>> {
         if let Some(known) = self.scripts.get(&(thread, id)) {
             return Some(Rc::clone(known));
         }
-        let script = Rc::new(Script::read(&self.heap, script).ok()?);
+        let script = Script::read(&self.heap, script).ok()?;
+        let named = script.name.as_deref().zip(script.source_map.as_deref());
+        let map = named.and_then(|(name, url)| SourceMap::load(name, url, &self.root));
+        let script = Rc::new(Mapped { script, map });
         make_room(&mut self.scripts, MAX_SCRIPTS);
         self.scripts.insert((thread, id), Rc::clone(&script));
         Some(script)
@@ -148,19 +155,22 @@ impl<M: Memory> Resolver<M> {
 impl Known {
     /// Where it is at the character `offset`; where it begins if that is not known.
     fn frame(&self, offset: Option<u32>) -> Frame {
-        let offset_or_start = offset.or(self.function.start);
-        let place = self.script.as_ref().zip(offset_or_start).and_then(|(script, at)| script.line(at));
+        let unplaced =
+            Frame { function: self.function.name.clone(), kind: FrameKind::Builtin, ..Frame::unknown() };
+        let Some(Mapped { script, map }) = self.script.as_deref() else { return unplaced };
+        let place = offset.or(self.function.start).and_then(|offset| script.line(offset));
+        let original = map.as_ref().zip(place).and_then(|(map, (line, column))| map.original(line, column));
+        let (file, place) = match original {
+            Some(at) => (at.file, Some((at.line, at.column))),
+            None => (script.name.clone().unwrap_or_else(|| "(eval)".to_owned()), place),
+        };
         Frame {
-            function: self.function.name.clone(),
-            file: self
-                .script
-                .as_ref()
-                .map(|script| script.name.clone().unwrap_or_else(|| "(eval)".to_owned())),
+            file: Some(file),
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
-            kind: if self.script.is_some() { FrameKind::JavaScript } else { FrameKind::Builtin },
-            is_inlined: false,
+            kind: FrameKind::JavaScript,
             is_start: offset.is_none(),
+            ..unplaced
         }
     }
 }

@@ -7,26 +7,26 @@ use crate::v8::objects::Positions;
 /// A place in the source: of which function, where in its script. V8 packs it into 64 bits: whether it is external, the
 /// offset plus one (30 bits), the inlined call plus one (16 bits).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Position(pub u64);
+pub(super) struct Position(pub(super) u64);
 
 impl Position {
     /// Characters from the script's first; `None` if there is no place.
     #[must_use]
-    pub fn offset(self) -> Option<u32> {
+    pub(super) fn offset(self) -> Option<u32> {
         let field = u32::try_from((self.0 >> 1) & 0x3fff_ffff).unwrap_or_default();
         if self.0 & 1 == 0 { field.checked_sub(1) } else { None }
     }
 
     /// Which inlined call it is in; `None` if it is in the function itself.
     #[must_use]
-    pub fn inlined_call(self) -> Option<u32> {
+    pub(super) fn inlined_call(self) -> Option<u32> {
         u32::try_from((self.0 >> 31) & 0xffff).unwrap_or_default().checked_sub(1)
     }
 }
 
 /// The place of the instruction at `offset` of the code: that of the last entry which begins at or before it.
 #[must_use]
-pub fn find(table: &[u8], encoding: Positions, offset: u32) -> Option<Position> {
+pub(super) fn find(table: &[u8], encoding: Positions, offset: u32) -> Option<Position> {
     let mut numbers = Numbers(table);
     let (mut at, mut place, mut found) = (0_i64, 0_i64, None);
     while let Some(distance) = code_distance(&mut numbers, encoding) {
@@ -51,7 +51,7 @@ fn code_distance(numbers: &mut Numbers<'_>, encoding: Positions) -> Option<i64> 
 /// Which bytecode the instruction that returns to `offset` of baseline code belongs to, as the number of bytecodes before
 /// it; `None` if it belongs to the function's entry.
 #[must_use]
-pub fn baseline_bytecode(table: &[u8], offset: u32) -> Option<usize> {
+pub(super) fn baseline_bytecode(table: &[u8], offset: u32) -> Option<usize> {
     let mut numbers = Numbers(table);
     let mut end = numbers.unsigned()?;
     let mut bytecode = None;
@@ -65,7 +65,7 @@ pub fn baseline_bytecode(table: &[u8], offset: u32) -> Option<usize> {
 /// Offset of the bytecode after `index` others in `bytecodes`. `sizes` holds the bytes of each with its operands: three
 /// tables of the same length, by operand scale; a prefix doubles or quadruples it.
 #[must_use]
-pub fn bytecode_offset(bytecodes: &[u8], sizes: &[u8], index: usize) -> Option<u32> {
+pub(super) fn bytecode_offset(bytecodes: &[u8], sizes: &[u8], index: usize) -> Option<u32> {
     let count = sizes.len() / 3;
     let mut at = 0;
     for _ in 0..index {

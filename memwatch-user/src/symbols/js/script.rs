@@ -13,9 +13,9 @@ const MAX_SOURCE: usize = 16 << 20;
 
 /// A script, as long as it lives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Script {
+pub(super) struct Script {
     /// Path, URL or what else it is called; fit to be shown. `None` for code without a name (`eval`, `new Function`).
-    pub name: Option<String>,
+    pub(super) name: Option<String>,
     /// Offset of the first character of each line but the first.
     lines: Vec<u32>,
     /// Line of its first line in the file that it is a part of.
@@ -23,12 +23,12 @@ pub struct Script {
     /// Whether `lines` is complete.
     has_lines: bool,
     /// What its last `//# sourceMappingURL=` says.
-    pub source_map: Option<String>,
+    pub(super) source_map: Option<String>,
 }
 
 impl Script {
     /// Reads it.
-    pub fn read<M: Memory>(heap: &Heap<M>, script: Object) -> Result<Self, ReadError> {
+    pub(super) fn read<M: Memory>(heap: &Heap<M>, script: Object) -> Result<Self, ReadError> {
         let script = heap.typed(script, Item::ScriptType, "a script")?;
         let first_line = small_integer(heap.field(script, Item::ScriptLineOffset)?);
         // One that is external and gone, or too large, has lines that nobody knows.
@@ -48,7 +48,7 @@ impl Script {
 
     /// Line and column of a character, both from 1.
     #[must_use]
-    pub fn line(&self, offset: u32) -> Option<(u32, u32)> {
+    pub(super) fn line(&self, offset: u32) -> Option<(u32, u32)> {
         if !self.has_lines {
             return None;
         }

@@ -42,28 +42,28 @@ struct Part {
 
 /// Characters as V8 holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Text {
+pub(super) struct Text {
     /// UTF-16.
-    pub units: Vec<u16>,
+    pub(super) units: Vec<u16>,
     /// Whether there is more.
-    pub is_cut: bool,
+    pub(super) is_cut: bool,
 }
 
 impl Text {
     /// As UTF-8; lone surrogates are replaced.
     #[must_use]
-    pub fn to_utf8(&self) -> String {
+    pub(super) fn to_utf8(&self) -> String {
         String::from_utf16_lossy(&self.units)
     }
 }
 
 /// Whether `object` is a string.
-pub fn is_string<M: Memory>(heap: &Heap<M>, object: Object) -> Result<bool, ReadError> {
+pub(super) fn is_string<M: Memory>(heap: &Heap<M>, object: Object) -> Result<bool, ReadError> {
     Ok(heap.kind(object)? < heap.objects.number(Item::FirstNonstring))
 }
 
 /// The first `limit` characters of the string `object`.
-pub fn read<M: Memory>(heap: &Heap<M>, object: Object, limit: usize) -> Result<Text, ReadError> {
+pub(super) fn read<M: Memory>(heap: &Heap<M>, object: Object, limit: usize) -> Result<Text, ReadError> {
     let length = length(heap, object)?;
     let mut text = Text { units: Vec::new(), is_cut: length > limit };
     let mut parts = vec![Part { object, skip: 0, take: length.min(limit) }];
