@@ -1,6 +1,6 @@
 //! Stacks in one line each, outermost first, as flame graph tools take them: `main;load;parse 1234`.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use inferno::flamegraph::{self, Options};
 
@@ -10,9 +10,12 @@ use crate::model::{Frame, FrameKind, StackEnd};
 /// One line a stack, with its bytes.
 #[must_use]
 pub fn collapsed(sampled: &[Sampled<'_>]) -> Vec<String> {
-    let mut lines: Vec<String> = sampled.iter().filter(|one| one.bytes > 0).map(line).collect();
-    lines.sort_unstable();
-    lines
+    // Stacks that differ in where in a line they are have one line here.
+    let mut volumes: BTreeMap<String, u64> = BTreeMap::new();
+    for one in sampled.iter().filter(|one| one.bytes > 0) {
+        *volumes.entry(names(one)).or_default() += one.bytes;
+    }
+    volumes.into_iter().map(|(names, bytes)| format!("{names} {bytes}")).collect()
 }
 
 /// A picture of them (SVG).
@@ -25,7 +28,7 @@ pub fn flamegraph(sampled: &[Sampled<'_>], to: impl io::Write) -> io::Result<()>
         .map_err(|error| io::Error::other(error.to_string()))
 }
 
-fn line(one: &Sampled<'_>) -> String {
+fn names(one: &Sampled<'_>) -> String {
     let outermost = match one.stack.end {
         StackEnd::Complete => None,
         StackEnd::Outside => Some("(outside JavaScript)"),
@@ -34,7 +37,7 @@ fn line(one: &Sampled<'_>) -> String {
     };
     let frames = one.stack.frames.iter().rev().map(name);
     let names: Vec<String> = outermost.map(str::to_owned).into_iter().chain(frames).collect();
-    format!("{} {}", names.join(";"), one.bytes)
+    names.join(";")
 }
 
 /// `load /srv/app.js:7`, `map (builtin)`.
@@ -67,6 +70,8 @@ mod tests {
                 "main /srv/a:b.js:9;map (builtin);(anonymous) /srv/a:b.js 7",
             ]
         );
+        let twice = [sampled[1], sampled[1]];
+        assert_eq!(collapsed(&twice), ["(outside JavaScript) 14"]);
         assert!(collapsed(&[Sampled { stack: &stacks[0], bytes: 0, samples: 0 }]).is_empty());
     }
 
