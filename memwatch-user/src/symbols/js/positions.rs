@@ -28,7 +28,9 @@ impl Position {
 #[must_use]
 pub(super) fn find(table: &[u8], encoding: Positions, offset: u32) -> Option<Position> {
     let mut numbers = Numbers(table);
-    let (mut at, mut place, mut found) = (0_i64, 0_i64, None);
+    // The first distance counts from the function's entry, which is before the first instruction
+    // (`kFunctionEntryBytecodeOffset`).
+    let (mut at, mut place, mut found) = (-1_i64, 0_i64, None);
     while let Some(distance) = code_distance(&mut numbers, encoding) {
         at = at.checked_add(distance)?;
         if at > i64::from(offset) {
@@ -131,11 +133,11 @@ mod tests {
 
     #[test]
     fn the_last_entry_before_the_instruction_counts_in_both_encodings() {
-        let places = [(0_u32, at(10)), (5, at(400)), (200, at(20))];
+        let places = [(0_i64, at(10)), (5, at(400)), (200, at(20))];
         for encoding in [Positions::Signed, Positions::Shifted] {
-            let (mut table, mut last) = (Vec::new(), (0, 0));
+            let (mut table, mut last) = (Vec::new(), (-1, 0));
             for (code, place) in places {
-                let distance = i64::from(code - last.0);
+                let distance = code - last.0;
                 table.extend(match encoding {
                     // An expression, then a statement, then another expression.
                     Positions::Signed if code == 5 => signed(distance),
