@@ -14,7 +14,8 @@ use memwatch_user::report::record::{Body, Hello, State};
 
 /// The first release whose stacks are walked.
 const FIRST: u32 = 18;
-/// Below this release the line of an optimised function's slow path may be a neighbour's: V8's own tables say so.
+/// Before this release TurboFan's slow paths have no entries of their own in V8's tables: the line of the innermost
+/// function, and which inlined one it is, may be a neighbour's.
 const EXACT_LINES: u32 = 22;
 
 /// What keeps V8 in one tier, by the first release that knows all of the flags.
@@ -34,8 +35,7 @@ fn functions_and_lines_are_true_in_every_tier() -> Result<()> {
     let _machine = machine::shared();
     let marks = Marks::read("stacks")?;
     for version in releases::chosen().iter().filter(|version| major(version) >= FIRST) {
-        for (tier, since, flags) in TIERS.iter().filter(|(_, since, _)| *since <= major(version)) {
-            let _ = since;
+        for (tier, _, flags) in TIERS.iter().filter(|(_, since, _)| *since <= major(version)) {
             let judged = judge(version, flags, &marks).with_context(|| format!("Node {version}, {tier}"))?;
             judged.hold(version, tier)?;
         }
@@ -91,7 +91,7 @@ struct Judged {
 
 impl Marks {
     fn read(fixture: &str) -> Result<Self> {
-        let path = node::fixture(fixture);
+        let path = node::fixture(fixture).canonicalize()?;
         let (mut functions, mut lines) = (BTreeSet::new(), BTreeMap::new());
         for (line, number) in fs::read_to_string(&path)?.lines().zip(1..) {
             let Some((_, mark)) = line.split_once("//= ") else { continue };
@@ -168,7 +168,8 @@ impl Judged {
         ensure!(self.total > 20_000_000 && self.functions.len() >= 15, "too little was seen: {}", what());
         ensure!(complete >= 0.995, "{complete} complete; {}", what());
         ensure!(named >= 0.995, "{named} with true names; {}", what());
-        let bar = if major(version) >= EXACT_LINES { 0.99 } else { 0.7 };
+        let optimizes = tier == "all";
+        let bar = if optimizes && major(version) < EXACT_LINES { 0.3 } else { 0.99 };
         ensure!(placed >= bar, "{placed} with true lines; {}", what());
         Ok(())
     }

@@ -57,7 +57,7 @@ struct Line {
     #[prost(uint64, tag = "1")]
     function_id: u64,
     #[prost(int64, tag = "2")]
-    line: i64,
+    number: i64,
     #[prost(int64, tag = "3")]
     column: i64,
 }
@@ -77,10 +77,10 @@ pub fn pprof(sampled: &[Sampled<'_>], interval: u64, to: impl io::Write) -> io::
     let mut tables = Tables::default();
     let mut kind =
         |name: &str, unit: &str| ValueType { kind: tables.string(name), unit: tables.string(unit) };
-    let (samples, space) = (kind("alloc_samples", "count"), kind("alloc_space", "bytes"));
+    let (count, space) = (kind("alloc_samples", "count"), kind("alloc_space", "bytes"));
     let sample = sampled.iter().filter(|one| one.bytes > 0).map(|one| tables.sample(one)).collect();
     let profile = Profile {
-        sample_type: vec![samples, space],
+        sample_type: vec![count, space],
         sample,
         period_type: Some(space),
         period: number(interval),
@@ -136,7 +136,7 @@ impl Tables {
             filename: self.string(frame.file.as_deref().unwrap_or_default()),
         };
         let place = |of: Option<u32>| i64::from(of.unwrap_or_default());
-        let line = Line { function_id: id, line: place(frame.line), column: place(frame.column) };
+        let line = Line { function_id: id, number: place(frame.line), column: place(frame.column) };
         self.function.push(function);
         self.location.push(Location { id, line: vec![line] });
         self.frames.insert(frame.clone(), id);
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(names(&profile.sample[0]), ["(anonymous) /srv/a:b.js", "map", "main"]);
         assert_eq!(profile.sample[0].value, [2, 7]);
         assert_eq!(names(&profile.sample[1]), ["(outside JavaScript)"]);
-        assert_eq!(profile.location[2].line[0].line, 9);
+        assert_eq!(profile.location[2].line[0].number, 9);
         assert_eq!(text(0), "");
     }
 }

@@ -1,6 +1,6 @@
 //! Places in the program, by how much is allocated there.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::Sampled;
 use crate::model::{Frame, FrameKind, Stack, StackEnd};
@@ -41,7 +41,7 @@ pub fn sites(sampled: &[Sampled<'_>]) -> Vec<Site> {
         ..total
     });
     let mut sites: Vec<Site> = places.into_values().map(|group| group.site(&total)).collect();
-    sites.sort_by(|one, other| other.bytes.cmp(&one.bytes));
+    sites.sort_by_key(|site| Reverse(site.bytes));
     sites.truncate(SITES);
     sites
 }

@@ -38,7 +38,7 @@ pub struct Watch {
     /// How often to read the process's memory.
     pub interval: Duration,
     /// Whether to say where JavaScript allocates.
-    pub stacks: bool,
+    pub stacks: Switch,
     /// Files to write of it.
     pub profiles: ProfileFiles,
     /// How to show it.
@@ -132,10 +132,10 @@ fn one_line(error: &clap::Error) -> Usage {
     Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
 }
 
-fn profiles(args: ProfileArgs, stacks: bool) -> Result<ProfileFiles, Usage> {
+fn profiles(args: ProfileArgs, stacks: Switch) -> Result<ProfileFiles, Usage> {
     let ProfileArgs { pprof, flamegraph, collapsed } = args;
     let files = ProfileFiles { pprof, flamegraph, collapsed };
-    if !stacks && files != ProfileFiles::default() {
+    if stacks == Switch::Off && files != ProfileFiles::default() {
         return Err(Usage("a profile is made of stacks: leave out --stacks off".to_owned()));
     }
     Ok(files)
@@ -151,14 +151,13 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     if children && matches!(whom, Whom::All | Whom::Command(_)) {
         return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
     }
-    let stacks = args.stacks == Switch::On;
-    let profiles = profiles(args.profiles, stacks)?;
+    let profiles = profiles(args.profiles, args.stacks)?;
     Ok(Watch {
         whom,
         children,
         duration: args.duration.as_deref().map(|text| duration("--duration", text)).transpose()?,
         interval,
-        stacks,
+        stacks: args.stacks,
         profiles,
         output: args.output,
         verbose: args.verbose,

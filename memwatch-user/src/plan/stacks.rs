@@ -38,7 +38,7 @@ const MAX_BYTECODE_SIZES: u64 = 3 * 256;
 /// glibc's `struct pthread` on x86-64: the values of the first 32 keys, 16 bytes each, the pointer in the second word
 /// (nptl/descr.h: `specific_1stblock`).
 const KEY_VALUES: i64 = 0x310 + 8;
-const KEYS: i32 = 32;
+const KEYS: i64 = 32;
 
 /// What one binary says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,8 +105,7 @@ impl StackPlan {
             IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => {
                 return Err("where its C library keeps values of threads is not known".to_owned());
             }
-            // The key is an int: the lower half.
-            IsolatePlace::KeyAt(address) => key_distance(word(address)? as i32)?,
+            IsolatePlace::KeyAt(address) => key_distance(word(address)?)?,
         };
         let offset = |item| self.objects.offset(item);
         Ok(StackLayout {
@@ -171,9 +170,11 @@ fn in_code<T>(
     decode(&code, symbol.address).map_err(|error| error.to_string())
 }
 
-fn key_distance(key: i32) -> Result<i64, String> {
+fn key_distance(word: i64) -> Result<i64, String> {
+    // The key is an int: the lower half.
+    let key = word & 0xffff_ffff;
     if (0..KEYS).contains(&key) {
-        Ok(KEY_VALUES + 16 * i64::from(key))
+        Ok(KEY_VALUES + 16 * key)
     } else {
         Err(format!("its isolates are kept under key {key}, beyond those whose place is known"))
     }

@@ -37,7 +37,10 @@ use crate::{
         ring::{self, Ring},
         stacks::StackMaps,
     },
-    cli::job::{Watch, Whom},
+    cli::{
+        args::Switch,
+        job::{Watch, Whom},
+    },
     host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
     ingest,
     model::{Mono, ProcessId},
@@ -124,7 +127,7 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
 
 /// What it takes to watch stacks, if that is wanted.
 fn stacks(watch: &Watch, kernel: &mut Kernel, keeps: bool) -> Result<(Option<Ring>, Stacks)> {
-    if !watch.stacks {
+    if watch.stacks == Switch::Off {
         return Ok((None, Stacks::new(None, keeps)));
     }
     Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?), keeps)))

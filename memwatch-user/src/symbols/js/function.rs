@@ -89,7 +89,7 @@ fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String
         let Ok(word) = word(index) else { break };
         match Object::from_word(word) {
             Some(text) if name.is_none() && string::is_string(heap, text).unwrap_or(false) => {
-                name = shown(heap, text)?
+                name = shown(heap, text)?;
             }
             _ => {}
         }

@@ -72,7 +72,8 @@ impl Object {
 #[must_use]
 pub(super) fn small_integer(word: u64) -> Option<i32> {
     // The value is the upper half, on 64-bit builds without pointer compression.
-    (word & 0xffff_ffff == 0).then_some((word >> 32) as u32 as i32)
+    let value = (word.cast_signed() >> 32).try_into().ok();
+    value.filter(|_| word.trailing_zeros() >= 32)
 }
 
 /// Where arrays of V8 have their length (a small integer), and their elements.

@@ -178,7 +178,8 @@ pub(crate) mod tests {
 
     #[test]
     fn every_representation_is_read() {
-        let build: [(&str, fn(&mut Fake) -> Object); 6] = [
+        type Build = fn(&mut Fake) -> Object;
+        let build: [(&str, Build); 6] = [
             ("hello", |m| m.string(0x1000, b"hello")),
             ("h\u{e9}\u{20ac}", |m| {
                 let string = m.object(0x1000, 32);

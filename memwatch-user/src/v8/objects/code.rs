@@ -62,7 +62,8 @@ enum Found {
 }
 
 impl Found {
-    fn see(&mut self, displacement: i32) {
+    fn see(&mut self, displacement: Option<i32>) {
+        let Some(displacement) = displacement else { return };
         *self = match *self {
             Self::Nothing => Self::One(displacement),
             Self::One(known) if known == displacement => *self,
@@ -102,13 +103,13 @@ impl Search {
     pub fn chunk(&mut self, code: &[u8]) {
         let (finder, found) = &mut self.exit;
         for at in finder.find_iter(code).filter(|at| is_exit(code, *at)) {
-            displacement(code, at + 3).into_iter().for_each(|value| found.see(value));
+            found.see(displacement(code, at + 3));
         }
         let (finder, found) = &mut self.table;
         for at in finder.find_iter(code) {
             let load = at.wrapping_sub(7);
             if code.get(load..at).is_some_and(|load| load.starts_with(&LOAD_TABLE)) {
-                displacement(code, load + 3).into_iter().for_each(|value| found.see(value));
+                found.see(displacement(code, load + 3));
             }
         }
     }
