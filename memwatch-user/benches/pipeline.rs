@@ -7,14 +7,15 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use memwatch_common::event::{EventKind, GcEvent, gc_kind, seen};
 use memwatch_user::{
-    detect::{Circumstances, HeapJudge, Level},
+    detect::{Circumstances, HeapJudge, Level, ProcessJudge},
     ingest::{self, What},
-    model::{Collection, GcKind, Mono, OutsideHeap},
-    series::Isolate,
+    model::{Collection, Descriptors, GcKind, MallocBooks, Mono, OutsideHeap, Reading, Resident},
+    series::{Isolate, Isolates},
 };
 
 const TRACE: &str = include_str!("../tests/traces/debug-fixed.csv");
 const REPEATS: u64 = 400;
+const READINGS: u64 = 1000;
 const OLD: Circumstances = Circumstances { age: Duration::from_secs(3600), lost_share: 0.0 };
 
 fn pipeline(c: &mut Criterion) {
@@ -36,6 +37,42 @@ fn verdict_of_a_full_ring(c: &mut Criterion) {
     c.bench_function("one verdict", |b| {
         b.iter(|| HeapJudge::new(Mono(0)).judge(black_box(&isolate), Mono(u64::MAX), &OLD).level);
     });
+}
+
+/// A thousand seconds of a process whose every series grows: the dearest to judge. A reading each second, a judgement each.
+fn process_verdict(c: &mut Criterion) {
+    let mut group = c.benchmark_group("process");
+    group.throughput(Throughput::Elements(READINGS));
+    group.bench_function("readings to verdicts", |b| b.iter(|| black_box(judged_process().verdicts().len())));
+    group.finish();
+}
+
+fn judged_process() -> ProcessJudge {
+    let mut judge = ProcessJudge::new();
+    for second in 0..READINGS {
+        let isolates = Isolates { count: 1 + second / 20, live: Some(second << 16), allocated: 1e6 };
+        judge.reading(&growing(second), &isolates);
+        judge.judge(Mono(second * 1_000_000_000), &[], &OLD);
+    }
+    judge
+}
+
+fn growing(second: u64) -> Reading {
+    let bytes = second << 20;
+    Reading {
+        at: Mono(second * 1_000_000_000),
+        rss_anon: Some(5 * bytes),
+        resident: Some(Resident { malloc: 3 * bytes, ..Resident::default() }),
+        malloc: Some(MallocBooks { in_use: 2 * bytes, free: bytes, ..MallocBooks::default() }),
+        outside: OutsideHeap { array_buffers: Some(bytes / 2), external: Some(bytes) },
+        descriptors: Some(Descriptors {
+            total: 9 * second,
+            sockets: Some(4 * second),
+            ..Descriptors::default()
+        }),
+        threads: Some(second),
+        ..Reading::default()
+    }
 }
 
 fn series(collections: &[Collection]) -> Isolate {
@@ -114,5 +151,5 @@ fn parse(line: &str) -> Option<Collection> {
     })
 }
 
-criterion_group!(benches, pipeline, verdict_of_a_full_ring);
+criterion_group!(benches, pipeline, verdict_of_a_full_ring, process_verdict);
 criterion_main!(benches);

@@ -5,6 +5,9 @@
 //!  which      which    programs   bytes to   what an    is it      records, and what
 //!  process    probe    and maps   events     isolate    leaking?   is made of them
 //!             where                          did
+//!                        sample ──────────────┘
+//!                        what /proc says
+//!                        of a process
 //! ```
 //!
 //! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
@@ -26,6 +29,8 @@ pub mod plan;
 pub mod bpf;
 
 pub mod ingest;
+
+pub mod sample;
 
 pub mod series;
 

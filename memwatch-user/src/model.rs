@@ -70,7 +70,8 @@ impl GcKind {
 pub struct OutsideHeap {
     /// Array buffers that Node's allocator handed out: `process.memoryUsage().arrayBuffers`.
     pub array_buffers: Option<u64>,
-    /// Everything that V8 was told of, array buffers among it.
+    /// What V8 counts of the memory behind array buffers and external strings: `process.memoryUsage().external`. Not
+    /// what addons tell it with `AdjustAmountOfExternalAllocatedMemory`.
     pub external: Option<u64>,
 }
 

@@ -69,6 +69,31 @@ pub fn rate(bytes_per_hour: f64) -> String {
     format!("{sign}{}/h", size(bytes_per_hour.abs()))
 }
 
+/// `312`, `0.4`: a number of things, which as a mean need not be whole.
+#[must_use]
+pub fn count(things: f64) -> String {
+    let is_whole = things.abs() >= 10.0 || things.fract() == 0.0;
+    if is_whole { format!("{things:.0}") } else { format!("{things:.1}") }
+}
+
+/// `+28800/h`, from things an hour.
+#[must_use]
+pub fn count_rate(per_hour: f64) -> String {
+    let sign = if per_hour < 0.0 { "-" } else { "+" };
+    format!("{sign}{}/h", count(per_hour.abs()))
+}
+
+/// `28700 … 28900/h`; an open end is said in words; `None` if both ends are.
+#[must_use]
+pub fn count_rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
+    match interval.map(|end| end.map(count)) {
+        [Some(low), Some(high)] => Some(format!("{low} … {high}/h")),
+        [Some(low), None] => Some(format!("at least {low}/h")),
+        [None, Some(high)] => Some(format!("at most {high}/h")),
+        [None, None] => None,
+    }
+}
+
 /// `10.9 … 12.5 MB/h`; an open end is said in words; `None` if both ends are.
 #[must_use]
 pub fn rate_interval(interval: [Option<f64>; 2]) -> Option<String> {

@@ -67,7 +67,7 @@ fn named(pid: u32, [node, v8, libc]: [&str; 3]) -> Result<()> {
     Ok(())
 }
 
-fn stripped(version: &str) -> Result<PathBuf> {
+pub(crate) fn stripped(version: &str) -> Result<PathBuf> {
     let path = scratch::directory("stripped")?.join("node");
     let status = Command::new("strip").arg("-o").arg(&path).arg(releases::node(version)?).status()?;
     ensure!(status.success(), "strip failed");

@@ -55,12 +55,17 @@ pub(crate) struct Inside {
 /// The fixture `mixed_load` in `root`, with V8's own trace.
 pub(crate) fn traced(root: &Root) -> Result<Inside> {
     let node = root.node("mixed_load").flag("--trace-gc-nvp").ready()?;
+    let pid = node_inside(&node)?;
+    Ok(Inside { node, pid })
+}
+
+/// The pid of Node behind the commands that have entered the container.
+pub(crate) fn node_inside(node: &Node) -> Result<u32> {
     let inside = |pid: &u32| {
         proc::program(*pid)
             .is_some_and(|program| program.ends_with(Path::new(NODE).file_name().unwrap_or_default()))
     };
-    let pid = proc::descendants(node.pid())?.into_iter().find(inside).context("no Node in the container")?;
-    Ok(Inside { node, pid })
+    proc::descendants(node.pid())?.into_iter().find(inside).context("no Node in the container")
 }
 
 /// All at once: each one's collections are V8's own, each once.

@@ -12,10 +12,13 @@
 //! - [`unharmed`]: whatever happens to us, the target goes on and nothing stays in the kernel.
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
+//! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
+//! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
 //! `MEMWATCH_BLESS=1` writes the golden files anew.
@@ -32,9 +35,12 @@ mod exactness;
 mod golden;
 mod isolates;
 mod js_stacks;
+mod malloc_books;
 mod memwatch_event;
 mod output;
+mod outside_heap;
 mod plan_cache;
+mod readings;
 mod selection;
 mod unharmed;
 mod verdict;

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod container;
 pub mod kernel;
 pub mod machine;
+pub mod native;
 pub mod node;
 pub mod proc;
 pub mod releases;

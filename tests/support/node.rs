@@ -135,11 +135,20 @@ impl Node {
 
     /// Waits for a line of standard output that begins with `prefix`; what follows it, without the space between.
     pub fn said(&mut self, prefix: &str) -> Result<String> {
+        Ok(self.said_times(prefix, 1)?.remove(0))
+    }
+
+    /// Waits for `count` such lines; what follows the prefix in each of them.
+    pub fn said_times(&mut self, prefix: &str, count: usize) -> Result<Vec<String>> {
         let found = self.stdout.wait(patience(), |lines| {
-            lines.iter().find_map(|line| line.strip_prefix(prefix)).map(|rest| rest.trim().to_owned())
+            let rests = lines.iter().filter_map(|line| line.strip_prefix(prefix));
+            let rests: Vec<_> = rests.map(|rest| rest.trim().to_owned()).take(count).collect();
+            (rests.len() == count).then_some(rests)
         })?;
         let stderr = self.stderr.text()?;
-        found.with_context(|| format!("Node {} never said `{prefix}`; standard error: {stderr}", self.pid))
+        found.with_context(|| {
+            format!("Node {} never said `{prefix}` {count} times; standard error: {stderr}", self.pid)
+        })
     }
 
     /// Says `word` to it.

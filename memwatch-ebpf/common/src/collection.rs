@@ -7,6 +7,7 @@
 use crate::{
     event::{GcEvent, LimitParts, compaction, gc_kind, seen},
     loss::LossReason,
+    outside::OutsideBytes,
 };
 
 /// State of one thread that runs JavaScript. A thread has one isolate at a time, and collections do not nest.
@@ -104,7 +105,7 @@ impl ThreadState {
 
     /// `Heap::CollectGarbage` returned. The event has no header yet.
     #[inline(always)]
-    pub fn end(&mut self, limit: LimitParts) -> Result<GcEvent, LossReason> {
+    pub fn end(&mut self, limit: LimitParts, outside: OutsideBytes) -> Result<GcEvent, LossReason> {
         if !self.is_collecting() {
             return Err(LossReason::EndWithoutStart);
         }
@@ -115,12 +116,13 @@ impl ThreadState {
             before_bytes: self.before_bytes,
             after_bytes: self.after_bytes,
             limit,
+            outside,
             marking_start_ns: if full { self.marking_start_ns } else { 0 },
             reason: self.reason,
             marking_reason: if full { self.marking_reason } else { 0 },
             kind: self.kind,
             compacted: if full { self.compacted } else { compaction::UNKNOWN },
-            seen: self.seen | if limit == LimitParts::default() { 0 } else { seen::LIMIT },
+            seen: self.seen | seen_of(limit, outside),
             ..GcEvent::default()
         };
         self.start_ns = 0;
@@ -140,11 +142,22 @@ impl ThreadState {
     }
 }
 
+/// Which of what was read at the end is known.
+#[inline(always)]
+fn seen_of(limit: LimitParts, outside: OutsideBytes) -> u8 {
+    let unknown = OutsideBytes::UNKNOWN;
+    let bit = |is_known: bool, bit: u8| if is_known { bit } else { 0 };
+    bit(limit != LimitParts::default(), seen::LIMIT)
+        | bit(outside.array_buffers != unknown.array_buffers, seen::ARRAY_BUFFERS)
+        | bit(outside.external != unknown.external, seen::EXTERNAL)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const HEAP: u64 = 0x1000;
+    const NO_LIMIT: LimitParts = LimitParts { max_semi_space: 0, max_old_generation: 0 };
 
     fn mark_compact_sizes(sizes: &[u64]) -> GcEvent {
         let mut thread = ThreadState::IDLE;
@@ -154,7 +167,7 @@ mod tests {
         for &bytes in &sizes[1..] {
             thread.size(bytes);
         }
-        thread.end(LimitParts::default()).unwrap()
+        thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap()
     }
 
     #[test]
@@ -180,7 +193,7 @@ mod tests {
         thread.size(6);
         thread.collector(gc_kind::SCAVENGE);
         thread.size(2);
-        let event = thread.end(LimitParts::default()).unwrap();
+        let event = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((event.before_bytes, event.after_bytes), (6, 2));
     }
 
@@ -194,7 +207,10 @@ mod tests {
 
     #[test]
     fn an_end_without_start_is_a_loss() {
-        assert_eq!(ThreadState::IDLE.clone().end(LimitParts::default()), Err(LossReason::EndWithoutStart));
+        assert_eq!(
+            ThreadState::IDLE.clone().end(NO_LIMIT, OutsideBytes::UNKNOWN),
+            Err(LossReason::EndWithoutStart)
+        );
     }
 
     #[test]
@@ -205,7 +221,7 @@ mod tests {
         thread.collector(gc_kind::MARK_COMPACT);
         assert_eq!(thread.start(20, HEAP, 2), Some(LossReason::StartWithoutEnd));
         thread.collector(gc_kind::SCAVENGE);
-        let event = thread.end(LimitParts::default()).unwrap();
+        let event = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((event.start_ns, event.reason, event.kind), (20, 2, gc_kind::SCAVENGE));
         assert_eq!(event.seen, 0);
     }
@@ -214,7 +230,7 @@ mod tests {
     fn a_pair_without_a_collector_is_no_collection() {
         let mut thread = ThreadState::IDLE;
         thread.start(10, HEAP, 1);
-        assert_eq!(thread.end(LimitParts::default()), Err(LossReason::NoCollector));
+        assert_eq!(thread.end(NO_LIMIT, OutsideBytes::UNKNOWN), Err(LossReason::NoCollector));
         assert!(!thread.is_collecting());
     }
 
@@ -225,17 +241,17 @@ mod tests {
         thread.compaction(true);
         thread.start(10, HEAP, 1);
         thread.collector(gc_kind::SCAVENGE);
-        let scavenge = thread.end(LimitParts::default()).unwrap();
+        let scavenge = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((scavenge.compacted, scavenge.marking_start_ns), (compaction::UNKNOWN, 0));
 
         thread.start(20, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
-        let full = thread.end(LimitParts::default()).unwrap();
+        let full = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((full.compacted, full.marking_start_ns, full.marking_reason), (compaction::YES, 5, 12));
 
         thread.start(30, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
-        let atomic = thread.end(LimitParts::default()).unwrap();
+        let atomic = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((atomic.compacted, atomic.marking_start_ns), (compaction::UNKNOWN, 0));
     }
 
@@ -249,8 +265,26 @@ mod tests {
         thread.collector(gc_kind::SCAVENGE);
         thread.size(2);
         thread.size(2);
-        let event = thread.end(LimitParts::default()).unwrap();
+        let event = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((event.before_bytes, event.after_bytes), (5, 2));
-        assert_eq!(thread.end(LimitParts::default()), Err(LossReason::EndWithoutStart));
+        assert_eq!(thread.end(NO_LIMIT, OutsideBytes::UNKNOWN), Err(LossReason::EndWithoutStart));
+    }
+
+    #[test]
+    fn what_was_read_at_the_end_is_marked_as_seen() {
+        let limit = LimitParts { max_semi_space: 1, max_old_generation: 2 };
+        let known = OutsideBytes { array_buffers: 0, external: 7 };
+        for (limit, outside, expected) in [
+            (NO_LIMIT, OutsideBytes::UNKNOWN, 0),
+            (limit, OutsideBytes::UNKNOWN, seen::LIMIT),
+            (NO_LIMIT, known, seen::ARRAY_BUFFERS | seen::EXTERNAL),
+            (NO_LIMIT, OutsideBytes { external: u64::MAX, ..known }, seen::ARRAY_BUFFERS),
+        ] {
+            let mut thread = ThreadState::IDLE;
+            thread.start(10, HEAP, 1);
+            thread.collector(gc_kind::SCAVENGE);
+            let event = thread.end(limit, outside).unwrap();
+            assert_eq!((event.seen, event.outside), (expected, outside));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Ring buffer records. Each begins with an [`EventHeader`] whose `kind` names the struct.
 
+use crate::outside::OutsideBytes;
+
 /// What every record begins with.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +85,10 @@ pub mod seen {
     pub const AFTER: u8 = 1 << 1;
     /// `limit`.
     pub const LIMIT: u8 = 1 << 2;
+    /// `outside.array_buffers`.
+    pub const ARRAY_BUFFERS: u8 = 1 << 3;
+    /// `outside.external`.
+    pub const EXTERNAL: u8 = 1 << 4;
 }
 
 /// The parts of a heap's limit as its `Heap` object holds them; the collector adds them up.
@@ -112,6 +118,8 @@ pub struct GcEvent {
     pub after_bytes: u64,
     /// The limit in force.
     pub limit: LimitParts,
+    /// What the isolate held outside of its heap at the end.
+    pub outside: OutsideBytes,
     /// When the incremental marking that this mark-compact ends was started; 0 if there was none or it was not seen.
     pub marking_start_ns: u64,
     /// V8's `GarbageCollectionReason`.
@@ -127,7 +135,7 @@ pub struct GcEvent {
     /// Zero.
     pub _pad: [u8; 3],
 }
-const _: () = assert!(size_of::<GcEvent>() == 88);
+const _: () = assert!(size_of::<GcEvent>() == 104);
 
 /// An isolate's heap came or went.
 #[repr(C)]

@@ -5,6 +5,7 @@
 //! * [`stack`]: how a stack of JavaScript is walked, and what a walk brings back;
 //! * [`loss`]: why something was not reported, one counter a reason;
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
+//! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`names`]: programs, maps and globals by name.
 //!
 //! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
@@ -15,6 +16,7 @@ pub mod collection;
 pub mod event;
 pub mod loss;
 pub mod names;
+pub mod outside;
 #[cfg(feature = "user")]
 mod pod;
 pub mod stack;

@@ -22,17 +22,19 @@ pub enum LossReason {
     TargetsFull = 7,
     /// The ring buffer was full for an exec, an exit or an OOM kill.
     ProcessRingFull = 8,
+    /// What the isolate holds outside of its heap could not be read: a page was not resident.
+    OutsideUnreadable = 9,
     /// The ring buffer or the map of stacks was full: what a sample stands for is not counted.
-    StacksFull = 9,
+    StacksFull = 10,
     /// A walk of a stack got in the way of another on the same CPU: its sample is not counted.
-    StackDisturbed = 10,
+    StackDisturbed = 11,
     /// The outer end of a stack could not be read: the sample is counted, with the frames inside of it.
-    StackUnreadable = 11,
+    StackUnreadable = 12,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -42,6 +44,7 @@ impl LossReason {
         Self::LocationUnreadable,
         Self::TargetsFull,
         Self::ProcessRingFull,
+        Self::OutsideUnreadable,
         Self::StacksFull,
         Self::StackDisturbed,
         Self::StackUnreadable,
@@ -60,6 +63,7 @@ impl LossReason {
             Self::LocationUnreadable => "location-unreadable",
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
+            Self::OutsideUnreadable => "outside-unreadable",
             Self::StacksFull => "stacks-full",
             Self::StackDisturbed => "stack-disturbed",
             Self::StackUnreadable => "stack-unreadable",
@@ -77,7 +81,10 @@ impl LossReason {
             | Self::StacksFull
             | Self::StackDisturbed => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable | Self::StackUnreadable => LossClass::Malformed,
+            Self::LimitUnreadable
+            | Self::LocationUnreadable
+            | Self::OutsideUnreadable
+            | Self::StackUnreadable => LossClass::Malformed,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the collector tells the kernel side: which processes are targets, and how each attached binary lays out a heap.
 
+use crate::outside::OutsideLayout;
+
 /// Value of the map of targets, keyed by tgid.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,11 +18,26 @@ pub const UNCLAIMED: u32 = 0;
 /// In [`HeapLayout`]: there is nothing at this place.
 pub const NO_OFFSET: u32 = u32::MAX;
 
-/// Where a `v8::internal::Heap` holds the parts of its limit, as decoded from `Heap::MaxReserved` of the same binary.
-/// Index of the array is the attachment's number.
+/// What is known of how a binary lays out a heap and its isolate. Index of the array is the attachment's number.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeapLayout {
+    /// Where the heap's limit is.
+    pub limit: LimitLayout,
+    /// Where the books of what the isolate holds outside of its heap are.
+    pub outside: OutsideLayout,
+}
+const _: () = assert!(size_of::<HeapLayout>() == 56);
+
+impl HeapLayout {
+    /// The layout of a binary of which nothing is known.
+    pub const UNKNOWN: Self = Self { limit: LimitLayout::UNKNOWN, outside: OutsideLayout::UNKNOWN };
+}
+
+/// Where a `v8::internal::Heap` holds the parts of its limit, as decoded from `Heap::MaxReserved` of the same binary.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitLayout {
     /// Offset of the maximal semi-space size; [`NO_OFFSET`] if the limit is not known for this binary.
     pub max_semi_space: u32,
     /// Offset of the maximal old generation size, from the heap or from what `indirect` points at.
@@ -28,13 +45,15 @@ pub struct HeapLayout {
     /// Offset in the heap of the pointer to the object that holds `max_old_generation` (Node 26); [`NO_OFFSET`] if the
     /// heap holds it itself.
     pub indirect: u32,
+    /// Zero.
+    pub _pad: u32,
 }
-const _: () = assert!(size_of::<HeapLayout>() == 12);
+const _: () = assert!(size_of::<LimitLayout>() == 16);
 
-impl HeapLayout {
+impl LimitLayout {
     /// The layout of a binary whose limit is not known.
     pub const UNKNOWN: Self =
-        Self { max_semi_space: NO_OFFSET, max_old_generation: NO_OFFSET, indirect: NO_OFFSET };
+        Self { max_semi_space: NO_OFFSET, max_old_generation: NO_OFFSET, indirect: NO_OFFSET, _pad: 0 };
 }
 
 /// Offsets in the running kernel's `task_struct`, taken from its BTF: Rust emits no CO-RE relocations.

@@ -5,7 +5,10 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use aya_log_ebpf::debug;
-use memwatch_common::event::{EventKind, LimitParts, gc_kind};
+use memwatch_common::{
+    event::{EventKind, LimitParts, gc_kind},
+    outside::OutsideBytes,
+};
 
 use super::isolate;
 use crate::{emit, losses, raw, scope, threads};
@@ -67,12 +70,12 @@ fn size_exit(ctx: RetProbeContext) -> u32 {
 fn gc_exit(ctx: ProbeContext) -> u32 {
     let Some(hit) = scope::hit(&ctx) else { return 0 };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
-    let limit = if state.is_collecting() {
-        isolate::limit(state.heap, hit.attachment)
+    let (limit, outside) = if state.is_collecting() {
+        (isolate::limit(state.heap, hit.attachment), isolate::outside(state.heap, hit.attachment))
     } else {
-        LimitParts::default()
+        (LimitParts::default(), OutsideBytes::UNKNOWN)
     };
-    match state.end(limit) {
+    match state.end(limit, outside) {
         Ok(mut event) => {
             event.header = emit::header(EventKind::Gc);
             debug!(

@@ -5,7 +5,8 @@ use aya_log_ebpf::debug;
 use memwatch_common::{
     event::{EventKind, HeapEvent, LOCATION_LEN, LimitParts, V8OutOfMemoryEvent},
     loss::LossReason,
-    target::{HeapLayout, NO_OFFSET},
+    outside::OutsideBytes,
+    target::{HeapLayout, LimitLayout, NO_OFFSET},
 };
 
 use crate::{emit, losses, maps::HEAP_LAYOUTS, raw, scope};
@@ -57,8 +58,8 @@ fn v8_oom(ctx: ProbeContext) -> u32 {
 pub(super) fn limit(heap: u64, attachment: u32) -> LimitParts {
     let mut parts = LimitParts::default();
     let layout: Option<&HeapLayout> = HEAP_LAYOUTS.get(attachment);
-    let Some(layout) = layout.filter(|layout| layout.max_semi_space != NO_OFFSET) else { return parts };
-    if !read_limit(heap, layout, &mut parts) {
+    let Some(layout) = layout.filter(|layout| layout.limit.max_semi_space != NO_OFFSET) else { return parts };
+    if !read_limit(heap, &layout.limit, &mut parts) {
         losses::count(LossReason::LimitUnreadable);
     }
     parts
@@ -66,7 +67,7 @@ pub(super) fn limit(heap: u64, attachment: u32) -> LimitParts {
 
 /// Whether both parts could be read; else neither is written.
 #[inline(always)]
-fn read_limit(heap: u64, layout: &HeapLayout, parts: &mut LimitParts) -> bool {
+fn read_limit(heap: u64, layout: &LimitLayout, parts: &mut LimitParts) -> bool {
     let mut holder = heap;
     if layout.indirect != NO_OFFSET {
         let Some(pointer) = raw::read_user(heap + u64::from(layout.indirect)) else { return false };
@@ -78,4 +79,16 @@ fn read_limit(heap: u64, layout: &HeapLayout, parts: &mut LimitParts) -> bool {
     let Some(max_old_generation) = old_generation else { return false };
     *parts = LimitParts { max_semi_space, max_old_generation };
     true
+}
+
+/// What the isolate of `heap` holds outside of it now. [`OutsideBytes::UNKNOWN`] where that is not known.
+#[inline(always)]
+pub(super) fn outside(heap: u64, attachment: u32) -> OutsideBytes {
+    let mut bytes = OutsideBytes::UNKNOWN;
+    let layout: Option<&HeapLayout> = HEAP_LAYOUTS.get(attachment);
+    let Some(layout) = layout.filter(|layout| layout.outside.is_known()) else { return bytes };
+    if !layout.outside.read(heap, raw::read_user, &mut bytes) {
+        losses::count(LossReason::OutsideUnreadable);
+    }
+    bytes
 }

@@ -66,8 +66,8 @@ pub struct WatchArgs {
     /// Stop after this long, for example `90s` or `1h 30m`
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    /// How often to report the memory of the process
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    /// How often to look at the memory of the process; verdicts stand on these looks too
+    #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: String,
     /// Whether to say where JavaScript allocates
     #[arg(long, value_enum, value_name = "STATE", default_value_t)]

@@ -1,28 +1,61 @@
-//! How long until a heap that grows reaches its limit.
+//! How long until what grows has used up what it grows in.
 
 /// V8 gives up when mark-compacts free next to nothing, which begins at about 80 % of the limit: three processes run to
 /// their end at 120 MB died with 96, 98 and 100 MB live.
 const EARLIEST_SHARE: f64 = 0.8;
 const SECONDS_PER_HOUR: f64 = 3600.0;
 
-/// Seconds until the heap's limit is used up, from the last mark-compact.
+/// What can be used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// V8's limit of one heap.
+    HeapLimit,
+    /// The limit of the process's memory cgroup.
+    Cgroup,
+    /// The host's memory.
+    Host,
+    /// `RLIMIT_NOFILE`.
+    Descriptors,
+}
+
+/// Seconds until a resource is used up, from the last point of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Exhaustion {
-    /// At the earliest: at the upper end of the rate, and 80 % of the limit.
+    /// Which.
+    pub of: Resource,
+    /// At the earliest: at the upper end of the rate; of a heap, and 80 % of the limit.
     pub earliest_s: f64,
     /// At the latest: at the lower end of the rate, and the whole limit. `None` if the lower end is not above zero.
     pub latest_s: Option<f64>,
 }
 
-/// Time to `limit` bytes from `live` bytes at a rate between the ends of `rate`, bytes an hour.
+impl Exhaustion {
+    /// Whichever of two may come first.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        if other.earliest_s < self.earliest_s { other } else { self }
+    }
+}
+
+/// Time to a heap's `limit` bytes from `live` bytes at a rate between the ends of `rate`, bytes an hour.
 ///
 /// `None` unless the upper end is above zero.
 #[must_use]
 pub fn exhaustion(live: f64, limit: f64, rate: [f64; 2]) -> Option<Exhaustion> {
-    let seconds = |to: f64, rate: f64| (to - live).max(0.0) / rate * SECONDS_PER_HOUR;
+    until(Resource::HeapLimit, [EARLIEST_SHARE * limit - live, limit - live], rate)
+}
+
+/// Time until `left` of a resource is gone, the least and the most that it can be, at a rate between the ends of
+/// `rate`, in the same unit an hour.
+///
+/// `None` unless the upper end is above zero.
+#[must_use]
+pub fn until(of: Resource, left: [f64; 2], rate: [f64; 2]) -> Option<Exhaustion> {
+    let seconds = |left: f64, rate: f64| left.max(0.0) / rate * SECONDS_PER_HOUR;
     (rate[1] > 0.0).then(|| Exhaustion {
-        earliest_s: seconds(EARLIEST_SHARE * limit, rate[1]),
-        latest_s: (rate[0] > 0.0).then(|| seconds(limit, rate[0])),
+        of,
+        earliest_s: seconds(left[0], rate[1]),
+        latest_s: (rate[0] > 0.0).then(|| seconds(left[1], rate[0])),
     })
 }
 
@@ -37,5 +70,13 @@ mod tests {
         assert_eq!(at(200.0, [-1.0, 200.0]), Some((3.0 * 3600.0, None)));
         assert_eq!(at(900.0, [100.0, 100.0]), Some((0.0, Some(3600.0))));
         assert_eq!(at(200.0, [-5.0, 0.0]), None);
+    }
+
+    #[test]
+    fn the_one_that_may_come_first_is_named() {
+        let cgroup = until(Resource::Cgroup, [50.0; 2], [50.0, 100.0]).unwrap();
+        let host = until(Resource::Host, [500.0; 2], [50.0, 100.0]).unwrap();
+        assert_eq!((cgroup.earliest_s, cgroup.latest_s), (1800.0, Some(3600.0)));
+        assert_eq!((host.earlier(cgroup), cgroup.earlier(host)), (cgroup, cgroup));
     }
 }

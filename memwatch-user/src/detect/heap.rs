@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Finding, Level, exhaustion,
+    Finding, Level, Unit, exhaustion,
     gates::{self, Gate, hourly},
     shape::{MIN_POINTS, Shape},
     tier::{Tier, tier},
@@ -100,7 +100,7 @@ impl HeapJudge {
 
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
-        let Some(shape) = Shape::of(valleys, age, isolate.limit) else {
+        let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
             self.finding.evidence = vec![too_few(isolate.valleys.seen())];
             return;
         };
@@ -155,6 +155,7 @@ impl HeapJudge {
         let per_hour = |x: f64| x * SECONDS_PER_HOUR;
         self.finding = Finding {
             level,
+            unit: Unit::Bytes,
             rate: rate.map(|r| per_hour(r.slope)),
             rate_interval: rate.map(|r| r.wide.map(|end| end.map(per_hour))),
             since,

@@ -74,20 +74,9 @@ impl MemoryCgroup {
     }
 
     fn locate(membership: &str, mountinfo: &str) -> Option<Self> {
-        let group = |wanted: fn(&str) -> bool| {
-            membership.lines().find_map(|line| {
-                let mut fields = line.splitn(3, ':').skip(1);
-                fields.next().filter(|controllers| wanted(controllers)).and(fields.next())
-            })
-        };
-        let (path, fs_type, files) = match group(|controllers| controllers.split(',').any(|c| c == "memory"))
-        {
-            Some(path) => (path, "cgroup", &V1),
-            None => (group(str::is_empty)?, "cgroup2", &V2),
-        };
-        let levels =
-            mountinfo.lines().filter_map(Mount::parse).find_map(|mount| mount.levels(fs_type, path))?;
-        Some(Self { files, levels })
+        let is_version_1 = path(membership, Some("memory")).is_some();
+        let (controller, files) = if is_version_1 { (Some("memory"), &V1) } else { (None, &V2) };
+        Some(Self { files, levels: directories(membership, mountinfo, controller)? })
     }
 
     /// Memory of the level that is nearest to its limit.
@@ -130,6 +119,26 @@ impl MemoryCgroup {
     }
 }
 
+/// The directories of a process's cgroup and of those above it, by its `/proc/PID/cgroup` and our mounts: in version 1's
+/// hierarchy of `controller`, or without one in version 2's. `None` if no mount of ours shows them.
+pub(super) fn directories(
+    membership: &str,
+    mountinfo: &str,
+    controller: Option<&str>,
+) -> Option<Vec<PathBuf>> {
+    let path = path(membership, controller)?;
+    mountinfo.lines().filter_map(Mount::parse).find_map(|mount| mount.levels(controller, path))
+}
+
+/// The cgroup's path within its hierarchy.
+fn path<'a>(membership: &'a str, controller: Option<&str>) -> Option<&'a str> {
+    membership.lines().find_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let is_it = controller.map_or(controllers.is_empty(), |one| controllers.split(',').any(|c| c == one));
+        is_it.then_some(path)
+    })
+}
+
 /// A line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 struct Mount<'a> {
     root: &'a str,
@@ -150,11 +159,12 @@ impl<'a> Mount<'a> {
 
     /// The directories of a cgroup and of those above it, if this mount shows it. A path with `..` lies outside our
     /// cgroup namespace.
-    fn levels(&self, fs_type: &str, path: &str) -> Option<Vec<PathBuf>> {
-        let is_memory = fs_type == "cgroup2" || self.options.split(',').any(|option| option == "memory");
+    fn levels(&self, controller: Option<&str>, path: &str) -> Option<Vec<PathBuf>> {
+        let fs_type = if controller.is_some() { "cgroup" } else { "cgroup2" };
+        let has_it = controller.is_none_or(|one| self.options.split(',').any(|option| option == one));
         let below = Path::new(path).strip_prefix(self.root).ok()?;
         let inside = below.components().all(|part| matches!(part, Component::Normal(_)));
-        if self.fs_type != fs_type || !is_memory || !inside {
+        if self.fs_type != fs_type || !has_it || !inside {
             return None;
         }
         Some(below.ancestors().map(|level| Path::new(self.point).join(level)).collect())

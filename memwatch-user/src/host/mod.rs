@@ -5,14 +5,14 @@
 //! * [`kernel`], [`features`], [`rights`]: may we, and can this kernel;
 //! * [`btf`]: where the kernel's structs hold what the eBPF programs read;
 //! * [`clock`], [`own`]: our clock and our own cost;
-//! * [`memory`], [`cgroup`], [`exit`]: a process's memory and limits, and how it ended.
+//! * [`cgroup`], [`freezer`], [`exit`]: a process's limits, whether its cgroup stands still, and how it ended.
 
 pub mod btf;
 pub mod cgroup;
 pub mod clock;
 pub mod exit;
 pub mod features;
+pub mod freezer;
 pub mod kernel;
-pub mod memory;
 pub mod own;
 pub mod rights;

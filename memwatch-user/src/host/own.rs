@@ -1,6 +1,6 @@
 //! What we cost ourselves.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -9,6 +9,13 @@ use rustix::time::{ClockId, clock_gettime};
 pub fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// CPU time of this thread since it started.
+#[must_use]
+pub fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Our resident set size, bytes; `None` if `/proc` does not say.

@@ -135,7 +135,10 @@ fn collection(event: &GcEvent) -> Result<Collection, Malformed> {
             _ => None,
         },
         marking_start: (event.marking_start_ns != 0).then_some(Mono(event.marking_start_ns)),
-        outside: OutsideHeap::default(),
+        outside: OutsideHeap {
+            array_buffers: has(seen::ARRAY_BUFFERS).then_some(event.outside.array_buffers),
+            external: has(seen::EXTERNAL).then_some(event.outside.external),
+        },
     })
 }
 
@@ -167,21 +170,25 @@ mod tests {
 
     fn gc_bytes(kind: u8, seen: u8) -> Vec<u8> {
         let mut bytes = bytes_of(&header_words(EventKind::Gc as u32));
-        bytes.extend(bytes_of(&[0xbeef, 400, 30, 20, 5, 6, 350]));
+        bytes.extend(bytes_of(&[0xbeef, 400, 30, 20, 5, 6, 7, 8, 350]));
         bytes.extend([9, 12, kind, compaction::YES, seen, 0, 0, 0]);
         bytes
     }
 
     #[test]
     fn a_collection_keeps_only_what_was_seen() {
-        let all = decode(&gc_bytes(gc_kind::MARK_COMPACT, seen::BEFORE | seen::AFTER | seen::LIMIT)).unwrap();
+        let sizes = seen::BEFORE | seen::AFTER | seen::LIMIT;
+        let outside = seen::ARRAY_BUFFERS | seen::EXTERNAL;
+        let all = decode(&gc_bytes(gc_kind::MARK_COMPACT, sizes | outside)).unwrap();
         let What::Collection(full) = all.what else { panic!("{all:?}") };
         assert_eq!((full.before_bytes, full.after_bytes, full.compacted), (Some(30), Some(20), Some(true)));
         assert_eq!(full.limit, Some(LimitParts { max_semi_space: 5, max_old_generation: 6 }));
         assert_eq!((full.pause().as_nanos(), full.marking_start), (100, Some(Mono(350))));
+        assert_eq!(full.outside, OutsideHeap { array_buffers: Some(7), external: Some(8) });
 
         let What::Collection(bare) = decode(&gc_bytes(gc_kind::SCAVENGE, 0)).unwrap().what else { panic!() };
         assert_eq!((bare.before_bytes, bare.after_bytes, bare.limit), (None, None, None));
+        assert_eq!(bare.outside, OutsideHeap::default());
     }
 
     #[test]

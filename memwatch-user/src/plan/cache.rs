@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 
 /// Changes with whatever a plan means: files of another format are written anew.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// A plan has about 8 kB.
 const MAX_FILE: u64 = 256 * 1024;
 
@@ -158,6 +158,7 @@ mod tests {
             v8_version: None,
             probes: Vec::new(),
             heap_limit: Err("for a reason".to_owned()),
+            outside: Err("for another".to_owned()),
             stacks: Err("for another".to_owned()),
             missing: Vec::new(),
         }

@@ -5,7 +5,7 @@
 //! is there and whether it is executable is the file's to say. A breakpoint in the middle of an instruction would corrupt
 //! the target.
 
-use super::{Plan, PlanError, ProbeSite, resolve};
+use super::{Plan, PlanError, ProbeSite, outside, resolve};
 use crate::{
     target::{
         Image,
@@ -18,7 +18,8 @@ use crate::{
 pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
     let verdict = check_file(plan, image).and_then(|()| check_programs(plan)).and_then(|()| {
         plan.probes.iter().try_for_each(|site| check_site(site, plan, &image.elf))?;
-        check_heap_limit(plan, &image.elf)
+        check_heap_limit(plan, &image.elf)?;
+        check_outside(plan, &image.elf)
     });
     verdict.map_err(|what| PlanError::Mismatch { path: image.path.clone(), what })
 }
@@ -26,7 +27,7 @@ pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
 /// A stripped copy has the build id of the original, and lacks what the original has: what a plan found missing is missing
 /// in a file of that size only.
 fn check_file(plan: &Plan, image: &Image) -> Result<(), String> {
-    let has_all = plan.missing.is_empty() && plan.heap_limit.is_ok();
+    let has_all = plan.missing.is_empty() && plan.heap_limit.is_ok() && plan.outside.is_ok();
     if plan.build_id != image.build_id {
         return Err("its build id differs".to_owned());
     }
@@ -89,6 +90,18 @@ fn check_heap_limit(plan: &Plan, elf: &Elf) -> Result<(), String> {
         Ok(())
     } else {
         Err("the heap's limit is computed otherwise".to_owned())
+    }
+}
+
+fn check_outside(plan: &Plan, elf: &Elf) -> Result<(), String> {
+    let Ok(books) = &plan.outside else { return Ok(()) };
+    let at = |at: &SymbolRef| elf.symbol(*at).map_err(|error| error.to_string());
+    let symbols = books.symbols.iter().map(at).collect::<Result<Vec<_>, _>>()?;
+    let found: Vec<Symbol> = symbols.into_iter().flatten().collect();
+    if outside::books(elf, &found)? == *books {
+        Ok(())
+    } else {
+        Err("the books of what is outside of the heap are elsewhere".to_owned())
     }
 }
 

@@ -11,18 +11,23 @@ pub mod cache;
 mod check;
 mod error;
 mod exits;
+mod outside;
 mod placement;
 mod resolve;
 mod stacks;
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
-use memwatch_common::target::HeapLayout;
+use memwatch_common::{
+    outside::OutsideLayout,
+    target::{HeapLayout, LimitLayout},
+};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     cache::Cache,
     error::{PlanError, Stripped},
+    outside::OutsideBooks,
     stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
 };
 use crate::{
@@ -51,6 +56,8 @@ pub struct Plan {
     pub probes: Vec<ProbeSite>,
     /// How a heap's limit is computed, or why that is not known.
     pub heap_limit: Result<HeapLimit, String>,
+    /// Where the books of what an isolate holds outside of its heap are, or why that is not known.
+    pub outside: Result<OutsideBooks, String>,
     /// How stacks of JavaScript are walked, or why they are not.
     pub stacks: Result<StackPlan, String>,
     /// Programs that have no place in this file.
@@ -135,10 +142,18 @@ fn cached(image: &Image, cache: Option<&Cache>) -> Option<Plan> {
 }
 
 impl Plan {
-    /// The kernel side's part of the heap limit; [`HeapLayout::UNKNOWN`] where it is not known.
+    /// What the kernel side needs to know of a heap; the parts that are not known say so.
     #[must_use]
     pub fn heap_layout(&self) -> HeapLayout {
-        self.heap_limit.as_ref().map_or(HeapLayout::UNKNOWN, |limit| limit.formula.layout())
+        let limit = self.heap_limit.as_ref().map_or(LimitLayout::UNKNOWN, |limit| limit.formula.layout());
+        HeapLayout { limit, outside: self.outside_layout() }
+    }
+
+    /// The way from a heap to the books of what its isolate holds outside of it; [`OutsideLayout::UNKNOWN`] if there is
+    /// none.
+    #[must_use]
+    pub fn outside_layout(&self) -> OutsideLayout {
+        self.outside.as_ref().map_or(OutsideLayout::UNKNOWN, OutsideBooks::layout)
     }
 
     /// What a semi-space counts for in the limit, in the process `pid` that has the file `bias` above its linked

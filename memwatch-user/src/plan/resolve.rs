@@ -1,7 +1,7 @@
 //! A plan from a file's symbols: one pass over them, then a few bytes of code each.
 
 use super::{
-    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits,
+    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits, outside,
     placement::{Placement, place},
     stacks::StackPlan,
 };
@@ -38,6 +38,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         v8_version: versions.v8,
         probes,
         heap_limit: heap_limit(elf, &found),
+        outside: outside::books(elf, &found),
         stacks,
         missing,
     };
@@ -45,7 +46,9 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
 }
 
 fn is_of_interest(name: &str) -> bool {
-    FUNCTIONS.iter().any(|function| function.is_part(name)) || is_max_reserved(name)
+    FUNCTIONS.iter().any(|function| function.is_part(name))
+        || is_max_reserved(name)
+        || outside::is_source(name)
 }
 
 fn is_max_reserved(name: &str) -> bool {

@@ -5,10 +5,13 @@ use std::{fs, path::PathBuf};
 use memwatch_common::names::probe;
 
 use super::*;
-use crate::target::{FileKey, elf::Elf};
+use crate::{
+    target::{FileKey, elf::Elf},
+    v8::outside_heap::{ALLOCATOR, CLASSES, HEAP_STATISTICS},
+};
 
-/// All functions that have a program, and `Heap::MaxReserved` last.
-const NAMES: [&str; 13] = [
+/// All functions that have a program, and those whose code is read.
+const NAMES: [&str; 17] = [
     "_ZN2v88internal4Heap14CollectGarbageENS0_15AllocationSpaceE",
     "_ZN2v88internal4Heap8ScavengeEv",
     "_ZN2v88internal4Heap11MarkCompactEv",
@@ -22,11 +25,23 @@ const NAMES: [&str; 13] = [
     "_ZN2v88internal13MainAllocator15AllocateRawSlowEi",
     "_ZN2v88internal19NewLargeObjectSpace11AllocateRawEi",
     "_ZN2v88internal4Heap11MaxReservedEv",
+    HEAP_STATISTICS,
+    ALLOCATOR,
+    CLASSES[0][0],
+    CLASSES[0][1],
 ];
 /// `push rbp; mov rbp,rsp; pop rbp; ret; ret`: two exits; and Node 16's `MaxReserved`.
 const CODE: [u8; 7] = [0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3, 0xc3];
 const MAX_RESERVED: [u8; 16] =
     [0x48, 0x8b, 0x47, 0x60, 0x48, 0x8b, 0x57, 0x78, 0x48, 0x8d, 0x04, 0x40, 0x48, 0x01, 0xd0, 0xc3];
+/// `mov rbx,rsi; mov r13,rdi; lea rdi,[rdi+100h]; call …; mov rax,[r13+20h]; mov [rbx+38h],rax; ret`, a getter, and a
+/// locked subtraction.
+const STATISTICS: [u8; 27] = [
+    0x48, 0x89, 0xf3, 0x49, 0x89, 0xfd, 0x48, 0x8d, 0xbf, 0, 1, 0, 0, 0xe8, 0, 0, 0, 0, 0x49, 0x8b, 0x45,
+    0x20, 0x48, 0x89, 0x43, 0x38, 0xc3,
+];
+const GETTER: [u8; 5] = [0x48, 0x8b, 0x47, 0x08, 0xc3];
+const FREE: [u8; 6] = [0xf0, 0x48, 0x29, 0x57, 0x10, 0xc3];
 /// Bytes between the starts of functions, and where the code is: linked, and in the file.
 const STRIDE: usize = 32;
 const ADDRESS: u64 = 0x40_1000;
@@ -41,12 +56,22 @@ fn section(name: u64, kind: u64, address: u64, range: (usize, usize), link: u64,
     words(&[name | kind << 32, 2, address, range.0 as u64, range.1 as u64, link, 8, entry])
 }
 
+fn body(name: &str) -> &'static [u8] {
+    match name {
+        HEAP_STATISTICS => &STATISTICS,
+        ALLOCATOR => &GETTER,
+        _ if name == CLASSES[0][1] => &FREE,
+        _ if name.contains("MaxReserved") => &MAX_RESERVED,
+        _ => &CODE,
+    }
+}
+
 /// An executable with `names` in its dynamic symbol table, each on its own piece of code.
 fn executable(names: &[&str]) -> Vec<u8> {
     let mut code = Vec::new();
     let (mut strings, mut symbols) = (vec![0], vec![0; 24]);
     for (name, place) in names.iter().zip(0..) {
-        let mut body = if name.contains("MaxReserved") { MAX_RESERVED.to_vec() } else { CODE.to_vec() };
+        let mut body = body(name).to_vec();
         body.resize(STRIDE, 0xcc);
         code.extend(body);
         // st_name, STT_FUNC, section 1; address; size.
@@ -110,7 +135,11 @@ fn all_programs_get_a_place_in_the_order_of_attaching() {
         assert_eq!(plan.missing, []);
         assert_eq!(plan.node_version.as_deref(), Some("16.20.2"));
         assert_eq!(plan.v8_version.as_deref(), Some("9.4.146.26-node.26"));
-        assert_eq!(plan.heap_layout().max_old_generation, 0x78);
+        assert_eq!(plan.heap_layout().limit.max_old_generation, 0x78);
+        let outside = plan.outside_layout();
+        assert_eq!((outside.heap, outside.external), (0x100, 0x20));
+        assert_eq!((outside.allocator, outside.array_buffers), (8, 0x10));
+        assert_eq!(outside.classes, [STRIDE as u64 - 16, 0]);
         let last = plan.probes.last().unwrap();
         assert_eq!((last.program.as_str(), last.file_offset), (probe::GC_ENTER, OFFSET as u64));
         assert!(last.emulated && last.bytes.starts_with(&CODE));
@@ -144,7 +173,7 @@ type Forge = fn(&mut Plan);
 fn no_forgery_passes() {
     with_image("forged", &NAMES, |image| {
         let plan = prepare(image, None).unwrap().0;
-        let forgeries: [(&str, Forge); 11] = [
+        let forgeries: [(&str, Forge); 14] = [
             // The second instruction, with its true bytes.
             ("middle of a function", |plan| {
                 let site = &mut plan.probes[0];
@@ -170,6 +199,21 @@ fn no_forgery_passes() {
                     limit.formula.max_semi_space += 8;
                 }
             }),
+            ("other books", |plan| {
+                if let Ok(books) = &mut plan.outside {
+                    books.books.external += 8;
+                }
+            }),
+            ("another allocator", |plan| {
+                if let Ok(books) = &mut plan.outside {
+                    books.classes[1] = 8;
+                }
+            }),
+            ("books of fewer symbols", |plan| {
+                if let Ok(books) = &mut plan.outside {
+                    books.symbols.clear();
+                }
+            }),
         ];
         for (name, forge) in forgeries {
             let mut forged = plan.clone();
@@ -183,13 +227,18 @@ fn no_forgery_passes() {
 
 #[test]
 fn what_is_optional_may_be_missing_and_is_named() {
-    let few: Vec<&str> =
-        NAMES.iter().copied().filter(|name| !name.contains("SetUp") && !name.contains("Max")).collect();
+    let few: Vec<&str> = NAMES
+        .iter()
+        .copied()
+        .filter(|name| !["SetUp", "Max", "GetArray"].iter().any(|left_out| name.contains(left_out)))
+        .collect();
     with_image("few", &few, |image| {
         let plan = prepare(image, None).unwrap().0;
         let missing: Vec<_> = plan.missing.iter().map(|missing| missing.program.as_str()).collect();
         assert_eq!(missing, [probe::HEAP_SET_UP]);
         assert_eq!(plan.heap_limit, Err("Heap::MaxReserved has no symbol".to_owned()));
+        assert_eq!(plan.outside, Err(format!("{ALLOCATOR} has no symbol")));
+        assert_eq!(plan.heap_layout(), HeapLayout::UNKNOWN);
         let mut elsewhere = plan;
         elsewhere.file_size += 1;
         assert!(mismatch(&elsewhere, image), "a stripped copy with the same build id");

@@ -128,7 +128,7 @@ impl Outcome {
 mod tests {
     use super::*;
     use crate::report::{
-        record::{Hello, Isolate, SCHEMA, Verdict},
+        record::{Hello, Isolate, RateUnit, SCHEMA, Verdict},
         time::Time,
     };
     use Level::{Growing, Inconclusive, Leak, Stable, Suspect};
@@ -189,6 +189,8 @@ mod tests {
             verdict,
             kind: Kind::JsHeap,
             rate_bytes_per_hour: None,
+            rate_per_hour: None,
+            rate_unit: RateUnit::Bytes,
             rate_interval: None,
             since: Time::default(),
             confidence: None,

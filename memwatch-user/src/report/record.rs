@@ -187,6 +187,10 @@ pub struct Gc {
     pub compacted: Option<bool>,
     /// How long incremental marking ran before the pause (mark-compact only).
     pub marking_ms: Option<u64>,
+    /// The isolate's array buffers when the pause ended: `process.memoryUsage().arrayBuffers`.
+    pub array_buffers: Option<u64>,
+    /// The memory behind its array buffers and external strings then: `process.memoryUsage().external`.
+    pub external: Option<u64>,
 }
 
 /// Statistics of one isolate after a mark-compact: node-memwatch's eight under its names, and ours.
@@ -231,18 +235,22 @@ pub struct Pauses {
     pub max: u64,
 }
 
-/// Memory of the process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Memory of the process. Each of the resident parts has one source: docs/json.md.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// Resident set size.
     pub rss: Option<u64>,
+    /// Of it: anonymous memory.
+    pub rss_anon: Option<u64>,
+    /// Anonymous memory that was swapped out: not part of `rss`.
+    pub swap: Option<u64>,
     /// Of it: V8's heaps with their code.
     pub v8_heap: Option<u64>,
-    /// Of it: array buffers.
+    /// Of it: array buffers of the isolates that we know of.
     pub array_buffers: Option<u64>,
-    /// Of it: malloc'ed since we are attached and not freed.
+    /// Of it: other malloc'ed blocks in use.
     pub native_live: Option<u64>,
-    /// malloc'ed before we were attached: unknown.
+    /// How much of `native_live` is from before we were attached: the allocator's books do not say.
     pub native_before: Option<u64>,
     /// Of it: held by the allocator, not by the program.
     pub allocator_slack: Option<u64>,
@@ -252,8 +260,17 @@ pub struct Memory {
     pub stacks: Option<u64>,
     /// What is left; may be negative.
     pub unexplained: Option<i64>,
+    /// How old the parts are: they are read less often where that is dear.
+    pub parts_age_s: Option<f64>,
+    /// What V8 and the allocator say they hold, resident or not.
+    #[serde(default)]
+    pub held: Held,
     /// Open file descriptors.
     pub fds: Option<u64>,
+    /// The same by what they are.
+    pub fds_by_kind: Option<FdsByKind>,
+    /// The limit of open file descriptors.
+    pub fd_limit: Option<u64>,
     /// Handles.
     pub handles: Option<u64>,
     /// Threads.
@@ -262,6 +279,37 @@ pub struct Memory {
     pub isolates: u64,
     /// The cgroup's memory.
     pub cgroup: Option<Cgroup>,
+    /// What the host could still give without swapping.
+    pub host_available: Option<u64>,
+    /// Whether the process is stopped or frozen.
+    #[serde(default)]
+    pub suspended: bool,
+}
+
+/// What V8 and the allocator say they hold, resident or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Array buffers of all isolates: `process.memoryUsage().arrayBuffers`.
+    pub array_buffers: Option<u64>,
+    /// Behind the array buffers and external strings of all isolates: `process.memoryUsage().external`.
+    pub external: Option<u64>,
+    /// The allocator's blocks in use, array buffers among them.
+    pub malloc_in_use: Option<u64>,
+    /// What the allocator holds and has not handed out.
+    pub malloc_free: Option<u64>,
+}
+
+/// Open file descriptors by what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdsByKind {
+    /// Sockets.
+    pub sockets: u64,
+    /// Regular files and directories.
+    pub files: u64,
+    /// Pipes and FIFOs.
+    pub pipes: u64,
+    /// Everything else.
+    pub other: u64,
 }
 
 /// Memory of a cgroup.
@@ -297,8 +345,14 @@ pub struct Verdict {
     pub verdict: Level,
     /// Which memory.
     pub kind: Kind,
-    /// How fast it grows.
+    /// How fast it grows, if it is counted in bytes.
     pub rate_bytes_per_hour: Option<f64>,
+    /// How fast it grows, in `rate_unit` an hour.
+    #[serde(default)]
+    pub rate_per_hour: Option<f64>,
+    /// What `rate_per_hour` and `rate_interval` count.
+    #[serde(default)]
+    pub rate_unit: RateUnit,
     /// 95 % interval of the rate.
     pub rate_interval: Option<[Option<f64>; 2]>,
     /// Since when the verdict holds.
@@ -329,6 +383,17 @@ pub enum Level {
     Suspect,
     /// It leaks.
     Leak,
+}
+
+/// What a rate counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateUnit {
+    /// Bytes.
+    #[default]
+    Bytes,
+    /// Things: descriptors, isolates, threads.
+    Count,
 }
 
 /// Which memory a verdict is about.

@@ -16,6 +16,8 @@ pub struct Isolate {
     pub since: Mono,
     /// Its heap's limit in bytes, as last read; `None` while that is unknown.
     pub limit: Option<u64>,
+    /// The part of it that the old generation may take; `None` while that is unknown.
+    pub old_generation: Option<u64>,
     /// Its pauses.
     pub pauses: Pauses,
     /// node-memwatch's statistics of it.
@@ -35,6 +37,7 @@ impl Isolate {
             worker,
             since,
             limit,
+            old_generation: None,
             pauses: Pauses::default(),
             memwatch: Memwatch::default(),
             valleys,
@@ -46,6 +49,7 @@ impl Isolate {
     /// Returns node-memwatch's event when this collection is its fifth of growth.
     pub fn collection(&mut self, c: &Collection, limit: Option<u64>) -> Option<MemwatchLeak> {
         self.limit = limit.or(self.limit);
+        self.old_generation = c.limit.map(|parts| parts.max_old_generation).or(self.old_generation);
         self.pauses.add(c.pause());
         self.valleys.collection(c);
         if c.kind == GcKind::MarkCompact {
@@ -54,6 +58,13 @@ impl Isolate {
             self.memwatch.other_collection();
             None
         }
+    }
+
+    /// What the objects that survive can grow up to, bytes: they end in the old generation, and V8 aborts when that is full,
+    /// whatever room the semi-spaces have left (a heap of `--max-old-space-size=96` has a limit of 144 MiB, and died at 96).
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        self.old_generation.or(self.limit)
     }
 
     /// Share of the time since it was first seen that it spent in collections, 0 to 1.
@@ -69,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::series::valleys::tests::mark_compact;
+    use crate::{model::LimitParts, series::valleys::tests::mark_compact};
 
     #[test]
     fn the_share_of_time_in_collections_is_of_the_time_watched() {
@@ -87,6 +98,10 @@ mod tests {
     fn an_unread_limit_leaves_the_last_one() {
         let mut isolate = Isolate::new(1, 7, false, Mono(0), Some(5));
         isolate.collection(&mark_compact(1.0, 9, 5), None);
-        assert_eq!(isolate.limit, Some(5));
+        assert_eq!((isolate.limit, isolate.room()), (Some(5), Some(5)));
+        let limit = Some(LimitParts { max_semi_space: 1, max_old_generation: 2 });
+        isolate.collection(&Collection { limit, ..mark_compact(2.0, 9, 5) }, Some(5));
+        isolate.collection(&mark_compact(3.0, 9, 5), None);
+        assert_eq!((isolate.limit, isolate.room()), (Some(5), Some(2)));
     }
 }

@@ -130,20 +130,23 @@ fn is_node_library(process: &Process, mapping: &Mapping) -> bool {
     marks == Some([true; 3])
 }
 
-/// The link in map_files leads to the mapped inode whatever has become of its name; it takes a capability. The name seen
-/// from the process's own root is as good if it still has the inode that is mapped.
 fn library_path(process: &Process, mapping: &Mapping) -> Result<PathBuf, TargetError> {
     let pid = process.id.pid;
+    mapped_file(pid, mapping).ok_or_else(|| TargetError::Replaced { pid, path: shown(&mapping.path) })
+}
+
+/// A path that opens the file of `mapping` as process `pid` has it. The link in map_files leads to the mapped inode whatever
+/// has become of its name; it takes a capability. The name seen from the process's own root is as good if it still has the
+/// inode that is mapped.
+pub(crate) fn mapped_file(pid: u32, mapping: &Mapping) -> Option<PathBuf> {
     let link = PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", mapping.start, mapping.end));
     if fs::metadata(&link).is_ok() {
-        return Ok(link);
+        return Some(link);
     }
     let mut path = PathBuf::from(format!("/proc/{pid}/root")).into_os_string();
     path.push(&mapping.path);
-    match fs::metadata(&path) {
-        Ok(file) if file.ino() == mapping.inode => Ok(path.into()),
-        _ => Err(TargetError::Replaced { pid, path: shown(&mapping.path) }),
-    }
+    let is_mapped = fs::metadata(&path).is_ok_and(|file| file.ino() == mapping.inode);
+    is_mapped.then(|| path.into())
 }
 
 fn image(process: &Process, open_path: PathBuf, path: &Path, elf: Elf) -> Result<Image, TargetError> {

@@ -60,9 +60,16 @@ pub fn libc(maps: &[Mapping]) -> Option<Libc> {
         name if name.starts_with(b"ld-musl-") || name.starts_with(b"libc.musl-") => Some(Libc::Musl),
         // Debian's musl: the loader's name is a link to it. glibc's file of that name is a linker script.
         b"libc.so" => Some(Libc::Musl),
-        name if name.starts_with(b"libc.so.6") || name.starts_with(b"libc-2.") => Some(Libc::Glibc),
+        _ if is_glibc(mapping) => Some(Libc::Glibc),
         _ => None,
     })
+}
+
+/// Whether glibc's file of that name is mapped here.
+#[must_use]
+pub fn is_glibc(mapping: &Mapping) -> bool {
+    let name = mapping.file_name();
+    name.starts_with(b"libc.so.6") || name.starts_with(b"libc-2.")
 }
 
 /// What serves `malloc` in a process with `maps`: a preloaded or linked library goes before the C library.

@@ -164,11 +164,16 @@ const INNER_OVERLOAD: &str = "13ExecutabilityE";
 pub const MAX_RESERVED: [&str; 2] =
     ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];
 
-/// How the names of [`FUNCTIONS`] and [`MAX_RESERVED`] begin: a few hundred of a hundred thousand names do.
-pub const COMMON_PREFIXES: [&str; 10] = [
+/// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
+/// thousand names do.
+pub const COMMON_PREFIXES: [&str; 14] = [
     "_ZN2v88internal4Heap",
     "_ZNK2v88internal4Heap",
     "_ZN2v88internal20MarkCompactCollector15",
+    "_ZN2v87Isolate17GetHeap",
+    "_ZN2v87Isolate23GetArray",
+    "_ZN4node2",
+    "_ZTVN4node2",
     "_ZN2v88internal13MainAllocator15",
     "_ZN2v88internal17SemiSpaceNewSpace16",
     "_ZN2v88internal14PagedSpaceBase13",

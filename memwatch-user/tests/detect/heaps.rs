@@ -77,8 +77,14 @@ pub(crate) fn noise(t: f64) -> f64 {
     ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
-fn mark_compact(t: f64, before: f64, after: f64) -> Collection {
-    let end = Mono((t * 1e9) as u64);
+/// The moment `t` seconds after the origin.
+pub(crate) fn mono(t: f64) -> Mono {
+    Mono((t * 1e9) as u64)
+}
+
+/// A mark-compact that ends at `t` seconds.
+pub(crate) fn mark_compact(t: f64, before: f64, after: f64) -> Collection {
+    let end = mono(t);
     collection(end, 1_000, GcKind::MarkCompact, before as u64, after as u64)
 }
 

@@ -6,6 +6,7 @@
 
 pub mod cases;
 pub mod detectors;
+pub mod live;
 pub mod page;
 pub mod recorded;
 pub mod run;

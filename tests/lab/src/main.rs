@@ -3,7 +3,7 @@
 use std::{env, fs, io::Write as _};
 
 use anyhow::{Context as _, Result};
-use memwatch_lab::{cases, detectors, page, recorded, run};
+use memwatch_lab::{cases, detectors, live, page, recorded, run};
 
 fn main() -> Result<()> {
     let to = env::args().nth(1).context("no file to write: memwatch-lab PAGE [SHARE OF SEEDS]")?;
@@ -13,6 +13,8 @@ fn main() -> Result<()> {
     writeln!(std::io::stderr(), "{} processes, {} detectors", cases.len(), kinds.len())?;
     let outcomes = run::all(&cases, &kinds);
     let judged: Vec<_> = cases.iter().zip(&outcomes).collect();
-    let text = page::page(&judged, &kinds, &recorded::replay(&kinds)?)?;
+    let settings = live::settings::all();
+    let live = live::page::sections(&live::score::judge(&settings)?, &settings);
+    let text = page::page(&judged, &kinds, &recorded::replay(&kinds)?, live)?;
     fs::write(&to, text).with_context(|| format!("cannot write {to}"))
 }

@@ -5,6 +5,7 @@
 
 mod apt;
 mod builds;
+mod corpus;
 mod deno;
 mod host;
 mod linker;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 use crate::run::{complain, say};
 
 pub(crate) use apt::Apt;
+pub(crate) use corpus::corpus;
 
 /// Options of `setup`.
 #[derive(clap::Args)]

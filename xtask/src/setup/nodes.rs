@@ -21,16 +21,19 @@ const AT_ONCE: usize = 3;
 
 /// All of them, fetched if need be.
 pub(super) fn releases() -> Result<String> {
+    bring(&VERSIONS)?;
+    Ok(VERSIONS.join(" "))
+}
+
+/// Fetches those of `versions` that are missing.
+pub(super) fn bring(versions: &[impl AsRef<str>]) -> Result<()> {
     let dir = repo::cache().join("nodes");
-    let missing: Vec<&str> =
-        VERSIONS.into_iter().filter(|version| !program(&dir, version).exists()).collect();
+    let versions = versions.iter().map(AsRef::as_ref);
+    let missing: Vec<&str> = versions.filter(|version| !program(&dir, version).exists()).collect();
     if !missing.is_empty() {
         installing(&format!("Node {} into .cache/nodes, from npm", missing.join(" ")));
     }
-    for some in missing.chunks(AT_ONCE) {
-        fetch_together(&dir, some)?;
-    }
-    Ok(VERSIONS.join(" "))
+    missing.chunks(AT_ONCE).try_for_each(|some| fetch_together(&dir, some))
 }
 
 fn fetch_together(dir: &Path, versions: &[&str]) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process, time::Instant};
 
 use super::*;
-use crate::report::time::Time;
+use crate::report::{record::RateUnit, time::Time};
 
 /// A shell script in place of Node, removed again.
 fn with_script<T>(name: &str, body: &str, then: impl FnOnce(&Path) -> T) -> T {
@@ -61,6 +61,8 @@ fn verdict(level: Level) -> Verdict {
         verdict: level,
         kind: Kind::JsHeap,
         rate_bytes_per_hour: Some(7.23e9),
+        rate_per_hour: Some(7.23e9),
+        rate_unit: RateUnit::Bytes,
         rate_interval: None,
         since: Time::default(),
         confidence: None,

@@ -1,11 +1,12 @@
 //! Findings about one process: what it is, and where each probe would go in it.
 
-use memwatch_common::names::probe;
+use memwatch_common::{names::probe, outside::OutsideLayout};
 
 use super::Check;
 use crate::{
-    host::{cgroup::MemoryCgroup, memory::ProcessMemory},
+    host::{cgroup::MemoryCgroup, clock},
     plan::{self, Cache, Missing, Plan, PlanError, ProbeSite, Source},
+    sample::Sampler,
     target::{self, Target, text::printable},
     v8::symbols::{At, FUNCTIONS, Need},
 };
@@ -22,7 +23,10 @@ pub fn checks(pid: u32) -> Vec<Check> {
             return vec![Check::fail("process", error.to_string(), "give the pid of a Node.js process")];
         }
     };
-    let mut checks = vec![identity(&target), image(&target), libraries(&target), container(&target)];
+    let sampler = Sampler::new(pid, None, OutsideLayout::UNKNOWN);
+    let books = books(&sampler);
+    let mut checks =
+        vec![identity(&target, sampler), image(&target), libraries(&target), books, container(&target)];
     match plan::prepare(&target.image, Cache::of_user().as_ref()) {
         Ok((plan, source)) => checks.extend(planned(&plan, source, pid, target.image.bias)),
         Err(error) => checks.extend(unplanned(&error)),
@@ -30,15 +34,15 @@ pub fn checks(pid: u32) -> Vec<Check> {
     checks
 }
 
-fn identity(target: &Target) -> Check {
+fn identity(target: &Target, mut sampler: Sampler) -> Check {
     let pid = target.process.id.pid;
-    let now = ProcessMemory::of(pid);
+    let now = sampler.read(clock::now(), &[]);
     let fact = |value: Option<u64>, name: &str| value.map(|value| format!("{value} {name}"));
     let facts = [
         Some(format!("{pid} {}", target.process.comm)),
-        fact(now.rss_bytes.map(|bytes| bytes >> 20), "MiB resident"),
+        fact(now.rss.map(|bytes| bytes >> 20), "MiB resident"),
         fact(now.threads, "threads"),
-        fact(now.fds, "open files"),
+        fact(now.descriptors.map(|descriptors| descriptors.total), "open files"),
     ];
     Check::ok("process", facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
@@ -52,6 +56,19 @@ fn libraries(target: &Target) -> Check {
     let libc = target.libc.map_or("unknown", |libc| libc.name());
     let allocator = target.allocator.map_or("unknown", |allocator| allocator.name());
     Check::ok("libc", format!("{libc}, allocator {allocator}"))
+}
+
+fn books(sampler: &Sampler) -> Check {
+    match sampler.no_books() {
+        None => {
+            Check::ok("native", "the allocator's books can be read: native leaks are told from fragmentation")
+        }
+        Some(why) => Check::warn(
+            "native",
+            why.to_string(),
+            "nothing to do: native memory is judged by what nothing else explains, and later",
+        ),
+    }
 }
 
 fn container(target: &Target) -> Check {

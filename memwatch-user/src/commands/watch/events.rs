@@ -11,6 +11,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
 };
 
+use super::looks::{Look, Looked};
 use crate::{
     bpf::{raw, ring::Ring},
     model::ProcessId,
@@ -23,7 +24,6 @@ const LOAD_TIME: Duration = Duration::from_millis(20);
 pub(super) const LOOKS: u8 = 50;
 
 /// Something that happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// There may be records in the ring buffer.
     Records,
@@ -33,8 +33,10 @@ pub(super) enum Input {
     Gone(ProcessId),
     /// It is time to look at a process again that had not yet mapped what it runs; so many more times.
     LookAgain(u32, u8),
-    /// It is time to read the targets' memory.
+    /// It is time to look at the targets from outside.
     Interval,
+    /// A look that was asked for was taken.
+    Looked(Box<Looked>),
     /// Stop.
     Stop(Stop),
 }
@@ -141,6 +143,14 @@ impl Events {
         tokio::task::spawn_local(async move {
             sleep(LOAD_TIME).await;
             let _stopping = sender.send(Input::LookAgain(pid, times));
+        });
+    }
+
+    /// Takes a look beside the loop: `Input::Looked`, once.
+    pub(super) fn look(&self, look: Look) {
+        let sender = self.later_sender.clone();
+        tokio::task::spawn_blocking(move || {
+            let _stopping = sender.send(Input::Looked(Box::new(look.take())));
         });
     }
 

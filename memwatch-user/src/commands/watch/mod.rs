@@ -1,13 +1,17 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
 //! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`losses`]: what was not seen, [`stacks`]: where memory comes from), [`events`] is everything that can happen, [`output`] is where the records go.
+//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`stacks`]: where memory comes from),
+//! [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
 mod ending;
 mod events;
+mod features;
 mod hello;
+mod judged;
 mod launch;
+mod looks;
 mod losses;
 pub(crate) mod output;
 mod profiles;
@@ -68,8 +72,12 @@ pub struct Done {
 
 /// Watches until it is over.
 pub fn run(watch: &Watch) -> Result<Done> {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    tokio::task::LocalSet::new().block_on(&runtime, watch_until_over(watch))
+    // One thread beside the loop's: looks at many targets wait for each other rather than fill the host.
+    let runtime = runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
+    let done = tokio::task::LocalSet::new().block_on(&runtime, watch_until_over(watch));
+    // A look may be under way still; nobody waits for it.
+    runtime.shutdown_background();
+    done
 }
 
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
@@ -183,8 +191,13 @@ impl Run {
                 Input::Interval => {
                     // First what is there: losses are judged against what was seen.
                     self.records(output)?;
-                    output.records(&self.session.interval())?;
+                    let (looks, records) = self.session.interval();
+                    for look in looks {
+                        self.events.look(look);
+                    }
+                    output.records(&records)?;
                 }
+                Input::Looked(looked) => output.records(&self.session.looked(*looked))?,
                 Input::Stop(stop) => return Ok(stop),
             }
             if self.until_leak && output.has_leak() {

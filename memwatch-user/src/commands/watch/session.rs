@@ -4,14 +4,16 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use memwatch_common::target::UNCLAIMED;
+use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
 
 use super::{
     attachments::Attachments,
+    features::External,
     hello,
+    looks::{self, Look, Looked, Looks},
     losses::{Losses, Reading},
     stacks::Stacks,
-    translate::{self, Stamp},
+    translate::Stamp,
     watched::Watched,
     whom::Roster,
 };
@@ -21,15 +23,15 @@ use crate::{
     host::{
         cgroup::{MemoryCgroup, OomScope},
         clock::{self, WallClock},
-        memory::ProcessMemory,
     },
     ingest::{Event, What},
     model::{Mono, ProcessId},
     plan::{self, Cache, Plan, PlanError, Stripped},
     report::{
-        record::{Body, End, Memory, Record, Subject},
+        record::{Body, End, Record, Subject},
         time::Time,
     },
+    sample::Sampler,
     target::{self, Target, TargetError, image},
 };
 
@@ -53,6 +55,7 @@ pub(super) struct Session {
 
 struct Member {
     watched: Watched,
+    looks: Looks,
     /// When its program was looked at: what it executed before is not news.
     looked_at: Mono,
     cgroup: Option<MemoryCgroup>,
@@ -169,18 +172,23 @@ impl Session {
         let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
         let stamp = Stamp { subject, clock: self.clock };
         let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
+        let cgroup = MemoryCgroup::of(pid);
+        let outside = plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout);
+        let sampler = Sampler::new(pid, cgroup.clone(), outside);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
         if let Ok(plan) = plan {
             hello.features.js_stacks = self.stacks.adopt(target, &plan.stacks);
         }
         hello.matched = self.roster.reason(pid);
+        hello.features.native = looks::native(&sampler);
+        let external = External::new(&hello.features.external);
         let age = Duration::from_millis(age_ms);
-        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces);
+        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces, external);
         let watched = if plan.is_ok() { watched } else { watched.blind() };
         self.adopted += 1;
-        let cgroup = MemoryCgroup::of(pid);
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
-        self.watched.insert(pid, Member { watched, looked_at, cgroup, limit_hits });
+        let looks = Looks::new(target.process.id, sampler);
+        self.watched.insert(pid, Member { watched, looks, looked_at, cgroup, limit_hits });
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan));
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }
@@ -312,12 +320,17 @@ impl Session {
         records
     }
 
-    /// What there is to say at every interval: memory, and losses if there are new ones.
-    pub(super) fn interval(&mut self) -> Vec<Record> {
-        let now = clock::now();
-        let mut records: Vec<Record> = self.watched.values().map(|member| member.memory(now)).collect();
-        records.extend(self.new_losses(now));
-        records
+    /// What there is to do at every interval: looks to be taken; and to say: losses if there are new ones.
+    pub(super) fn interval(&mut self) -> (Vec<Look>, Vec<Record>) {
+        let looks = self.watched.values_mut().filter_map(Member::next_look).collect();
+        (looks, self.new_losses(clock::now()))
+    }
+
+    /// Takes in a look at a target, which may be gone by now.
+    pub(super) fn looked(&mut self, looked: Looked) -> Vec<Record> {
+        let id = looked.id;
+        let member = self.watched.get_mut(&id.pid).filter(|member| member.watched.id == id);
+        member.map_or_else(Vec::new, |member| member.looked(looked))
     }
 
     /// What there is to say before the end.
@@ -364,18 +377,14 @@ impl Member {
         bodies.into_iter().map(|body| self.watched.stamp.record(at, body)).collect()
     }
 
-    fn memory(&self, now: Mono) -> Record {
-        let memory = ProcessMemory::of(self.watched.id.pid);
-        let cgroup = self.cgroup.as_ref().and_then(MemoryCgroup::memory);
-        let body = Memory {
-            rss: memory.rss_bytes,
-            fds: memory.fds,
-            threads: memory.threads,
-            isolates: self.watched.isolate_count(),
-            cgroup: cgroup.map(translate::cgroup),
-            ..Memory::default()
-        };
-        self.watched.stamp.record(now, Body::Memory(Box::new(body)))
+    fn next_look(&mut self) -> Option<Look> {
+        self.looks.next(self.watched.heaps())
+    }
+
+    fn looked(&mut self, looked: Looked) -> Vec<Record> {
+        let (reading, mut bodies) = self.looks.taken(looked, self.watched.isolate_count());
+        bodies.extend(self.watched.reading(&reading));
+        bodies.into_iter().map(|body| self.watched.stamp.record(reading.at, body)).collect()
     }
 
     fn oom_scope(&self) -> Option<&'static str> {

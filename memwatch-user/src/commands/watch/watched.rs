@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ending::Ending,
+    features::External,
+    judged::Judged,
     translate::{self, Stamp},
 };
 use crate::{
-    detect::{Circumstances, HeapJudge, Level},
+    detect::{Circumstances, Kind, Level, ProcessJudge, Verdict},
     ingest::{Event, What},
-    model::{Collection, GcKind, LimitParts, Mono, ProcessId},
+    model::{Collection, GcKind, LimitParts, Mono, ProcessId, Reading},
     report::record::{Body, IsolateState, Record},
     series::Isolate,
 };
@@ -25,6 +27,10 @@ pub(super) struct Watched {
     age: Duration,
     /// How many semi-spaces the limit counts: a fact of V8's version and flags.
     semi_spaces: u64,
+    external: External,
+    judge: ProcessJudge,
+    /// The level that the last verdict of each kind told.
+    told: BTreeMap<(Option<u32>, Kind), Level>,
     /// By address of the heap.
     isolates: BTreeMap<u64, Judged>,
     serial: u32,
@@ -34,16 +40,15 @@ pub(super) struct Watched {
     pub(super) lost_share: f64,
 }
 
-struct Judged {
-    isolate: Isolate,
-    judge: HeapJudge,
-    age: Duration,
-    /// The level that the last verdict told.
-    told: Option<Level>,
-}
-
 impl Watched {
-    pub(super) fn new(id: ProcessId, stamp: Stamp, since: Mono, age: Duration, semi_spaces: u64) -> Self {
+    pub(super) fn new(
+        id: ProcessId,
+        stamp: Stamp,
+        since: Mono,
+        age: Duration,
+        semi_spaces: u64,
+        external: External,
+    ) -> Self {
         Self {
             id,
             stamp,
@@ -51,6 +56,9 @@ impl Watched {
             since,
             age,
             semi_spaces,
+            external,
+            judge: ProcessJudge::new(),
+            told: BTreeMap::new(),
             isolates: BTreeMap::new(),
             serial: 0,
             silence: "no collection was seen: watch longer, or put load on it",
@@ -69,6 +77,18 @@ impl Watched {
     /// How many isolates are alive that we know of.
     pub(super) fn isolate_count(&self) -> u64 {
         self.isolates.len() as u64
+    }
+
+    /// Addresses of their heaps.
+    pub(super) fn heaps(&self) -> Vec<u64> {
+        self.isolates.keys().copied().collect()
+    }
+
+    /// Takes in what was read of the process from outside.
+    pub(super) fn reading(&mut self, reading: &Reading) -> Vec<Body> {
+        let isolates = self.isolates.values().map(|judged| &judged.isolate).collect();
+        self.judge.reading(reading, &isolates);
+        self.news(reading.at)
     }
 
     /// Takes in one event of this process.
@@ -98,19 +118,44 @@ impl Watched {
 
     /// The verdicts as they stand: what is printed before the end, of us or of the target.
     pub(super) fn last_words(&mut self, now: Mono) -> Vec<Body> {
-        if self.serial == 0 {
-            return vec![translate::silence(&self.stamp, self.since, self.silence)];
-        }
         let lost_share = self.lost_share;
-        self.isolates.values_mut().map(|judged| judged.last_word(&self.stamp, now, lost_share)).collect()
+        self.isolates.values_mut().for_each(|judged| judged.judge(now, lost_share));
+        let silence = (self.serial == 0).then(|| translate::silence(&self.stamp, self.since, self.silence));
+        let stamp = self.stamp;
+        silence.into_iter().chain(self.verdicts(now).iter().map(|v| translate::verdict(&stamp, v))).collect()
+    }
+
+    /// Verdicts whose level was not told yet.
+    fn news(&mut self, now: Mono) -> Vec<Body> {
+        let verdicts = self.verdicts(now);
+        let mut bodies = Vec::new();
+        for verdict in verdicts {
+            let level = verdict.finding.level;
+            if self.told.insert((verdict.isolate, verdict.kind), level) != Some(level) {
+                bodies.push(translate::verdict(&self.stamp, &verdict));
+            }
+        }
+        bodies
+    }
+
+    /// What is to be said of every kind of memory, reconciled.
+    fn verdicts(&mut self, now: Mono) -> Vec<Verdict> {
+        let heaps: Vec<_> = self.isolates.values().filter_map(Judged::finding).collect();
+        let circumstances = Circumstances { age: self.age, lost_share: self.lost_share };
+        self.judge.judge(now, &heaps, &circumstances).to_vec()
     }
 
     fn collection(&mut self, collection: &Collection) -> Vec<Body> {
         let limit = collection.limit.map(|parts| self.limit(parts));
         let mut bodies = self.first_sight(collection, limit);
+        bodies.extend(self.external.check(collection));
+        self.judge.collection(collection);
         let (stamp, lost_share) = (self.stamp, self.lost_share);
         if let Some(judged) = self.isolates.get_mut(&collection.heap) {
             bodies.extend(judged.collection(&stamp, collection, limit, lost_share));
+        }
+        if collection.kind == GcKind::MarkCompact {
+            bodies.extend(self.news(collection.end));
         }
         bodies
     }
@@ -135,9 +180,15 @@ impl Watched {
     }
 
     fn torn_down(&mut self, heap: u64, at: Mono) -> Vec<Body> {
-        let Some(mut judged) = self.isolates.remove(&heap) else { return Vec::new() };
-        let verdict = judged.last_word(&self.stamp, at, self.lost_share);
-        vec![verdict, translate::isolate(&judged.isolate, IsolateState::Gone)]
+        let Some(judged) = self.isolates.get_mut(&heap) else { return Vec::new() };
+        judged.judge(at, self.lost_share);
+        let verdicts = self.verdicts(at);
+        let Some(judged) = self.isolates.remove(&heap) else { return Vec::new() };
+        let serial = Some(judged.isolate.serial);
+        self.told.retain(|(isolate, _), _| *isolate != serial);
+        let its_own = verdicts.iter().filter(|verdict| verdict.isolate == serial);
+        let last_words = its_own.map(|verdict| translate::verdict(&self.stamp, verdict));
+        last_words.chain([translate::isolate(&judged.isolate, IsolateState::Gone)]).collect()
     }
 
     fn next_isolate(&mut self, tid: u32, since: Mono, limit: Option<u64>) -> Isolate {
@@ -147,51 +198,5 @@ impl Watched {
 
     fn limit(&self, parts: LimitParts) -> u64 {
         parts.max_semi_space.saturating_mul(self.semi_spaces).saturating_add(parts.max_old_generation)
-    }
-}
-
-impl Judged {
-    fn new(isolate: Isolate, age: Duration) -> Self {
-        let judge = HeapJudge::new(isolate.since);
-        Self { isolate, judge, age, told: None }
-    }
-
-    fn collection(
-        &mut self,
-        stamp: &Stamp,
-        collection: &Collection,
-        limit: Option<u64>,
-        lost_share: f64,
-    ) -> Vec<Body> {
-        let leak = self.isolate.collection(collection, limit);
-        let mut bodies = vec![translate::collection(&self.isolate, collection)];
-        if collection.kind != GcKind::MarkCompact {
-            return bodies;
-        }
-        let now = collection.end;
-        bodies
-            .extend(self.isolate.memwatch.stats().map(|stats| translate::stats(&self.isolate, &stats, now)));
-        bodies.extend(leak.map(|leak| translate::leak(stamp, &self.isolate, &leak)));
-        let level = self.judge(now, lost_share);
-        if self.told != Some(level) {
-            bodies.push(self.verdict(stamp));
-        }
-        bodies
-    }
-
-    fn judge(&mut self, now: Mono, lost_share: f64) -> Level {
-        let circumstances = Circumstances { age: self.age, lost_share };
-        self.judge.judge(&self.isolate, now, &circumstances).level
-    }
-
-    fn last_word(&mut self, stamp: &Stamp, now: Mono, lost_share: f64) -> Body {
-        self.judge(now, lost_share);
-        self.verdict(stamp)
-    }
-
-    fn verdict(&mut self, stamp: &Stamp) -> Body {
-        let finding = self.judge.finding();
-        self.told = Some(finding.level);
-        translate::verdict(stamp, &self.isolate, finding)
     }
 }

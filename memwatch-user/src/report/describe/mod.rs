@@ -101,26 +101,45 @@ fn stats(stats: &Stats) -> String {
     ])
 }
 
-/// The parts of the process's memory that are known, in one line.
+/// The process's memory in one line: totals, then parts.
 #[must_use]
 pub fn memory(memory: &Memory) -> String {
-    let part = |name: &str, size: Option<u64>| {
-        size.map_or_else(String::new, |size| format!("{name} {}", bytes(size)))
-    };
+    let parts = parts(memory).into_iter().map(|(name, size)| format!("{name} {}", signed(size)));
+    join([totals(memory)].into_iter().chain(parts))
+}
+
+/// The process's memory without its parts: total, limit, counts.
+#[must_use]
+pub fn totals(memory: &Memory) -> String {
     let count = |name: &str, n: Option<u64>| n.map_or_else(String::new, |n| format!("{n} {name}"));
     join([
-        part("rss", memory.rss),
-        part("v8 heap", memory.v8_heap),
-        part("array buffers", memory.array_buffers),
-        part("native", memory.native_live),
+        if memory.suspended { "suspended" } else { "" }.to_owned(),
+        memory.rss.map_or_else(String::new, |rss| format!("rss {}", bytes(rss))),
         memory.cgroup.map_or_else(String::new, cgroup),
         count("fds", memory.fds),
         count("threads", memory.threads),
         count("handles", memory.handles),
-        part("allocator slack", memory.allocator_slack),
-        part("files", memory.mapped_files),
-        part("stacks", memory.stacks),
     ])
+}
+
+/// What the resident set is made of, as far as that is known; the last may be negative.
+#[must_use]
+pub fn parts(memory: &Memory) -> Vec<(&'static str, i64)> {
+    let known = [
+        ("V8 heap", memory.v8_heap),
+        ("array buffers", memory.array_buffers),
+        ("malloc", memory.native_live),
+        ("allocator slack", memory.allocator_slack),
+        ("files", memory.mapped_files),
+        ("stacks", memory.stacks),
+    ];
+    let known = known.into_iter().filter_map(|(name, size)| Some((name, size?.cast_signed())));
+    known.chain(memory.unexplained.map(|size| ("unexplained", size))).collect()
+}
+
+fn signed(size: i64) -> String {
+    let sign = if size < 0 { "−" } else { "" };
+    format!("{sign}{}", bytes(size.unsigned_abs()))
 }
 
 fn cgroup(cgroup: Cgroup) -> String {

@@ -2,10 +2,10 @@
 
 use crate::report::{
     color::Tone,
-    record::{Exhausts, Frame, Kind, Level, Site, Verdict},
+    record::{Exhausts, Frame, Kind, Level, RateUnit, Site, Verdict},
     text::{escape_untrusted, join},
 };
-use crate::units::{bytes, percent, rate, rate_interval, span_interval};
+use crate::units::{bytes, count_rate, count_rate_interval, percent, rate, rate_interval, span_interval};
 
 /// How a level is meant.
 #[must_use]
@@ -96,9 +96,21 @@ pub fn subject(verdict: &Verdict, several: bool) -> String {
 /// `+11.7 MB/h (10.9 … 12.5 MB/h)`.
 #[must_use]
 pub fn speed(verdict: &Verdict) -> String {
-    let interval = verdict.rate_interval.and_then(rate_interval).map(|interval| format!("({interval})"));
-    let rate = verdict.rate_bytes_per_hour.map(rate);
-    [rate, interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let interval = verdict.rate_interval.and_then(match verdict.rate_unit {
+        RateUnit::Bytes => rate_interval,
+        RateUnit::Count => count_rate_interval,
+    });
+    let interval = interval.map(|interval| format!("({interval})"));
+    [rate_alone(verdict), interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// `+11.7 MB/h`, `+28800/h`.
+#[must_use]
+pub fn rate_alone(verdict: &Verdict) -> Option<String> {
+    match verdict.rate_unit {
+        RateUnit::Bytes => verdict.rate_bytes_per_hour.map(rate),
+        RateUnit::Count => verdict.rate_per_hour.map(count_rate),
+    }
 }
 
 /// `heap limit in 2h 58m … 3h 30m`.
@@ -155,6 +167,10 @@ fn frame(frame: &Frame) -> String {
 mod tests {
     use super::*;
 
+    const FDS: &str = r#"{"isolate":null,"verdict":"leak","kind":"fds","rate_bytes_per_hour":null,
+        "rate_per_hour":28768.0,"rate_unit":"count","rate_interval":[28744.0,28791.0],"since":"2026-03-02T23:10:00Z",
+        "confidence":0.9996,"time_to_exhaustion_s":[91.0,92.5],"exhausts":"fd-limit","evidence":[],"sites":[]}"#;
+
     #[test]
     fn a_leak_with_its_sites() {
         let json = r#"{"isolate":1,"verdict":"leak","kind":"js-heap","rate_bytes_per_hour":11700000.0,
@@ -167,6 +183,11 @@ mod tests {
         assert_eq!(
             line(&verdict),
             "leak js-heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in at least 2h 58m · confidence 0.999 · \
+             since 23:10:00Z"
+        );
+        assert_eq!(
+            line(&serde_json::from_str(FDS).unwrap()),
+            "leak fds +28768/h (28744 … 28791/h) · limit of open files in 1m 31s … 1m 33s · confidence 0.999 · \
              since 23:10:00Z"
         );
         assert_eq!(

@@ -8,7 +8,7 @@ use ratatui::{
 };
 
 use super::{
-    chart, footer, header, help, isolates,
+    chart, footer, header, help, isolates, memory,
     style::{DIM, STRONG},
     targets, verdict,
     view::View,
@@ -55,6 +55,9 @@ fn body(frame: &mut Frame<'_>, state: &State, view: &View, target: &Target) {
         Some(isolate) => chart::render(isolate, target.until(state.now), parts.chart, buffer),
         None => chart::render_waiting(target, state.now, parts.chart, buffer),
     }
+    if let Some(of) = target.memory.as_ref().filter(|_| !parts.memory.is_empty()) {
+        memory::render(of, parts.memory, buffer);
+    }
     if !parts.isolates.is_empty() {
         isolates::render(target, isolate.map(|isolate| isolate.serial), parts.isolates, buffer);
     }
@@ -70,6 +73,7 @@ struct Parts {
     header: Rect,
     verdict: Rect,
     chart: Rect,
+    memory: Rect,
     isolates: Rect,
     events: Rect,
     footer: Rect,
@@ -84,6 +88,8 @@ impl Parts {
         let header = if height >= 14 { 2 } else { 1 };
         let reasons = target.worst().map_or(0, |verdict| words::reasons(verdict).len());
         let verdict = 2 + at_most(reasons, height.saturating_sub(16) / 6);
+        let has_parts = target.memory.as_ref().is_some_and(memory::has_parts);
+        let memory = if height >= 16 && has_parts { memory::HEIGHT } else { 0 };
         let rows = if height >= 10 { at_most(target.isolates.len(), height / 8) } else { 0 };
         let isolates = if rows == 0 { 0 } else { rows + 1 };
         let events = if height >= 18 && !target.events.is_empty() {
@@ -93,9 +99,9 @@ impl Parts {
         };
         let heights = [list, header, verdict].map(Constraint::Length).into_iter();
         let heights =
-            heights.chain([Constraint::Fill(1)]).chain([isolates, events, 1].map(Constraint::Length));
-        let [targets, header, verdict, chart, isolates, events, footer] =
+            heights.chain([Constraint::Fill(1)]).chain([memory, isolates, events, 1].map(Constraint::Length));
+        let [targets, header, verdict, chart, memory, isolates, events, footer] =
             Layout::vertical(heights).areas(area);
-        Self { targets, header, verdict, chart, isolates, events, footer }
+        Self { targets, header, verdict, chart, memory, isolates, events, footer }
     }
 }

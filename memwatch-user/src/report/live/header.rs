@@ -33,7 +33,7 @@ fn first(target: &Target, width: u16) -> ratatui::text::Line<'static> {
 
 fn second(target: &Target, now: Time, width: u16) -> ratatui::text::Line<'static> {
     let watched = format!("watched {}", span(seconds_between(target.first_seen, target.until(now))));
-    let memory = target.memory.as_ref().map_or_else(String::new, describe::memory);
+    let memory = target.memory.as_ref().map_or_else(String::new, describe::totals);
     let off = about(target, |hello| hello::off(&hello.features));
     let blind = target.hello.as_ref().is_some_and(|hello| hello.features.gc != State::On);
     // What this version does not offer can wait; that collections cannot be seen cannot.

@@ -10,6 +10,7 @@ mod footer;
 mod header;
 mod help;
 mod isolates;
+mod memory;
 mod style;
 mod targets;
 mod terminal;

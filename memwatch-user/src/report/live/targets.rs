@@ -10,7 +10,7 @@ use crate::report::{
     describe::{self, verdict},
     state::{isolate::Isolate, target::Target},
 };
-use crate::units::{bytes, rate};
+use crate::units::bytes;
 
 struct Row<'a> {
     target: &'a Target,
@@ -52,7 +52,7 @@ fn kind(row: &Row<'_>) -> Piece {
 }
 
 fn growth(row: &Row<'_>) -> Piece {
-    (row.target.worst().and_then(|verdict| verdict.rate_bytes_per_hour).map_or_else(String::new, rate), PLAIN)
+    (row.target.worst().and_then(verdict::rate_alone).unwrap_or_default(), PLAIN)
 }
 
 fn base(row: &Row<'_>) -> Piece {

@@ -2,85 +2,15 @@
 //!
 //! The flag byte is run as 0 and as 1, so that every condition is concrete and there are no branches to follow.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 use super::{CODE_LEN, DecodeError};
-
-/// Where a word lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
-    /// At an offset in the heap.
-    Heap(u32),
-    /// At the second offset in the object that the word at the first offset in the heap points at.
-    Behind(u32, u32),
-}
-
-/// A constant plus multiples of words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    constant: i64,
-    words: BTreeMap<Place, i64>,
-}
-
-impl Sum {
-    fn constant(constant: i64) -> Self {
-        Self { constant, words: BTreeMap::new() }
-    }
-
-    fn word(place: Place) -> Self {
-        Self { constant: 0, words: BTreeMap::from([(place, 1)]) }
-    }
-
-    fn as_constant(&self) -> Option<i64> {
-        self.words.is_empty().then_some(self.constant)
-    }
-
-    fn as_word(&self) -> Option<Place> {
-        match self.words.iter().next() {
-            Some((place, 1)) if self.words.len() == 1 && self.constant == 0 => Some(*place),
-            _ => None,
-        }
-    }
-
-    fn plus(&self, other: &Self, times: i64) -> Option<Self> {
-        let mut sum = self.clone();
-        sum.constant = sum.constant.checked_add(other.constant.checked_mul(times)?)?;
-        for (place, count) in &other.words {
-            let entry = sum.words.entry(*place).or_default();
-            *entry = entry.checked_add(count.checked_mul(times)?)?;
-        }
-        sum.words.retain(|_, count| *count != 0);
-        Some(sum)
-    }
-
-    fn times(&self, factor: i64) -> Option<Self> {
-        Self::default().plus(self, factor)
-    }
-
-    /// The two words and how often each counts, if it is a sum of two words and nothing else.
-    pub(super) fn terms(&self) -> Option<[(Place, i64); 2]> {
-        let mut words = self.words.iter().map(|(place, count)| (*place, *count));
-        match (words.next(), words.next(), words.next(), self.constant) {
-            (Some(one), Some(other), None, 0) => Some([one, other]),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Sum {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.constant)?;
-        for (place, count) in &self.words {
-            match place {
-                Place::Heap(offset) => write!(f, " + {count}*[{offset:#x}]")?,
-                Place::Behind(pointer, offset) => write!(f, " + {count}*[[{pointer:#x}]+{offset:#x}]")?,
-            }
-        }
-        Ok(())
-    }
-}
+use crate::v8::{
+    code::displacement,
+    sum::{Place, Sum},
+};
 
 /// What a register holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,9 +189,9 @@ impl Machine {
         }
         let displacement = displacement(instruction);
         let place = match self.get(instruction.memory_base())? {
-            Value::Heap(offset) => Place::Heap(u32::try_from(offset.checked_add(displacement)?).ok()?),
+            Value::Heap(offset) => Place::At(u32::try_from(offset.checked_add(displacement)?).ok()?),
             Value::Sum(sum) => match sum.as_word()? {
-                Place::Heap(pointer) => Place::Behind(pointer, u32::try_from(displacement).ok()?),
+                Place::At(pointer) => Place::Behind(pointer, u32::try_from(displacement).ok()?),
                 Place::Behind(..) => return None,
             },
         };
@@ -305,11 +235,6 @@ impl Machine {
         fits.then(|| self.registers.insert(register.full_register(), value))?;
         Some(())
     }
-}
-
-/// `memory_displacement64` is the sign-extended displacement as a bit pattern.
-fn displacement(instruction: &Instruction) -> i64 {
-    instruction.memory_displacement64().cast_signed()
 }
 
 /// What sets up or takes down a frame, and padding: without effect on the result.

@@ -8,12 +8,12 @@ mod machine;
 
 use memwatch_common::{
     event::LimitParts,
-    target::{HeapLayout, NO_OFFSET},
+    target::{LimitLayout, NO_OFFSET},
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use machine::{Place, Sum};
+use super::sum::{Place, Sum};
 
 /// Bytes of code that hold every `MaxReserved` seen so far (the longest has 43).
 pub const CODE_LEN: usize = 96;
@@ -82,7 +82,7 @@ pub fn decode(code: &[u8], address: u64) -> Result<LimitFormula, DecodeError> {
         (None, false) => return Err(form()),
     };
     let (indirect, max_old_generation) = match one.old {
-        Place::Heap(offset) => (None, offset),
+        Place::At(offset) => (None, offset),
         Place::Behind(pointer, offset) => (Some(pointer), offset),
     };
     Ok(LimitFormula { max_semi_space: one.semi, max_old_generation, indirect, factor })
@@ -100,7 +100,7 @@ fn split(sum: &Sum) -> Option<Parts> {
     let (old, (semi, factor)) = if x == 1 { (a, (b, y)) } else { (b, (a, x)) };
     let once = x == 1 || y == 1;
     match semi {
-        Place::Heap(semi) if once && (2..=3).contains(&factor) => {
+        Place::At(semi) if once && (2..=3).contains(&factor) => {
             Some(Parts { factor: u64::try_from(factor).ok()?, semi, old })
         }
         _ => None,
@@ -110,11 +110,12 @@ fn split(sum: &Sum) -> Option<Parts> {
 impl LimitFormula {
     /// What the kernel side needs of it.
     #[must_use]
-    pub fn layout(&self) -> HeapLayout {
-        HeapLayout {
+    pub fn layout(&self) -> LimitLayout {
+        LimitLayout {
             max_semi_space: self.max_semi_space,
             max_old_generation: self.max_old_generation,
             indirect: self.indirect.unwrap_or(NO_OFFSET),
+            _pad: 0,
         }
     }
 

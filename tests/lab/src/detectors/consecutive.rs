@@ -1,8 +1,6 @@
 //! So many mark-compacts in a row, each leaving more than the one before: what people do by hand.
 
-use memwatch_user::model::Collection;
-
-use super::{Alarm, Detector, mark_compact};
+use super::{Alarm, Detector};
 
 /// Alarms at a run of rises.
 pub struct Consecutive {
@@ -20,10 +18,9 @@ impl Consecutive {
 }
 
 impl Detector for Consecutive {
-    fn collection(&mut self, c: &Collection) -> Option<Alarm> {
-        let (at_s, after) = mark_compact(c)?;
-        self.run = if after > self.last { self.run + 1 } else { 0 };
-        self.last = after;
+    fn sample(&mut self, at_s: f64, bytes: f64) -> Option<Alarm> {
+        self.run = if bytes > self.last { self.run + 1 } else { 0 };
+        self.last = bytes;
         (self.run == self.needed).then_some(Alarm { at_s, rate: None })
     }
 }

@@ -1,10 +1,8 @@
-//! The Mann–Kendall test alone, over the last 64 mark-compacts, as the literature on software ageing uses it.
+//! The Mann–Kendall test alone, over the last 64 sizes, as the literature on software ageing uses it.
 
 use std::collections::VecDeque;
 
-use memwatch_user::model::Collection;
-
-use super::{Alarm, Detector, mark_compact};
+use super::{Alarm, Detector};
 
 const WINDOW: usize = 64;
 const ENOUGH: usize = 8;
@@ -41,9 +39,8 @@ fn sign(d: f64) -> f64 {
 }
 
 impl Detector for Kendall {
-    fn collection(&mut self, c: &Collection) -> Option<Alarm> {
-        let (at_s, after) = mark_compact(c)?;
-        self.push(after);
+    fn sample(&mut self, at_s: f64, bytes: f64) -> Option<Alarm> {
+        self.push(bytes);
         let n = self.points.len() as f64;
         let variance = n * (n - 1.0) * (2.0 * n + 5.0) / 18.0;
         let z = (self.s - sign(self.s)) / variance.sqrt();

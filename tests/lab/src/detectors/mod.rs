@@ -4,6 +4,7 @@ pub mod consecutive;
 pub mod kendall;
 pub mod memwatch;
 pub mod ours;
+pub mod precog;
 pub mod prometheus;
 pub mod slope;
 
@@ -21,10 +22,19 @@ pub struct Alarm {
     pub rate: Option<f64>,
 }
 
-/// A detector of one process's one heap.
+/// A detector of one heap, or of anything else that is a number of bytes.
 pub trait Detector {
-    /// Takes in a collection; an alarm when one begins, not again while it lasts.
-    fn collection(&mut self, c: &Collection) -> Option<Alarm>;
+    /// Takes in a collection; an alarm when one begins, not again while it lasts. Most look at mark-compacts only.
+    fn collection(&mut self, c: &Collection) -> Option<Alarm> {
+        let (at_s, after) = mark_compact(c)?;
+        self.sample(at_s, after)
+    }
+
+    /// Takes in a number of bytes, `at_s` seconds after the attach. What only knows heaps has nothing to say.
+    fn sample(&mut self, at_s: f64, bytes: f64) -> Option<Alarm> {
+        let _ = (at_s, bytes);
+        None
+    }
 
     /// Bytes an hour by which the heap grows, as things look now.
     fn rate(&self) -> Option<f64> {

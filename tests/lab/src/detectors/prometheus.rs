@@ -2,7 +2,7 @@
 //!
 //! Every 15 s the heap is scraped (between two collections it grows evenly); the last hour's samples are fitted with a
 //! line by least squares; the alert fires when the expression has held for the rule's `for`. The rule is evaluated once
-//! a minute.
+//! a minute. Of resident sizes, each is a scrape.
 
 use std::collections::VecDeque;
 
@@ -19,6 +19,8 @@ const RANGE_S: f64 = 3600.0;
 pub struct Rule {
     expression: Expression,
     for_s: f64,
+    /// What all durations are divided by.
+    speed: f64,
     samples: VecDeque<(f64, f64)>,
     /// The last mark-compact: its end, and the bytes it left.
     last: Option<(f64, f64)>,
@@ -50,25 +52,40 @@ impl Rule {
 
     const fn new(expression: Expression, for_s: f64) -> Self {
         let samples = VecDeque::new();
-        Self { expression, for_s, samples, last: None, evaluated: 0.0, since: None, firing: false }
+        Self {
+            expression,
+            for_s,
+            speed: 1.0,
+            samples,
+            last: None,
+            evaluated: 0.0,
+            since: None,
+            firing: false,
+        }
+    }
+
+    /// With all durations so many times shorter, for traces of minutes.
+    #[must_use]
+    pub fn faster(self, times: f64) -> Self {
+        Self { speed: times, ..self }
     }
 
     fn scrape(&mut self, t: f64, bytes: f64) -> Option<Alarm> {
-        while self.samples.front().is_some_and(|oldest| oldest.0 < t - RANGE_S) {
+        while self.samples.front().is_some_and(|oldest| oldest.0 < t - RANGE_S / self.speed) {
             self.samples.pop_front();
         }
         self.samples.push_back((t, bytes));
-        if t < self.evaluated + EVALUATE_S {
+        if t < self.evaluated + EVALUATE_S / self.speed {
             return None;
         }
         self.evaluated = t;
         let (end, slope) = least_squares(&self.samples)?;
         let holds = match self.expression {
             Expression::Deriv(threshold) => slope > threshold,
-            Expression::Predict(limit) => end + slope * 4.0 * HOUR > limit,
+            Expression::Predict(limit) => end + slope * 4.0 * HOUR / self.speed > limit,
         };
         self.since = if holds { self.since.or(Some(t)) } else { None };
-        let fires = self.since.is_some_and(|since| t - since >= self.for_s);
+        let fires = self.since.is_some_and(|since| t - since >= self.for_s / self.speed);
         let was = std::mem::replace(&mut self.firing, fires);
         (fires && !was).then_some(Alarm { at_s: t, rate: Some(slope * HOUR) })
     }
@@ -83,13 +100,18 @@ impl Detector for Rule {
         let now = c.end.seconds();
         let (from, left) = self.last.replace((now, after)).unwrap_or((0.0, after));
         let mut alarm = None;
-        let mut t = (from / SCRAPE_S).ceil() * SCRAPE_S;
+        let scrape = SCRAPE_S / self.speed;
+        let mut t = (from / scrape).ceil() * scrape;
         while t < now {
             let bytes = left + (before - left) * (t - from) / (now - from);
             alarm = alarm.or(self.scrape(t, bytes));
-            t += SCRAPE_S;
+            t += scrape;
         }
         alarm
+    }
+
+    fn sample(&mut self, at_s: f64, bytes: f64) -> Option<Alarm> {
+        self.scrape(at_s, bytes)
     }
 }
 

@@ -1,10 +1,8 @@
-//! A straight line through the last 64 mark-compacts by least squares, and a threshold on its slope.
+//! A straight line through the last 64 sizes (after mark-compacts, or resident) by least squares, and a threshold on its slope.
 
 use std::collections::VecDeque;
 
-use memwatch_user::model::Collection;
-
-use super::{Alarm, Detector, mark_compact};
+use super::{Alarm, Detector};
 use crate::{HOUR, MIB};
 
 const WINDOW: usize = 64;
@@ -27,8 +25,8 @@ impl Slope {
 }
 
 impl Detector for Slope {
-    fn collection(&mut self, c: &Collection) -> Option<Alarm> {
-        let point = mark_compact(c)?;
+    fn sample(&mut self, at_s: f64, bytes: f64) -> Option<Alarm> {
+        let point = (at_s, bytes);
         if self.points.len() == WINDOW {
             self.points.pop_front();
         }

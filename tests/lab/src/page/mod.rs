@@ -1,7 +1,7 @@
 //! The page docs/detection.md, from what was counted.
 
 mod bars;
-mod table;
+pub(crate) mod table;
 mod tables;
 
 use anyhow::Result;
@@ -19,10 +19,11 @@ use crate::{
 pub type Replayed = (&'static str, Truth, Vec<Said>);
 
 /// The whole page. Fails if a recorded trace cannot be read.
-pub fn page(judged: &[Judged<'_>], kinds: &[Kind], replayed: &[Replayed]) -> Result<String> {
+pub fn page(judged: &[Judged<'_>], kinds: &[Kind], replayed: &[Replayed], live: String) -> Result<String> {
     let [tune, report, limit] = [Set::Tune, Set::Report, Set::Limit].map(|set| of_set(judged, set));
     let sections = [
         INTRODUCTION.to_owned(),
+        live,
         "## The bars\n\n".to_owned() + &bars::bars(&report),
         "## Families that are reported\n\nNo threshold was chosen by looking at these.\n\n".to_owned()
             + &tables::families(&report),
@@ -56,9 +57,8 @@ fn method(processes: usize) -> String {
 const INTRODUCTION: &str = "\
 # How good the verdicts are
 
-Written by `cargo xtask evaluate`; do not edit. It says how good the verdict on **one isolate's JavaScript heap** is,
-measured on simulated heaps and a few recorded ones. It says nothing yet about other kinds of memory (buffers, native
-memory, handles, file descriptors), nor about live processes. An alarm of ours is a verdict `leak`.
+Written by `cargo xtask evaluate`; do not edit. It says how good the verdicts are: on live processes, of all kinds of
+memory; and on **one isolate's JavaScript heap**, simulated, over days and weeks. An alarm of ours is a verdict `leak`.
 ";
 
 const OPERATING: &str = "\

@@ -3,7 +3,7 @@
 use crate::{HOUR, MIB};
 
 /// A table of `rows` under `head`; the first column is text, the others are figures.
-pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let names: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
     let rule = format!("|---|{}\n", "---:|".repeat(head.len().saturating_sub(1)));
@@ -11,17 +11,17 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 /// Two decimals of a share.
-pub(super) fn share(x: f64) -> String {
+pub(crate) fn share(x: f64) -> String {
     format!("{x:.2}")
 }
 
 /// A share with its interval.
-pub(super) fn interval(x: f64, [low, high]: [f64; 2]) -> String {
+pub(crate) fn interval(x: f64, [low, high]: [f64; 2]) -> String {
     format!("{x:.2} ({low:.2} to {high:.2})")
 }
 
 /// A time in the unit that suits it; a dash for none.
-pub(super) fn time(seconds: Option<f64>) -> String {
+pub(crate) fn time(seconds: Option<f64>) -> String {
     match seconds {
         None => "–".to_owned(),
         Some(s) if s < 120.0 => format!("{s:.0} s"),
@@ -30,18 +30,23 @@ pub(super) fn time(seconds: Option<f64>) -> String {
     }
 }
 
+/// A time of some minutes in seconds; a dash for none.
+pub(crate) fn seconds(seconds: Option<f64>) -> String {
+    seconds.map_or("–".to_owned(), |s| format!("{s:.0} s"))
+}
+
 /// Bytes in MiB; a dash for none.
-pub(super) fn mib(bytes: Option<f64>) -> String {
+pub(crate) fn mib(bytes: Option<f64>) -> String {
     bytes.map_or("–".to_owned(), |bytes| format!("{:.1} MiB", bytes / MIB))
 }
 
 /// A whole number; a dash for none.
-pub(super) fn count(x: Option<f64>) -> String {
+pub(crate) fn count(x: Option<f64>) -> String {
     x.map_or("–".to_owned(), |x| format!("{x:.0}"))
 }
 
 /// Percent; a dash for none.
-pub(super) fn percent(x: Option<f64>) -> String {
+pub(crate) fn percent(x: Option<f64>) -> String {
     x.map_or("–".to_owned(), |x| format!("{:.1} %", x * 100.0))
 }
 

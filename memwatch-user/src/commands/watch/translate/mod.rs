@@ -1,10 +1,16 @@
 //! From what the stages know to the records that say it: one function a record, nothing decided here.
 
+mod memory;
+mod verdict;
+
+pub(super) use self::{
+    memory::memory,
+    verdict::{silence, verdict},
+};
+
 use crate::{
     attribute::Site,
-    detect::{self, Finding},
     host::{
-        cgroup::CgroupMemory,
         clock::WallClock,
         exit::{Ended, signal_name},
     },
@@ -55,6 +61,8 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
         after_bytes: collection.after_bytes,
         compacted: collection.compacted,
         marking_ms: collection.marking_start.map(|start| micros(collection.start.since(start)) / 1000),
+        array_buffers: collection.outside.array_buffers,
+        external: collection.outside.external,
     })
 }
 
@@ -86,23 +94,6 @@ pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Bod
     })
 }
 
-pub(super) fn verdict(stamp: &Stamp, isolate: &Isolate, finding: &Finding) -> Body {
-    let exhaustion = finding.exhaustion;
-    Body::Verdict(Box::new(record::Verdict {
-        isolate: Some(isolate.serial),
-        verdict: level(finding.level),
-        kind: record::Kind::JsHeap,
-        rate_bytes_per_hour: finding.rate,
-        rate_interval: finding.rate_interval,
-        since: stamp.time(finding.since),
-        confidence: finding.confidence,
-        time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
-        exhausts: exhaustion.map(|_| record::Exhausts::HeapLimit),
-        evidence: finding.evidence.clone(),
-        sites: Vec::new(),
-    }))
-}
-
 /// One place of a heap's memory. Which of it survives is not known.
 pub(super) fn site(site: Site) -> record::Site {
     record::Site {
@@ -123,41 +114,10 @@ fn frame(frame: Frame) -> record::Frame {
     record::Frame { function, file: frame.file, line: frame.line, kind: "js".to_owned() }
 }
 
-/// The verdict on a process of which no isolate was ever heard, and why.
-pub(super) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
-    Body::Verdict(Box::new(record::Verdict {
-        isolate: None,
-        verdict: record::Level::Inconclusive,
-        kind: record::Kind::None,
-        rate_bytes_per_hour: None,
-        rate_interval: None,
-        since: stamp.time(since),
-        confidence: None,
-        time_to_exhaustion_s: None,
-        exhausts: None,
-        evidence: vec![why.to_owned()],
-        sites: Vec::new(),
-    }))
-}
-
-pub(super) fn cgroup(memory: CgroupMemory) -> record::Cgroup {
-    record::Cgroup { current: memory.current, max: memory.max }
-}
-
 pub(super) fn ended(ended: Ended) -> record::End {
     match ended {
         Ended::Exit(code) => record::End::Exit { code },
         Ended::Signal(signal) => record::End::Signal { signal, name: signal_name(signal).into_owned() },
-    }
-}
-
-fn level(level: detect::Level) -> record::Level {
-    match level {
-        detect::Level::Inconclusive => record::Level::Inconclusive,
-        detect::Level::Stable => record::Level::Stable,
-        detect::Level::Growing => record::Level::Growing,
-        detect::Level::Suspect => record::Level::Suspect,
-        detect::Level::Leak => record::Level::Leak,
     }
 }
 

@@ -1,0 +1,277 @@
+//! Verdicts on all kinds of memory of one process, reconciled: one cause is named once, and what only comes along with
+//! it is not called a leak too.
+
+use super::{
+    Finding, Level, Unit,
+    follow::{explained, growth},
+    trend::Point,
+};
+
+/// Which memory, or what else, a verdict is about. In the order in which causes are sought: a worker brings threads,
+/// descriptors and memory of every kind; a socket brings memory; a buffer brings a wrapper in the heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Isolates or threads.
+    Isolates,
+    /// File descriptors.
+    Fds,
+    /// Array buffers and other memory that V8 accounts for but does not hold.
+    External,
+    /// malloc.
+    Native,
+    /// Objects in V8's heap.
+    JsHeap,
+    /// Freed, and held by the allocator.
+    Fragmentation,
+    /// What follows the load.
+    Load,
+}
+
+/// A verdict on one kind of memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Which isolate; `None` if it is about the process.
+    pub isolate: Option<u32>,
+    /// Which memory.
+    pub kind: Kind,
+    /// What is said of it.
+    pub finding: Finding,
+}
+
+/// A verdict before it is reconciled with the others.
+#[derive(Clone, Debug)]
+pub(super) struct Claim {
+    pub(super) verdict: Verdict,
+    /// The series that it is about, or that its kind's sum is.
+    pub(super) points: Vec<Point>,
+    /// Less growth than this explains nothing.
+    pub(super) explains_from: f64,
+    /// 80 % interval of the rate, an hour.
+    pub(super) narrow: [f64; 2],
+    /// It only comes along with another.
+    pub(super) is_companion: bool,
+}
+
+impl Claim {
+    /// What was found of one isolate's heap; `points` are of all heaps together.
+    pub(super) fn of_heap(isolate: u32, finding: &Finding, points: &[Point]) -> Self {
+        let ends = finding.rate_interval.unwrap_or_default();
+        let low = ends[0].unwrap_or(0.0);
+        let high = ends[1].or(finding.rate).unwrap_or(0.0);
+        Self {
+            verdict: Verdict { isolate: Some(isolate), kind: Kind::JsHeap, finding: finding.clone() },
+            points: points.to_vec(),
+            explains_from: MIB,
+            narrow: [low, high],
+            is_companion: false,
+        }
+    }
+
+    /// The claim at no higher a level.
+    pub(super) fn at_most(mut self, level: Level) -> Self {
+        self.verdict.finding.level = self.verdict.finding.level.min(level);
+        self
+    }
+
+    fn demote(&mut self, why: String) {
+        let finding = &mut self.verdict.finding;
+        finding.level = finding.level.min(Level::Growing);
+        finding.evidence.push(why);
+        self.is_companion = true;
+    }
+}
+
+const MIB: f64 = 1_048_576.0;
+/// The most that one descriptor brings along: a TLS connection with its buffers.
+const MOST_FOR_DESCRIPTOR: f64 = 0.25 * MIB;
+/// The most that one worker does.
+const MOST_FOR_ISOLATE: f64 = 128.0 * MIB;
+/// And descriptors: its loop's epoll, its pipes and events.
+const MOST_DESCRIPTORS_FOR_ISOLATE: f64 = 32.0;
+
+impl Kind {
+    /// The kind in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Isolates => "isolates and threads",
+            Self::Fds => "file descriptors",
+            Self::External => "external memory",
+            Self::Native => "native memory",
+            Self::JsHeap => "JavaScript heap",
+            Self::Fragmentation => "fragmentation",
+            Self::Load => "load",
+        }
+    }
+
+    /// Whether it is memory that may be another's companion, or have companions.
+    const fn is_cause(self) -> bool {
+        !matches!(self, Self::Fragmentation | Self::Load)
+    }
+}
+
+/// Lowers what only comes along with another to `growing`, and tells each alarm what the other kinds do.
+pub(super) fn reconcile(claims: &mut [Claim]) {
+    claims.sort_by_key(|claim| (claim.verdict.kind, claim.verdict.isolate));
+    for i in 0..claims.len() {
+        for j in i + 1..claims.len() {
+            if let Some((companion, why)) = companion(&claims[i], &claims[j]) {
+                claims[if companion == Companion::Second { j } else { i }].demote(why);
+            }
+        }
+    }
+    let others: Vec<(Kind, Option<u32>, String)> = claims.iter().map(summary).collect();
+    for claim in claims.iter_mut().filter(|claim| claim.verdict.finding.level >= Level::Suspect) {
+        rule_out(claim, &others);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Companion {
+    First,
+    Second,
+}
+
+/// Which of two claims only comes along with the other, and the sentence that says so. `first` is of the kind that is
+/// sought first.
+fn companion(first: &Claim, second: &Claim) -> Option<(Companion, String)> {
+    let (a, b) = (first.verdict.kind, second.verdict.kind);
+    let known = first.is_companion || second.is_companion;
+    if known || a == b || !a.is_cause() || !b.is_cause() {
+        return None;
+    }
+    if first.verdict.finding.unit == Unit::Count {
+        return along(first, second).map(|why| (Companion::Second, why));
+    }
+    let larger = if rise(second) > rise(first) { Companion::First } else { Companion::Second };
+    let why = match larger {
+        Companion::First => in_step(second, first)?,
+        Companion::Second => in_step(first, second)?,
+    };
+    Some((larger, why))
+}
+
+/// What comes along with each thing that is counted.
+fn along(cause: &Claim, other: &Claim) -> Option<String> {
+    let most = match (cause.verdict.kind, other.verdict.finding.unit) {
+        (Kind::Isolates, Unit::Count) => MOST_DESCRIPTORS_FOR_ISOLATE,
+        (Kind::Isolates, Unit::Bytes) => MOST_FOR_ISOLATE,
+        _ => MOST_FOR_DESCRIPTOR,
+    };
+    let each = follows(cause, other).filter(|each| *each <= most)?;
+    let each = other.verdict.finding.unit.amount(each);
+    Some(format!("comes along with the {}, {each} for each: no leak of its own", cause.verdict.kind.words()))
+}
+
+/// What is in step with memory that grows by more.
+fn in_step(cause: &Claim, other: &Claim) -> Option<String> {
+    follows(cause, other)?;
+    let times = rise(cause) / rise(other);
+    let kind = cause.verdict.kind;
+    let because = match kind {
+        Kind::External => "their wrappers and books",
+        Kind::Native => "what belongs to it",
+        _ => "what its objects hold",
+    };
+    Some(format!(
+        "grows in step with the {}, {times:.1} times slower: {because}, no leak of its own",
+        kind.words()
+    ))
+}
+
+/// How much of `other` there is for each unit of `cause`, where that explains its growth.
+fn follows(cause: &Claim, other: &Claim) -> Option<f64> {
+    let grows = growth(&cause.points) >= cause.explains_from && other.verdict.finding.level >= Level::Growing;
+    if grows { explained(&other.points, &cause.points) } else { None }
+}
+
+fn rise(claim: &Claim) -> f64 {
+    growth(&claim.points).max(1.0)
+}
+
+fn summary(claim: &Claim) -> (Kind, Option<u32>, String) {
+    let (kind, finding) = (claim.verdict.kind, &claim.verdict.finding);
+    let rate = finding.rate.map_or_else(|| "rate unknown".to_owned(), |rate| finding.unit.rate(rate));
+    (kind, claim.verdict.isolate, format!("{} {rate} ({})", kind.words(), finding.level.word()))
+}
+
+/// Tells an alarm what the other kinds of memory do.
+fn rule_out(claim: &mut Claim, others: &[(Kind, Option<u32>, String)]) {
+    let own = (claim.verdict.kind, claim.verdict.isolate);
+    let others = others.iter().filter(|other| (other.0, other.1) != own).map(|other| other.2.as_str());
+    let others: Vec<&str> = others.collect();
+    if !others.is_empty() {
+        claim.verdict.finding.evidence.push(format!("beside it: {}", others.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Mono;
+
+    /// A claim about `kind` that rises by `slope` a second from `base`, told of as `level`.
+    fn claim(kind: Kind, level: Level, unit: Unit, base: f64, slope: f64) -> Claim {
+        let points: Vec<Point> = (0..40).map(|i| f64::from(i) * 2.5).map(|t| (t, base + slope * t)).collect();
+        let finding = Finding { level, unit, rate: Some(slope * 3600.0), ..Finding::nothing_yet(Mono(0)) };
+        let isolate = (kind == Kind::JsHeap).then_some(1);
+        let verdict = Verdict { isolate, kind, finding };
+        Claim { verdict, points, explains_from: 2.0, narrow: [0.0; 2], is_companion: false }
+    }
+
+    fn bytes(kind: Kind, slope: f64) -> Claim {
+        claim(kind, Level::Leak, Unit::Bytes, 10.0 * MIB, slope)
+    }
+
+    fn count(kind: Kind, slope: f64) -> Claim {
+        claim(kind, Level::Leak, Unit::Count, 20.0, slope)
+    }
+
+    /// The kinds that are still called leaks.
+    fn leaks(mut claims: Vec<Claim>) -> Vec<Kind> {
+        reconcile(&mut claims);
+        let leaks = claims.iter().filter(|claim| claim.verdict.finding.level == Level::Leak);
+        leaks.map(|claim| claim.verdict.kind).collect()
+    }
+
+    #[test]
+    fn the_cause_alone_is_a_leak() {
+        use Kind::{External, Fds, Isolates, JsHeap, Native};
+        for (name, claims, cause) in [
+            (
+                "buffers with wrappers",
+                vec![bytes(JsHeap, 3e4), bytes(Native, 8e4), bytes(External, 7e5)],
+                vec![External],
+            ),
+            ("objects with small buffers", vec![bytes(JsHeap, 9e5), bytes(External, 2e5)], vec![JsHeap]),
+            ("objects that V8 keeps books of", vec![bytes(JsHeap, 9e5), bytes(Native, 4e4)], vec![JsHeap]),
+            ("handles with wrappers", vec![bytes(JsHeap, 2e4), bytes(Native, 4e5)], vec![Native]),
+            ("sockets", vec![bytes(JsHeap, 4e4), bytes(Native, 1e4), count(Fds, 5.0)], vec![Fds]),
+            ("files, and a heap for itself", vec![bytes(JsHeap, 9e6), count(Fds, 5.0)], vec![Fds, JsHeap]),
+            ("workers", vec![count(Fds, 1.0), bytes(Native, 1e6), count(Isolates, 0.25)], vec![Isolates]),
+        ] {
+            assert_eq!(leaks(claims), cause, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_goes_another_way_is_no_companion() {
+        let late = |mut claim: Claim| {
+            for point in &mut claim.points {
+                point.1 = 10.0 * MIB + 4e5 * (point.0 - 50.0).max(0.0);
+            }
+            claim
+        };
+        let both = vec![late(bytes(Kind::JsHeap, 0.0)), bytes(Kind::External, 7e5)];
+        assert_eq!(leaks(both), [Kind::External, Kind::JsHeap]);
+    }
+
+    #[test]
+    fn sentences_say_what_comes_along_and_what_the_others_do() {
+        let mut claims = vec![bytes(Kind::JsHeap, 4e4), count(Kind::Fds, 5.0)];
+        reconcile(&mut claims);
+        let last = |i: usize| claims[i].verdict.finding.evidence.last().cloned().unwrap_or_default();
+        assert_eq!(last(0), "beside it: JavaScript heap +144.0 MB/h (growing)");
+        assert_eq!(last(1), "comes along with the file descriptors, 8.0 kB for each: no leak of its own");
+    }
+}

@@ -1,0 +1,345 @@
+//! Does the growth of a series have the shape of a leak? One test a question, each with its sentence: those of
+//! [`crate::detect::gates`] where what is asked is the same, for series that are read at an interval.
+
+use super::{
+    growth::Growth,
+    subject::{Care, Subject},
+};
+use crate::detect::{
+    gates::Gate,
+    trend::{Point, Z_95},
+};
+
+/// From so many points on a trend may hide in more noise.
+const MANY: usize = 24;
+/// See [`is_plain`].
+const PLAIN_TAU: f64 = 0.9;
+/// See [`is_plain`]: in standard deviations of the points around the line.
+const PLAIN_RISE: f64 = 8.0;
+/// In less time what fills has hardly slowed down: seconds.
+const SHORT_S: f64 = 75.0;
+/// Share of the time in which half of the growth may come: less is a step or a burst.
+const BURST_SHARE: f64 = 0.15;
+/// What a mark-compact left says nothing of the growth if it came in the first of this share of the time.
+const TOO_EARLY: f64 = 0.3;
+/// A mark-compact must leave this share of what had come until then.
+const KEPT: f64 = 0.5;
+/// What mark-compacts leave must grow at this share of the rate that it had. A cache of buffers that is full goes on
+/// growing by the buffers that it dropped: one was seen to do so for 75 s after the last mark-compact.
+const GOES_ON: f64 = 0.8;
+/// Two mark-compacts tell a rate if this share of the time is between them.
+const APART: f64 = 0.15;
+const RETAINED: &str = "retained";
+const UNKNOWN: &str = "no mark-compact has shown yet that it is no garbage";
+/// Without a mark-compact nothing may come back for so long, seconds: an addon was seen to hold buffers for a minute that
+/// a scavenge then freed.
+const LONG_ENOUGH_S: f64 = 100.0;
+/// See [`steadiness`].
+const STEADY: f64 = 0.7;
+/// See [`steadiness`]: in units of the rise.
+const STEADY_NOISE: f64 = 0.08;
+
+/// What a question may ask about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Evidence<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) growth: &'a Growth,
+    /// Seconds and value of what mark-compacts left, the last one last.
+    pub(super) lows: &'a [Point],
+}
+
+/// All questions that there are for such a series.
+pub(super) fn all(asked: &Evidence) -> Vec<Gate> {
+    let mut gates: Vec<Gate> =
+        [significance, ratchet, persistence, materiality, spread].map(|gate| gate(asked)).into();
+    match asked.subject.care {
+        Care::Plain | Care::Harmless => {}
+        Care::Collected => gates.push(retention(asked)),
+        Care::Unaccounted => gates.push(retention_or_time(asked)),
+        Care::Remainder => gates.extend([retention_or_time(asked), steadiness(asked)]),
+    }
+    gates
+}
+
+/// Is it more than chance?
+fn significance(asked: &Evidence) -> Gate {
+    let trend = &asked.growth.trend;
+    let tau_min = if trend.n >= MANY { 0.6 } else { 0.7 };
+    let rises = trend.interval(Z_95)[0].is_some_and(|low| low > 0.0);
+    let pass = rises && (trend.p <= 0.0014 && trend.tau >= tau_min || is_plain(asked.growth));
+    let why = format!(
+        "of all pairs of the {} lowest values, {:.0} % more rise than fall; chance alone does so with probability {:.1e}",
+        trend.n,
+        trend.tau * 100.0,
+        trend.p
+    );
+    Gate { name: "significant", pass, why }
+}
+
+/// Where nearly every pair rises and the wobble is nothing beside the rise, that neighbours wobble alike is no excuse:
+/// the correction for it would call the straightest of lines chance.
+fn is_plain(growth: &Growth) -> bool {
+    growth.trend.tau >= PLAIN_TAU && growth.rise() > PLAIN_RISE * growth.trend.noise
+}
+
+/// Does it never come back? The lowest of each third must be above the lowest of the third before it.
+fn ratchet(asked: &Evidence) -> Gate {
+    let points = &asked.growth.points;
+    let (third, rest) = (points.len() / 3, points.len() - points.len() / 3);
+    let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    let lows = [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])];
+    let pass = lows[1] > lows[0] && lows[2] > lows[1] + asked.growth.trend.noise;
+    let [old, middle, new] = lows.map(|low| asked.subject.unit.amount(low));
+    Gate {
+        name: "ratchet",
+        pass,
+        why: format!("the lowest values of its thirds are {old}, {middle} and {new}"),
+    }
+}
+
+/// Does it go on, to the end? A fill, a warm-up and a cache that warms slow down.
+fn persistence(asked: &Evidence) -> Gate {
+    let growth = asked.growth;
+    let [newer_half, newest] = if growth.span() < SHORT_S { [0.8, 0.6] } else { [0.5, 0.4] };
+    let pass = growth.late > newer_half * growth.early
+        && growth.persistence() > 0.5
+        && growth.tail > newest * growth.trend.slope;
+    let [early, late, tail] = [growth.early, growth.late, growth.tail].map(|rate| hourly(asked, rate));
+    let why = format!("{early} in the older half, {late} in the newer, {tail} at its end");
+    Gate { name: "persistent", pass, why }
+}
+
+/// Is it enough to matter?
+fn materiality(asked: &Evidence) -> Gate {
+    let (rise, base) = (asked.growth.rise(), asked.growth.first().1);
+    let pass = rise > asked.subject.material && rise > asked.subject.material_share * base;
+    let [rise, base] = [rise, base].map(|value| asked.subject.unit.amount(value));
+    Gate { name: "material", pass, why: format!("{rise} on top of {base}") }
+}
+
+/// Is it spread over the time? Loading a data set or starting a pool makes a step, a leak makes many.
+fn spread(asked: &Evidence) -> Gate {
+    let points = &asked.growth.points;
+    let mut steps: Vec<Point> = points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
+    steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
+    let half = time_of_half(&steps, points.last().map_or(0.0, |last| last.1 - asked.growth.first().1))
+        / asked.growth.span();
+    let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
+    Gate { name: "spread", pass: half > BURST_SHARE, why }
+}
+
+/// Seconds that the steepest of `steps` (seconds, growth; steepest first) need for half of `growth`.
+fn time_of_half(steps: &[Point], growth: f64) -> f64 {
+    let mut missing = growth / 2.0;
+    let mut time = 0.0;
+    for (seconds, rise) in steps {
+        if missing <= 0.0 || *rise <= 0.0 {
+            break;
+        }
+        time += seconds * (missing / rise).min(1.0);
+        missing -= rise;
+    }
+    time
+}
+
+/// Did mark-compacts leave it, and did what they left go on as it began? Until one came, it may be garbage; and so may
+/// what came since the last one.
+fn retention(asked: &Evidence) -> Gate {
+    let Some(left) = left_by_mark_compacts(asked) else {
+        return Gate { name: RETAINED, pass: false, why: UNKNOWN.to_owned() };
+    };
+    let [at, kept, newest] = [left.at, left.kept, left.newest].map(|share| share * 100.0);
+    let why = format!(
+        "the last mark-compact, after {at:.0} % of the time, left {kept:.0} % of what had come; what mark-compacts left \
+         grows at {newest:.0} % of the rate that it had before"
+    );
+    Gate { name: RETAINED, pass: left.kept > KEPT && left.newest > GOES_ON, why }
+}
+
+fn retention_or_time(asked: &Evidence) -> Gate {
+    let gate = retention(asked);
+    if !is_unanswered(&gate) {
+        return gate;
+    }
+    let span = asked.growth.span();
+    let why = format!("no mark-compact came, and nothing came back in {span:.0} s");
+    Gate { name: RETAINED, pass: span >= LONG_ENOUGH_S, why }
+}
+
+/// Whether nothing was seen yet that could answer the question.
+pub(super) fn is_unanswered(gate: &Gate) -> bool {
+    gate.name == RETAINED && gate.why == UNKNOWN
+}
+
+/// What mark-compacts left of the growth.
+struct LeftByMarkCompacts {
+    /// After which share of the time the last one came.
+    at: f64,
+    /// The share that it left of what had come, by the line through the lowest values.
+    kept: f64,
+    /// The rate of what they left since the one before, in units of the rate until then; 1 if there is none before.
+    newest: f64,
+}
+
+/// `None` if no mark-compact came late enough to tell.
+fn left_by_mark_compacts(asked: &Evidence) -> Option<LeftByMarkCompacts> {
+    let (growth, first) = (asked.growth, asked.growth.first());
+    let share = |t: f64| (t - first.0) / growth.span();
+    let low = *asked.lows.last().filter(|low| share(low.0) > TOO_EARLY)?;
+    let come = growth.trend.slope * (low.0 - first.0);
+    let is_apart = |old: &&Point| low.0 - old.0 > APART * growth.span() && share(old.0) > APART;
+    let newest = asked.lows.iter().rev().find(is_apart).map_or(1.0, |old| {
+        let before = (old.1 - first.1) / (old.0 - first.0);
+        (low.1 - old.1) / (low.0 - old.0) / before
+    });
+    (come > 0.0).then(|| LeftByMarkCompacts {
+        at: share(low.0).min(1.0),
+        kept: (low.1 - first.1) / come,
+        newest,
+    })
+}
+
+/// Is it as steady to the end as only a leak is? An allocator that fragments slows down, and by leaps.
+fn steadiness(asked: &Evidence) -> Gate {
+    let growth = asked.growth;
+    let slowest = growth.late.min(growth.tail).min(growth.early);
+    let wobble = growth.trend.noise / growth.rise();
+    let pass = slowest > STEADY * growth.trend.slope && wobble < STEADY_NOISE && growth.points.len() >= MANY;
+    let why = format!(
+        "{} at its slowest, {} on the whole, wobbling by {:.0} % of its rise",
+        hourly(asked, slowest),
+        hourly(asked, growth.trend.slope),
+        wobble * 100.0
+    );
+    Gate { name: "steady", pass, why }
+}
+
+/// A rate a second, in words.
+fn hourly(asked: &Evidence, rate: f64) -> String {
+    asked.subject.unit.rate(rate * 3600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::subject::{EXTERNAL, FILES, NATIVE, REMAINDER},
+        *,
+    };
+
+    const MIB: f64 = 1_048_576.0;
+
+    fn points(n: u32, y: impl Fn(f64) -> f64) -> Vec<Point> {
+        (0..n).map(|i| (2.5 * f64::from(i), y(2.5 * f64::from(i)))).collect()
+    }
+
+    /// Names of the questions that `points` do not pass.
+    fn failed(subject: &Subject, points: &[Point], lows: &[Point]) -> Vec<&'static str> {
+        let growth = Growth::of(points, -1e9).unwrap();
+        let gates = all(&Evidence { subject, growth: &growth, lows });
+        gates.iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+    }
+
+    /// Reproducible noise between 0 and 1.
+    fn noise(t: f64) -> f64 {
+        (t * 12.9898).sin().mul_add(43_758.545, 0.0).fract().abs()
+    }
+
+    #[test]
+    fn each_question_stops_what_it_is_there_for() {
+        let steady = |t: f64| 20.0 + 8.0 * t;
+        for (name, y, stopped_by) in [
+            ("a leak", Box::new(steady) as Box<dyn Fn(f64) -> f64>, &[][..]),
+            ("a few", Box::new(|t| 20.0 + 0.2 * t), &["material"]),
+            ("many beside more", Box::new(|t| 9000.0 + 2.0 * t), &["material"]),
+            (
+                "a fill",
+                Box::new(|t: f64| 20.0 + 400.0 * (1.0 - (-t / 15.0).exp())),
+                &["persistent", "material"],
+            ),
+            ("one that just ended", Box::new(move |t| steady(t.min(60.0))), &["persistent"]),
+        ] {
+            assert_eq!(failed(&FILES, &points(30, y), &[]), stopped_by, "{name}");
+        }
+        let teeth = failed(&FILES, &points(30, |t| 20.0 + 20.0 * (t % 20.0)), &[]);
+        assert!(teeth.contains(&"significant") && teeth.contains(&"ratchet"), "{teeth:?}");
+        let pool = failed(&FILES, &points(14, |t| if t > 20.0 { 120.0 } else { 20.0 }), &[]);
+        assert!(pool.contains(&"persistent") && pool.contains(&"spread"), "{pool:?}");
+        let noisy = failed(&FILES, &points(30, |t| 500.0 + 900.0 * noise(t)), &[]);
+        assert!(noisy.contains(&"significant"), "{noisy:?}");
+    }
+
+    #[test]
+    fn mark_compacts_decide_what_is_garbage() {
+        let line = points(40, |t| 5.0 * MIB + MIB * t);
+        let at = |t: f64, mib: f64| (t, mib * MIB);
+        for (name, lows, stopped) in [
+            ("none", vec![], true),
+            ("one, too early", vec![at(10.0, 15.0)], true),
+            ("one that left all", vec![at(60.0, 64.0)], false),
+            ("one that left nothing", vec![at(60.0, 6.0)], true),
+            ("two on the line", vec![at(40.0, 45.0), at(90.0, 94.0)], false),
+            ("two, and no growth between them", vec![at(40.0, 45.0), at(90.0, 60.0)], true),
+        ] {
+            let expected: &[&str] = if stopped { &["retained"] } else { &[] };
+            assert_eq!(failed(&EXTERNAL, &line, &lows), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_v8_knows_nothing_time_stands_in_for_mark_compacts() {
+        let line = |n| points(n, |t| 5.0 * MIB + MIB * t);
+        assert_eq!(failed(&NATIVE, &line(38), &[]), ["retained"]);
+        assert_eq!(failed(&NATIVE, &line(42), &[]), [""; 0]);
+        assert_eq!(failed(&NATIVE, &line(42), &[(60.0, 5.0 * MIB)]), ["retained"]);
+    }
+
+    #[test]
+    fn what_is_left_over_must_be_steady() {
+        let slowing = points(42, |t| 30.0 * MIB + 60.0 * MIB * (1.0 - (-t / 70.0).exp()));
+        let leaps = points(42, |t| 30.0 * MIB + 9.0 * MIB * (t / 15.0).floor());
+        assert_eq!(failed(&REMAINDER, &points(42, |t| 30.0 * MIB + MIB * t), &[]), [""; 0]);
+        assert!(failed(&REMAINDER, &slowing, &[]).contains(&"steady"));
+        assert!(failed(&REMAINDER, &leaps, &[]).contains(&"steady"));
+    }
+
+    #[test]
+    fn units_do_not_matter() {
+        let ys: [fn(f64) -> f64; 4] = [
+            |t| 200.0 + 8.0 * t + 30.0 * noise(t),
+            |t| 200.0 + 3.0 * t + 200.0 * noise(t),
+            |t| 200.0 + 300.0 * (t / 20.0).sin(),
+            |t| 200.0 + 40.0 * (t / 20.0).floor(),
+        ];
+        let shape = |points: &[Point]| {
+            let mut names = failed(&FILES, points, &[]);
+            names.retain(|name| *name != "material");
+            names
+        };
+        for (i, y) in ys.into_iter().enumerate() {
+            // From the 80th second on, so that no span is short.
+            let plain = points(60, y);
+            let scaled: Vec<Point> = plain.iter().map(|(t, y)| (*t, y * 1024.0)).collect();
+            let shifted: Vec<Point> = plain.iter().map(|(t, y)| (t + 1e6, y + 5e5)).collect();
+            let stretched: Vec<Point> = plain.iter().map(|(t, y)| (t * 3600.0, *y)).collect();
+            assert_eq!(
+                [&scaled, &shifted, &stretched].map(|s| shape(s)),
+                [&plain; 3].map(|s| shape(s)),
+                "{i}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_never_rises_passes_nothing_and_ties_are_no_rise() {
+        for (name, y) in [
+            ("ties", Box::new(|_| 500.0) as Box<dyn Fn(f64) -> f64>),
+            ("a fall", Box::new(|t| 5000.0 - 8.0 * t)),
+            ("a fall by steps", Box::new(|t: f64| 5000.0 - 300.0 * (t / 20.0).floor())),
+        ] {
+            for subject in [&FILES, &EXTERNAL, &NATIVE, &REMAINDER] {
+                let failed = failed(subject, &points(60, &y), &[(100.0, 1.0)]);
+                assert!(failed.contains(&"significant") && failed.contains(&"ratchet"), "{name}: {failed:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Looks at a process from outside: what the kernel, its allocator and V8 keep books of, at an interval. Nothing is stopped,
+//! written or brought into memory for it; what cannot be read is `None`.
+//!
+//! What is cheap whatever the process holds is read every time ([`status`], [`limits`], [`outside`]); what costs in
+//! proportion to it ([`descriptors`] by kind, [`resident`], [`malloc`]) when it is due ([`pace`]).
+
+mod descriptors;
+mod limits;
+pub mod malloc;
+pub mod outside;
+mod pace;
+mod proc;
+mod resident;
+mod status;
+
+use memwatch_common::outside::OutsideLayout;
+
+use self::{
+    malloc::{Books, Unreadable},
+    pace::Pace,
+    resident::Stacks,
+    status::Status,
+};
+use crate::{
+    host::{cgroup::MemoryCgroup, freezer::Freezer},
+    model::{MallocBooks, Mono, Reading},
+    target::maps,
+};
+
+/// Reads one process again and again.
+#[derive(Debug)]
+pub struct Sampler {
+    pid: u32,
+    cgroup: Option<MemoryCgroup>,
+    freezer: Freezer,
+    outside: OutsideLayout,
+    books: Result<Books, Unreadable>,
+    stacks: Stacks,
+    descriptors_due: Pace,
+    resident_due: Pace,
+    books_due: Pace,
+    search_due: Pace,
+}
+
+impl Sampler {
+    /// Of the process that has `pid` now, in the memory cgroup that it was found in; `outside` is the way to V8's books.
+    #[must_use]
+    pub fn new(pid: u32, cgroup: Option<MemoryCgroup>, outside: OutsideLayout) -> Self {
+        Self {
+            pid,
+            cgroup,
+            freezer: Freezer::of(pid),
+            outside,
+            books: locate(pid),
+            stacks: Stacks::default(),
+            descriptors_due: Pace::seldom(),
+            resident_due: Pace::often(),
+            books_due: Pace::often(),
+            search_due: Pace::seldom(),
+        }
+    }
+
+    /// Why the allocator's books cannot be read, if they cannot.
+    #[must_use]
+    pub fn no_books(&self) -> Option<&Unreadable> {
+        self.books.as_ref().err()
+    }
+
+    /// Reads it; `at` is now, `heaps` are the addresses of its isolates' heaps. The resident set by use, the kinds of
+    /// descriptors and the allocator's books are `None` where they are not due.
+    ///
+    /// A large process may take tenths of a second.
+    pub fn read(&mut self, at: Mono, heaps: &[u64]) -> Reading {
+        let pid = self.pid;
+        let status = Status::of(pid).unwrap_or_default();
+        let kinds = self.descriptors_due.run(at, || descriptors::by_kind(pid)).flatten();
+        let resident = self.resident_due.run(at, || resident::read(pid, &mut self.stacks)).flatten();
+        Reading {
+            at,
+            rss: status.rss,
+            rss_anon: status.rss_anon,
+            swap: status.swap,
+            resident,
+            malloc: self.malloc(at, status.swap),
+            outside: outside::read(pid, heaps.iter().copied(), &self.outside),
+            descriptors: kinds.or_else(|| descriptors::counted(pid)),
+            threads: status.threads,
+            limits: limits::read(pid, self.cgroup.as_ref()),
+            suspended: status.is_stopped || self.freezer.is_frozen(),
+        }
+    }
+
+    /// The allocator's books. Free blocks that were swapped out would come back with the reading: then it is left.
+    ///
+    /// They are looked for again where they were not found: a process that has just executed its program has not mapped
+    /// its allocator yet.
+    fn malloc(&mut self, at: Mono, swap: Option<u64>) -> Option<MallocBooks> {
+        if self.books.is_err()
+            && let Some(found) = self.search_due.run(at, || locate(self.pid))
+        {
+            self.books = found;
+        }
+        let is_swapped = swap.is_some_and(|bytes| bytes > 0);
+        let books = self.books.as_ref().ok().filter(|_| !is_swapped)?;
+        self.books_due.run(at, || books.read()).flatten()
+    }
+}
+
+fn locate(pid: u32) -> Result<Books, Unreadable> {
+    let unread = |source| Unreadable::Io { path: format!("/proc/{pid}/maps"), source };
+    Books::locate(pid, &maps::of(pid).map_err(unread)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process};
+
+    use super::*;
+    use crate::{host::clock, model::Limits};
+
+    #[test]
+    fn ourselves() {
+        let files: Vec<_> = (0..10).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
+        let mut sampler = Sampler::new(process::id(), None, OutsideLayout::UNKNOWN);
+        let reading = sampler.read(clock::now(), &[]);
+        assert!(reading.rss.unwrap() >= reading.rss_anon.unwrap() && reading.rss_anon.unwrap() > 0);
+        assert!(reading.threads.unwrap() >= 1 && !reading.suspended);
+        assert!(reading.descriptors.unwrap().files.unwrap() >= files.len() as u64);
+        assert!(reading.limits.host_available.unwrap() > 0 && reading.limits.descriptors.unwrap() > 0);
+        let resident = reading.resident.unwrap();
+        assert!(resident.files > 0 && resident.stacks > 0 && resident.v8_heap == 0, "{resident:?}");
+        assert_eq!(sampler.read(clock::now(), &[]).resident, None, "not due yet");
+    }
+
+    #[test]
+    fn no_such_process() {
+        let reading = Sampler::new(u32::MAX, None, OutsideLayout::UNKNOWN).read(Mono(7), &[]);
+        let host_available = reading.limits.host_available;
+        let limits = Limits { host_available, ..Limits::default() };
+        assert_eq!(reading, Reading { at: Mono(7), limits, ..Reading::default() });
+    }
+}
