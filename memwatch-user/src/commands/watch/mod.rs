@@ -58,6 +58,9 @@ use memwatch_common::target::TaskLayout;
 
 /// What a collection costs the target: 5.1 hits of 0.96 µs, as `cargo xtask bench` measured (docs/performance.md).
 const COST_OF_COLLECTION_S: f64 = 5.1 * 0.96e-6;
+/// What a sample costs it: two to four hits of 0.96 µs, and a walk of 1.2 µs at 9 frames, 3.3 µs at 33 (the kernel's
+/// own account of the program's time, Node 22).
+const COST_OF_SAMPLE_S: f64 = 6e-6;
 /// Percent of one CPU that watching may cost.
 const BUDGET_PCT: f64 = 1.0;
 
@@ -301,7 +304,8 @@ impl Run {
     fn bye(&self, stop: Stop) -> Record {
         let now = clock::now();
         let watched_s = now.since(self.since).as_secs_f64();
-        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S;
+        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S
+            + self.session.samples() as f64 * COST_OF_SAMPLE_S;
         Record {
             schema: SCHEMA,
             ts: Time::from_unix_ms(self.session.clock().unix_ms(now)),

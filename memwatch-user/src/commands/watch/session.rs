@@ -291,6 +291,11 @@ impl Session {
         self.kernel.remove_target(pid);
     }
 
+    /// How many samples of what JavaScript allocates there were.
+    pub(super) fn samples(&self) -> u64 {
+        self.stacks.samples()
+    }
+
     /// Everything that was sampled.
     pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
         self.stacks.sampled()

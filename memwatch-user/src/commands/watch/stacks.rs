@@ -24,7 +24,7 @@ const FEATURE: &str = "js_stacks";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
-const ATTEMPTS: u8 = 3;
+const ATTEMPTS: u8 = 8;
 
 /// All stacks of one watch.
 pub(super) struct Stacks {
@@ -34,6 +34,8 @@ pub(super) struct Stacks {
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
     kept: Vec<(Stack, StackVolume)>,
+    /// Samples of what was forgotten.
+    gone: u64,
 }
 
 /// Stacks of one process.
@@ -64,7 +66,7 @@ enum Trial {
 impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(super) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
-        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new() }
+        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone: 0 }
     }
 
     /// Whether they are wanted.
@@ -133,7 +135,15 @@ impl Stacks {
         gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
     }
 
+    /// How many samples there were.
+    pub(super) fn samples(&self) -> u64 {
+        let Some(maps) = &self.maps else { return 0 };
+        let here = self.processes.values().flat_map(|process| process.sampled(maps, |_| true));
+        self.gone + here.map(|one| one.samples).sum::<u64>()
+    }
+
     fn keep(&mut self, gone: Vec<(Stack, StackVolume)>) {
+        self.gone += gone.iter().map(|(_, volume)| volume.samples).sum::<u64>();
         if self.keeps {
             self.kept.extend(gone);
         }
