@@ -116,7 +116,7 @@ mod tests {
             assert_eq!(original(&map, 2, 30), Some(there));
             assert_eq!((original(&map, 1, 1), original(&map, 3, 1)), (None, None));
         }
-        for url in ["outside.map", "absent.map", ".", "https://example.org/app.js.map"] {
+        for url in ["outside.map", "absent.map", ".", "https://example.com/app.js.map"] {
             assert!(SourceMap::load("/srv/dist/app.js", url, &root).is_none(), "{url}");
         }
         assert!(SourceMap::load("evalmachine", "app.js.map", &root).is_none());
