@@ -4,10 +4,10 @@
 use aya_ebpf::{
     EbpfContext,
     helpers::{
-        bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns,
-        bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str_bytes,
+        bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_prandom_u32,
+        bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_str_bytes,
     },
-    maps::{HashMap, PerCpuArray},
+    maps::{HashMap, PerCpuArray, RingBuf},
 };
 
 /// The kernel refuses programs without a licence that allows its GPL helpers.
@@ -56,6 +56,27 @@ pub(crate) fn read_user(addr: u64) -> Option<u64> {
     unsafe { bpf_probe_read_user(addr as *const u64) }.ok()
 }
 
+/// Reads a value of the target's memory: only of types that any bytes make a value of.
+#[inline(always)]
+pub(crate) fn read_user_value<T: Copy>(addr: u64) -> Option<T> {
+    // SAFETY: the helper checks the address itself and fails on a bad one; the types are integers and structs of them.
+    unsafe { bpf_probe_read_user(addr as *const T) }.ok()
+}
+
+/// A random number.
+#[inline(always)]
+pub(crate) fn random() -> u32 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_get_prandom_u32() }
+}
+
+/// Reads a word of the kernel's memory.
+#[inline(always)]
+pub(crate) fn read_kernel(addr: u64) -> Option<u64> {
+    // SAFETY: the helper checks the address itself and fails on a bad one.
+    unsafe { bpf_probe_read_kernel(addr as *const u64) }.ok()
+}
+
 /// Reads half a word of the kernel's memory.
 #[inline(always)]
 pub(crate) fn read_kernel_u32(addr: u64) -> Option<u32> {
@@ -84,6 +105,22 @@ pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
     // SAFETY: the map returned it for this key; it stays valid until the program ends (RCU), and it is not shared in a
     // way that matters (above).
     Some(unsafe { &mut *value })
+}
+
+/// This CPU's only value of `map`. Another program can get hold of it if the kernel preempts this one: users of it have
+/// to notice.
+#[expect(clippy::mut_from_ref, reason = "as for `map_value`")]
+#[inline(always)]
+pub(crate) fn cpu_value<T>(map: &PerCpuArray<T>) -> Option<&'static mut T> {
+    let value = map.get_ptr_mut(0)?;
+    // SAFETY: the map returned it, it is never freed while programs run, and any bytes are a value.
+    Some(unsafe { &mut *value })
+}
+
+/// Copies `value` into the ring buffer.
+#[inline(always)]
+pub(crate) fn send<T: 'static>(ring: &RingBuf, value: &T) -> Result<(), i32> {
+    ring.output::<T>(value, 0)
 }
 
 /// Removes `key`. That it was not there is no error.

@@ -34,6 +34,10 @@ pub mod sample;
 
 pub mod series;
 
+pub mod symbols;
+
+pub mod attribute;
+
 pub mod detect;
 
 pub mod report;

@@ -24,11 +24,17 @@ pub enum LossReason {
     ProcessRingFull = 8,
     /// What the isolate holds outside of its heap could not be read: a page was not resident.
     OutsideUnreadable = 9,
+    /// The ring buffer or the map of stacks was full: what a sample stands for is not counted.
+    StacksFull = 10,
+    /// A walk of a stack got in the way of another on the same CPU: its sample is not counted.
+    StackDisturbed = 11,
+    /// The outer end of a stack could not be read: the sample is counted, with the frames inside of it.
+    StackUnreadable = 12,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -39,6 +45,9 @@ impl LossReason {
         Self::TargetsFull,
         Self::ProcessRingFull,
         Self::OutsideUnreadable,
+        Self::StacksFull,
+        Self::StackDisturbed,
+        Self::StackUnreadable,
     ];
 
     /// The reason's name in reports.
@@ -55,6 +64,9 @@ impl LossReason {
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
             Self::OutsideUnreadable => "outside-unreadable",
+            Self::StacksFull => "stacks-full",
+            Self::StackDisturbed => "stack-disturbed",
+            Self::StackUnreadable => "stack-unreadable",
         }
     }
 
@@ -62,11 +74,17 @@ impl LossReason {
     #[must_use]
     pub const fn class(self) -> LossClass {
         match self {
-            Self::RingFull | Self::ThreadsFull | Self::TargetsFull | Self::ProcessRingFull => LossClass::Lost,
+            Self::RingFull
+            | Self::ThreadsFull
+            | Self::TargetsFull
+            | Self::ProcessRingFull
+            | Self::StacksFull
+            | Self::StackDisturbed => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
-            Self::LimitUnreadable | Self::LocationUnreadable | Self::OutsideUnreadable => {
-                LossClass::Malformed
-            }
+            Self::LimitUnreadable
+            | Self::LocationUnreadable
+            | Self::OutsideUnreadable
+            | Self::StackUnreadable => LossClass::Malformed,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
+    stack::{StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -14,3 +15,4 @@ macro_rules! pod {
 }
 
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
+pod!(StackEvent, StackKey, StackLayout, StackVolume);

@@ -7,3 +7,5 @@ mod isolate;
 mod collection;
 
 mod marking;
+
+mod allocation;

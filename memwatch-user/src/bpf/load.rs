@@ -176,7 +176,7 @@ impl Kernel {
     }
 }
 
-fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
+pub(super) fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
     ebpf: &mut Ebpf,
     name: &'static str,
 ) -> Result<T, LoadError> {

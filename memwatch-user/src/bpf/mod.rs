@@ -3,6 +3,7 @@
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
 //! * [`attach`]: a plan's probes, live on one binary;
+//! * [`stacks`]: what was allocated where;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
@@ -11,3 +12,4 @@ pub mod load;
 pub mod object;
 pub(crate) mod raw;
 pub mod ring;
+pub mod stacks;

@@ -69,6 +69,12 @@ pub struct WatchArgs {
     /// How often to look at the memory of the process; verdicts stand on these looks too
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: String,
+    /// Whether to say where JavaScript allocates; on with a profile to write, else off
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub stacks: Option<Switch>,
+    /// Files to write
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
@@ -86,6 +92,20 @@ pub struct WatchArgs {
     pub command: Vec<OsString>,
 }
 
+/// What to write of where JavaScript allocated, at the end.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileArgs {
+    /// At the end, write where JavaScript allocated as a pprof profile
+    #[arg(long, value_name = "FILE")]
+    pub pprof: Option<PathBuf>,
+    /// Likewise as a flame graph (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+    /// Likewise as collapsed stacks, one a line
+    #[arg(long, value_name = "FILE")]
+    pub collapsed: Option<PathBuf>,
+}
+
 /// How to show it.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct OutputArgs {
@@ -95,6 +115,15 @@ pub struct OutputArgs {
     /// Colours; `auto` is on a terminal unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorArg,
+}
+
+/// Whether to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Where it works
+    On,
+    /// Not
+    Off,
 }
 
 /// When to use colours.

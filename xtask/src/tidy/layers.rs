@@ -4,7 +4,8 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 8] = ["target", "plan", "bpf", "ingest", "sample", "series", "detect", "report"];
+const STAGES: [&str; 10] =
+    ["target", "plan", "bpf", "ingest", "sample", "series", "detect", "symbols", "attribute", "report"];
 
 /// Usable by every stage, and using no stage.
 const SHARED: [&str; 4] = ["host", "model", "units", "v8"];

@@ -12,11 +12,13 @@ use super::{
     hello,
     looks::{self, Look, Looked, Looks},
     losses::{Losses, Reading},
+    stacks::Stacks,
     translate::Stamp,
     watched::Watched,
     whom::Roster,
 };
 use crate::{
+    attribute::Sampled,
     bpf::load::Kernel,
     host::{
         cgroup::{MemoryCgroup, OomScope},
@@ -46,6 +48,7 @@ pub(super) struct Session {
     roster: Roster,
     watched: BTreeMap<u32, Member>,
     losses: Losses,
+    stacks: Stacks,
     collections: u64,
     adopted: u64,
 }
@@ -77,16 +80,17 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster) -> Self {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, stacks: Stacks) -> Self {
         Self {
             kernel,
-            attachments: Attachments::new(cookies),
+            attachments: Attachments::new(cookies, stacks.are_wanted()),
             cookies,
             clock: WallClock::sample(),
             cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
             losses: Losses::default(),
+            stacks,
             collections: 0,
             adopted: 0,
         }
@@ -156,6 +160,7 @@ impl Session {
     }
 
     fn let_go(&mut self, pid: u32) {
+        self.stacks.forget(pid);
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
     }
@@ -171,6 +176,9 @@ impl Session {
         let outside = plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout);
         let sampler = Sampler::new(pid, cgroup.clone(), outside);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
+        if let Ok(plan) = plan {
+            hello.features.js_stacks = self.stacks.adopt(target, &plan.stacks);
+        }
         hello.matched = self.roster.reason(pid);
         hello.features.native = looks::native(&sampler);
         let external = External::new(&hello.features.external);
@@ -233,13 +241,25 @@ impl Session {
         if matches!(event.what, What::Collection(_)) {
             self.collections += 1;
         }
-        (member.watched.event(event), Next::Nothing)
+        let mut records = member.watched.event(event);
+        self.stacks.attribute(event.pid, &mut records);
+        (records, Next::Nothing)
     }
 
     /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
     /// execute two programs at once, and by the time the first is heard of the process is already the second.
     fn is_stale(&self, exec: &Event) -> bool {
         self.watched.get(&exec.pid).is_some_and(|member| exec.time <= member.looked_at)
+    }
+
+    /// Takes in one new stack.
+    pub(super) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
+        let Ok(said) = self.stacks.event(bytes) else {
+            self.malformed();
+            return None;
+        };
+        let (pid, body) = said?;
+        self.watched.get(&pid).map(|member| member.watched.stamp.record(clock::now(), body))
     }
 
     /// Counts a record that could not be decoded.
@@ -271,6 +291,16 @@ impl Session {
         self.kernel.remove_target(pid);
     }
 
+    /// How many samples of what JavaScript allocates there were.
+    pub(super) fn samples(&self) -> u64 {
+        self.stacks.samples()
+    }
+
+    /// Everything that was sampled.
+    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+        self.stacks.sampled()
+    }
+
     /// How many targets there have been.
     pub(super) fn adopted(&self) -> u64 {
         self.adopted
@@ -290,6 +320,7 @@ impl Session {
         let end = Body::End(end(&member));
         records.push(member.watched.stamp.record(at, end));
         records.extend(member.last_records(at));
+        self.stacks.attribute(pid, &mut records);
         self.let_go(pid);
         records
     }
@@ -311,7 +342,11 @@ impl Session {
     pub(super) fn last_records(&mut self) -> Vec<Record> {
         let now = clock::now();
         let mut records = self.new_losses(now);
-        records.extend(self.watched.values_mut().flat_map(|member| member.last_records(now)));
+        for (pid, member) in &mut self.watched {
+            let mut last = member.last_records(now);
+            self.stacks.attribute(*pid, &mut last);
+            records.extend(last);
+        }
         records
     }
 
