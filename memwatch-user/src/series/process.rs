@@ -3,6 +3,8 @@
 //! The axis is the time that the process could run: what it spent stopped or frozen is left out, so that a leak keeps
 //! its rate and its shape.
 
+use std::collections::BTreeMap;
+
 use super::{Buckets, Epochs, Isolate};
 use crate::model::{Collection, GcKind, Mono, OutsideHeap, Reading};
 
@@ -60,6 +62,7 @@ pub struct ProcessSeries {
     allocation: Allocation,
     /// Whether readings tell what is outside of the heaps; until one does, collections do.
     reads_outside: bool,
+    beside: BesideBuffers,
 }
 
 impl Series {
@@ -106,6 +109,7 @@ impl ProcessSeries {
     /// Takes in a collection of any of the isolates.
     pub fn collection(&mut self, c: &Collection) {
         let t = self.clock.at(c.end);
+        self.beside.collection(c);
         if !self.reads_outside {
             self.external.observe_collected(t, external(&c.outside));
         }
@@ -134,13 +138,14 @@ impl ProcessSeries {
     }
 
     fn outside_of_heaps(&mut self, t: f64, reading: &Reading) {
-        let told = external(&reading.outside);
+        let outside = self.beside.settled(reading.outside);
+        let told = external(&outside);
         self.reads_outside |= told.is_some();
         self.external.observe_collected(t, told);
-        self.told.observe_collected(t, beside_buffers(&reading.outside));
+        self.told.observe_collected(t, beside_buffers(&outside));
         self.native.observe_collected(t, native(reading));
         self.slack.observe(t, slack(reading));
-        self.remainder.observe_collected(t, remainder(reading));
+        self.remainder.observe_collected(t, remainder(&Reading { outside, ..*reading }));
     }
 }
 
@@ -184,6 +189,37 @@ impl Allocation {
         self.total += (now - self.last).max(0.0);
         self.last = now;
         self.total
+    }
+}
+
+/// What V8 was told of beside array buffers, by isolate. Both totals agree when a collection ends; then V8 frees the buffers
+/// that it found dead, and only the allocator's total falls: V8's own follows at the next collection (half a minute later
+/// was seen), so that the difference would look like new memory until then.
+#[derive(Clone, Debug, Default)]
+struct BesideBuffers {
+    by_heap: BTreeMap<u64, u64>,
+}
+
+impl BesideBuffers {
+    /// Isolates that are remembered: those of workers that come and go would become many.
+    const MOST: usize = 256;
+
+    fn collection(&mut self, c: &Collection) {
+        let (Some(external), Some(buffers)) = (c.outside.external, c.outside.array_buffers) else { return };
+        if self.by_heap.len() >= Self::MOST {
+            self.by_heap.clear();
+        }
+        self.by_heap.insert(c.heap, external.saturating_sub(buffers));
+    }
+
+    /// The reading with V8's total as it will be.
+    fn settled(&self, outside: OutsideHeap) -> OutsideHeap {
+        if self.by_heap.is_empty() {
+            return outside;
+        }
+        let beside = self.by_heap.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+        let external = outside.array_buffers.map(|buffers| buffers.saturating_add(beside));
+        OutsideHeap { external: external.min(outside.external).or(outside.external), ..outside }
     }
 }
 
