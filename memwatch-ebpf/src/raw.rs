@@ -109,7 +109,6 @@ pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
 
 /// This CPU's only value of `map`. Another program can get hold of it if the kernel preempts this one: users of it have
 /// to notice.
-#[expect(clippy::mut_from_ref, reason = "as for `map_value`")]
 #[inline(always)]
 pub(crate) fn cpu_value<T>(map: &PerCpuArray<T>) -> Option<&'static mut T> {
     let value = map.get_ptr_mut(0)?;

@@ -192,12 +192,13 @@ impl Allocation {
     }
 }
 
-/// What V8 was told of beside array buffers, by isolate. Both totals agree when a collection ends; then V8 frees the buffers
-/// that it found dead, and only the allocator's total falls: V8's own follows at the next collection (half a minute later
-/// was seen), so that the difference would look like new memory until then.
+/// What V8 was told of beside array buffers, by isolate. When V8 has freed the buffers that it found dead, only the
+/// allocator's total falls: V8's own follows at the next collection (half a minute later was seen), so that the difference
+/// would look like new memory until then. The freeing may be over when the collection itself ends; so of the differences
+/// at the ends of the last two collections the smaller one counts.
 #[derive(Clone, Debug, Default)]
 struct BesideBuffers {
-    by_heap: BTreeMap<u64, u64>,
+    by_heap: BTreeMap<u64, [u64; 2]>,
 }
 
 impl BesideBuffers {
@@ -209,7 +210,9 @@ impl BesideBuffers {
         if self.by_heap.len() >= Self::MOST {
             self.by_heap.clear();
         }
-        self.by_heap.insert(c.heap, external.saturating_sub(buffers));
+        let now = external.saturating_sub(buffers);
+        let last = self.by_heap.get(&c.heap).map_or(now, |[last, _]| *last);
+        self.by_heap.insert(c.heap, [now, last]);
     }
 
     /// The reading with V8's total as it will be.
@@ -217,7 +220,8 @@ impl BesideBuffers {
         if self.by_heap.is_empty() {
             return outside;
         }
-        let beside = self.by_heap.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+        let smaller = self.by_heap.values().map(|[now, last]| *now.min(last));
+        let beside = smaller.fold(0, u64::saturating_add);
         let external = outside.array_buffers.map(|buffers| buffers.saturating_add(beside));
         OutsideHeap { external: external.min(outside.external).or(outside.external), ..outside }
     }
@@ -262,7 +266,10 @@ fn swap(reading: &Reading) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Descriptors, MallocBooks, Resident};
+    use crate::{
+        model::{Descriptors, MallocBooks, Resident},
+        series::valleys::tests::mark_compact,
+    };
 
     const ONE: Isolates = Isolates { count: 1, live: Some(7), allocated: 0.0 };
 
@@ -348,7 +355,7 @@ mod tests {
     #[test]
     fn isolates_add_up() {
         let mut second = Isolate::new(2, 8, true, Mono(0), None);
-        second.collection(&crate::series::valleys::tests::mark_compact(1.0, 90, 50), None);
+        second.collection(&mark_compact(1.0, 90, 50), None);
         let isolates = [Isolate::new(1, 7, false, Mono(0), None), second];
         let together: Isolates = isolates.iter().collect();
         assert_eq!((together.count, together.live), (2, Some(50)));
@@ -356,11 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn what_v8_has_yet_to_hear_of_is_not_new() {
+        let ended = |external, buffers| Collection {
+            outside: OutsideHeap { array_buffers: Some(buffers), external: Some(external) },
+            ..mark_compact(1.0, 9, 5)
+        };
+        let mut beside = BesideBuffers::default();
+        let read = |beside: &BesideBuffers, external, buffers| {
+            let outside = OutsideHeap { array_buffers: Some(buffers), external: Some(external) };
+            beside.settled(outside).external
+        };
+        assert_eq!(read(&beside, 70, 60), Some(70));
+        for (at_end, now, expected) in [
+            ((70, 60), (75, 65), 75),
+            // It frees 40 after the collection, and 30 before the end of the next.
+            ((80, 70), (80, 30), 40),
+            ((80, 40), (85, 45), 55),
+            ((58, 48), (58, 48), 58),
+        ] {
+            beside.collection(&ended(at_end.0, at_end.1));
+            assert_eq!(read(&beside, now.0, now.1), Some(expected), "{at_end:?}");
+        }
+    }
+
+    #[test]
     fn all_series_together_are_small() {
         let mut series = ProcessSeries::default();
         for second in 0..10_000 {
             series.reading(&full(second), &ONE);
-            let c = crate::series::valleys::tests::mark_compact(second as f64, 9, 5);
+            let c = mark_compact(second as f64, 9, 5);
             series.collection(&c);
         }
         let points =

@@ -1,7 +1,7 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
 //! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`stacks`]: where memory comes from),
+//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`mod@stacks`]: where memory comes from),
 //! [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
