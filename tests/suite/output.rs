@@ -47,10 +47,7 @@ fn the_resident_set_is_explained() -> Result<()> {
         })?;
         let Body::Memory(memory) = record.body else { unreachable!("it was asked for") };
         let unexplained = memory.unexplained.context("nothing is said to be unexplained")?;
-        ensure!(
-            unexplained.abs() < 16 << 20,
-            "Node {version}: {unexplained} bytes unexplained of {memory:?}"
-        );
+        ensure!(unexplained.abs() < 8 << 20, "Node {version}: {unexplained} bytes unexplained of {memory:?}");
         tool.interrupt()?;
     }
     Ok(())

@@ -47,10 +47,7 @@ fn parts(version: &str) -> Result<()> {
     near(resident.v8_heap, heap, heap / 20 + 3 * MIB).with_context(|| shown.clone())?;
     ensure!((TOUCHED..TOUCHED + 60 * MIB).contains(&resident.malloc), "{shown}");
     ensure!(resident.files > 20 * MIB && (1..8 * MIB).contains(&resident.stacks), "{shown}");
-    // Where V8's pages block brk, as they sometimes do on 18, the main arena goes on without a header, and not all of it is
-    // recognised: 12 MB were seen.
-    let most = if version.starts_with("18.") { 16 * MIB } else { 3 * MIB };
-    ensure!(resident.other < most, "{shown}");
+    ensure!(resident.other < 3 * MIB, "{shown}");
     near(sum(&resident), before * page_size(), MIB / 2).with_context(|| shown.clone())?;
 
     let opened = numbers(&node.said("descriptors ")?)?;
