@@ -1,7 +1,7 @@
 //! The budget: what the resident set is made of. The kernel says where resident pages are, V8 and the allocator say what
 //! they hold there; no byte is counted twice, and what nobody accounts for is shown as such.
 
-use crate::model::{MallocBooks, Reading, Resident};
+use crate::model::{Reading, Resident};
 
 /// The resident set in disjoint parts, bytes; `None` is not known. With `unexplained` they add up to the resident set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,14 +31,13 @@ impl Budget {
     #[must_use]
     pub fn of(reading: &Reading, resident: Option<Resident>) -> Self {
         let Some(resident) = resident else { return Self::default() };
-        let pages = resident.malloc + reading.malloc.map_or(0, |books| unrecognised(books, resident));
-        let in_use = reading.malloc.map(|books| books.in_use.min(pages));
-        let buffers = reading.outside.array_buffers.map(|held| held.min(in_use.unwrap_or(pages)));
+        let in_use = reading.malloc.map(|books| books.in_use.min(resident.malloc));
+        let buffers = reading.outside.array_buffers.map(|held| held.min(in_use.unwrap_or(resident.malloc)));
         let budget = Self {
             v8_heap: Some(resident.v8_heap),
             array_buffers: buffers,
             native_live: in_use.zip(buffers).map(|(in_use, buffers)| in_use - buffers),
-            allocator_slack: in_use.map(|in_use| pages - in_use),
+            allocator_slack: in_use.map(|in_use| resident.malloc - in_use),
             mapped_files: Some(resident.files),
             stacks: Some(resident.stacks),
             unexplained: None,
@@ -59,31 +58,19 @@ impl Budget {
     }
 }
 
-/// Pages of the allocator that were taken for nobody's: a main arena that goes on beside its heap has no header (12 MB of
-/// Node 18's were seen). Its books know: blocks that share a heap are touched, so they must be somewhere.
-fn unrecognised(books: MallocBooks, resident: Resident) -> u64 {
-    let in_heaps = books.in_use.saturating_sub(books.mmapped);
-    in_heaps.saturating_sub(resident.malloc).min(resident.other)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::OutsideHeap;
+    use crate::model::{MallocBooks, OutsideHeap};
 
     const MIB: u64 = 1 << 20;
     const RESIDENT: Resident =
         Resident { v8_heap: 40 * MIB, malloc: 30 * MIB, files: 20 * MIB, stacks: MIB, other: 9 * MIB };
 
-    /// Blocks beyond 100 MiB have a mapping of their own.
     fn reading(in_use: Option<u64>, buffers: Option<u64>) -> Reading {
         Reading {
             rss: Some(100 * MIB),
-            malloc: in_use.map(|in_use| MallocBooks {
-                in_use: in_use * MIB,
-                mmapped: in_use.saturating_sub(25) / 100 * 100 * MIB,
-                ..MallocBooks::default()
-            }),
+            malloc: in_use.map(|in_use| MallocBooks { in_use: in_use * MIB, ..MallocBooks::default() }),
             outside: OutsideHeap { array_buffers: buffers.map(|held| held * MIB), external: None },
             ..Reading::default()
         }
@@ -103,7 +90,6 @@ mod tests {
         for (what, in_use, buffers, expected) in [
             ("all books", Some(25), Some(10), [Some(10), Some(15), Some(5), Some(9)]),
             ("a buffer that was never touched", Some(225), Some(200), [Some(30), Some(0), Some(0), Some(9)]),
-            ("an arena that was not recognised", Some(35), Some(10), [Some(10), Some(25), Some(0), Some(4)]),
             ("no word of V8", Some(25), None, [None, None, Some(5), Some(34)]),
             ("no word of the allocator", None, Some(10), [Some(10), None, None, Some(29)]),
             ("neither", None, None, [None, None, None, Some(39)]),
