@@ -9,8 +9,9 @@ use aya_ebpf::{
 use memwatch_common::{
     collection::ThreadState,
     loss::LossReason,
-    names::{MAX_ATTACHMENTS, MAX_TARGETS, MAX_THREADS, RING_BYTES},
+    names::{MAX_ATTACHMENTS, MAX_STACKS, MAX_TARGETS, MAX_THREADS, RING_BYTES, STACK_RING_BYTES},
     native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, TrapClock, Window},
+    stack::{Sampler, StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -40,6 +41,27 @@ pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries
 /// Losses by reason. Written by every program, read by the collector.
 #[map]
 pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
+
+/// How the V8 of each process is walked. Written by the collector; a process without has no stacks.
+#[map]
+pub(crate) static STACK_LAYOUTS: HashMap<u32, StackLayout> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// What was allocated where. Written by the probes, read and cleared by the collector. Full:
+/// `LossReason::StacksFull`.
+#[map]
+pub(crate) static STACKS: HashMap<StackKey, StackVolume> = HashMap::with_max_entries(MAX_STACKS, 0);
+
+/// Stacks that are new, once each, to the collector. Full: the stack stays new and `LossReason::StacksFull` is counted.
+#[map]
+pub(crate) static STACK_EVENTS: RingBuf = RingBuf::with_byte_size(STACK_RING_BYTES, 0);
+
+/// How far each thread is from its next sample. Full: `LossReason::ThreadsFull`.
+#[map]
+pub(crate) static SAMPLERS: HashMap<u64, Sampler> = HashMap::with_max_entries(MAX_THREADS, 0);
+
+/// Where a walk writes.
+#[map]
+pub(crate) static WALK: PerCpuArray<StackEvent> = PerCpuArray::with_max_entries(1, 0);
 
 /// Outstanding blocks by address, or those sampled in the open window. Written by the probes, the latter removed by the
 /// collector. An instance that follows an allocator gives it its size when it is loaded. Full: `LossReason::BlocksFull`.

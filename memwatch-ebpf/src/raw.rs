@@ -7,10 +7,11 @@ use aya_ebpf::{
     EbpfContext,
     bindings::bpf_user_pt_regs_t,
     helpers::{
-        bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns,
-        bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_buf, bpf_probe_read_user_str_bytes,
+        bpf_get_attach_cookie, bpf_get_current_pid_tgid, bpf_get_current_task, bpf_get_prandom_u32,
+        bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_buf,
+        bpf_probe_read_user_str_bytes,
     },
-    maps::{HashMap, PerCpuArray, PerCpuHashMap},
+    maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use memwatch_common::native::{BlockSample, STACK_BYTES};
 
@@ -60,6 +61,27 @@ pub(crate) fn read_user(addr: u64) -> Option<u64> {
     unsafe { bpf_probe_read_user(addr as *const u64) }.ok()
 }
 
+/// Reads a value of the target's memory: only of types that any bytes make a value of.
+#[inline(always)]
+pub(crate) fn read_user_value<T: Copy>(addr: u64) -> Option<T> {
+    // SAFETY: the helper checks the address itself and fails on a bad one; the types are integers and structs of them.
+    unsafe { bpf_probe_read_user(addr as *const T) }.ok()
+}
+
+/// A random number.
+#[inline(always)]
+pub(crate) fn random() -> u32 {
+    // SAFETY: the helper takes no argument and has no precondition.
+    unsafe { bpf_get_prandom_u32() }
+}
+
+/// Reads a word of the kernel's memory.
+#[inline(always)]
+pub(crate) fn read_kernel(addr: u64) -> Option<u64> {
+    // SAFETY: the helper checks the address itself and fails on a bad one.
+    unsafe { bpf_probe_read_kernel(addr as *const u64) }.ok()
+}
+
 /// Reads half a word of the kernel's memory.
 #[inline(always)]
 pub(crate) fn read_kernel_u32(addr: u64) -> Option<u32> {
@@ -88,6 +110,12 @@ pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
     // SAFETY: the map returned it for this key; it stays valid until the program ends (RCU), and it is not shared in a
     // way that matters (above).
     Some(unsafe { &mut *value })
+}
+
+/// Copies `value` into the ring buffer.
+#[inline(always)]
+pub(crate) fn send<T: 'static>(ring: &RingBuf, value: &T) -> Result<(), i32> {
+    ring.output::<T>(value, 0)
 }
 
 /// Removes `key`. That it was not there is no error.
@@ -146,11 +174,13 @@ pub(crate) fn cpu_value<K, V>(map: &PerCpuHashMap<K, V>, key: K) -> Option<&'sta
     Some(unsafe { &mut *value })
 }
 
-/// This CPU's element of an array, to be changed in place.
+/// This CPU's element of an array, to be changed in place. Another program can get hold of it if the kernel preempts this
+/// one: users of it have to notice, or to count what a hit changes only by one.
 #[inline(always)]
 pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'static mut T> {
     let element = array.get_ptr_mut(index)?;
-    // SAFETY: the map returned it for this index and this CPU; programs do not migrate.
+    // SAFETY: the map returned it for this index and this CPU, it is never freed while programs run, and any bytes are a
+    // value.
     Some(unsafe { &mut *element })
 }
 

@@ -2,7 +2,11 @@
 
 use memwatch_common::{collection::ThreadState, loss::LossReason};
 
-use crate::{losses, maps::THREADS, raw};
+use crate::{
+    losses,
+    maps::{SAMPLERS, THREADS},
+    raw,
+};
 
 /// The thread's state, if it has one.
 #[inline(always)]
@@ -26,4 +30,5 @@ pub(crate) fn state_or_new(thread: u64) -> Option<&'static mut ThreadState> {
 #[inline(always)]
 pub(crate) fn forget(thread: u64) {
     raw::remove(&THREADS, thread);
+    raw::remove(&SAMPLERS, thread);
 }

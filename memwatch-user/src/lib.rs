@@ -38,6 +38,10 @@ pub mod native;
 
 pub mod series;
 
+pub mod symbols;
+
+pub mod attribute;
+
 pub mod detect;
 
 pub mod report;

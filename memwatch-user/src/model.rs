@@ -3,8 +3,10 @@
 use std::{fmt, time::Duration};
 
 mod reading;
+mod stack;
 
 pub use reading::{Descriptors, Limits, MallocBooks, Reading, Resident};
+pub use stack::{Frame, FrameKind, Stack, StackEnd};
 
 /// A process, told apart from a later one with the same pid by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

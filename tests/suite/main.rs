@@ -3,6 +3,7 @@
 //! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
+//! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
 //! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
 //! - [`endings`]: how the target died is the last thing that is said of it.
@@ -34,6 +35,7 @@ mod endings;
 mod exactness;
 mod golden;
 mod isolates;
+mod js_stacks;
 mod malloc_books;
 mod memwatch_event;
 mod native_memory;

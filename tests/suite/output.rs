@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
-    machine, node,
+    machine, node, releases,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, Record, SCHEMA};
+use memwatch_user::report::record::{Body, Memory, Record, SCHEMA};
 use serde_json::Value;
 
 use crate::golden;
@@ -31,6 +31,25 @@ fn version() -> Result<()> {
         "{}",
         finished.stdout
     );
+    Ok(())
+}
+
+/// Of a Node that holds little, the known parts leave next to nothing unexplained.
+#[test]
+fn the_resident_set_is_explained() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let node = node::start(version, "mixed_load")?.ready()?;
+        let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json", "--interval", "500ms"])?;
+        let is_whole = |memory: &Memory| memory.native_live.is_some() && memory.array_buffers.is_some();
+        let record = tool.wait("memory in all its parts", |record| {
+            matches!(&record.body, Body::Memory(memory) if is_whole(memory) && memory.parts_age_s == Some(0.0))
+        })?;
+        let Body::Memory(memory) = record.body else { unreachable!("it was asked for") };
+        let unexplained = memory.unexplained.context("nothing is said to be unexplained")?;
+        ensure!(unexplained.abs() < 8 << 20, "Node {version}: {unexplained} bytes unexplained of {memory:?}");
+        tool.interrupt()?;
+    }
     Ok(())
 }
 
@@ -73,7 +92,7 @@ fn plain_lines_when_nobody_looks() -> Result<()> {
 #[test]
 fn control_characters_of_the_target_are_not_printed() -> Result<()> {
     let _machine = machine::shared();
-    let node = node::start(memwatch_tests::releases::USUAL, "idle")?.argument("\u{1b}[2J\u{7}\r").ready()?;
+    let node = node::start(releases::USUAL, "idle")?.argument("\u{1b}[2J\u{7}\r").ready()?;
     for output in [&[][..], &["--json"], &["-v"]] {
         let pid = node.pid().to_string();
         let finished = tool::run(&[&["--pid", &pid, "--duration", "1s"], output].concat())?;

@@ -1,11 +1,11 @@
-//! A leak is called one and a cache is not, and the exit status says which.
+//! A leak is called one, of the right kind, and a cache is not; the exit status says which.
 
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     machine, node,
     tool::{self, Finished, Tool},
 };
-use memwatch_user::report::record::{Kind, Level, Verdict};
+use memwatch_user::report::record::{Exhausts, Kind, Level, RateUnit, Record, Verdict};
 
 #[test]
 fn a_leak_is_called_and_the_status_is_1() -> Result<()> {
@@ -25,6 +25,22 @@ fn a_leak_is_called_and_the_status_is_1() -> Result<()> {
 }
 
 #[test]
+fn descriptors_that_stay_open_are_named() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("leak_fds")?;
+    let mut tool = Tool::watch(&[node.pid()])?;
+    let is_leak = |record: &Record| tool::verdict(record).is_some_and(|v| v.verdict == Level::Leak);
+    let record = tool.wait("verdict `leak`", is_leak)?;
+    let verdict = tool::verdict(&record).context("no verdict")?;
+    ensure!((verdict.isolate, verdict.kind) == (None, Kind::Fds), "{verdict:?}");
+    ensure!((verdict.rate_bytes_per_hour, verdict.rate_unit) == (None, RateUnit::Count), "{verdict:?}");
+    let hourly = verdict.rate_per_hour.context("no rate")?;
+    ensure!((hourly / 36_000.0 - 1.0).abs() < 0.1, "{hourly} instead of 36000 an hour");
+    ensure!(verdict.exhausts == Some(Exhausts::FdLimit), "{verdict:?}");
+    tool.interrupt()?.expect(1)
+}
+
+#[test]
 fn a_full_cache_is_none() -> Result<()> {
     let _machine = machine::shared();
     let mut node = node::running("no_leak_cache")?;
@@ -32,6 +48,9 @@ fn a_full_cache_is_none() -> Result<()> {
     let finished = tool::run(&["--pid", &pid, "--json", "--duration", "35s"])?;
     let last = last_verdict(&finished)?;
     ensure!(last.verdict < Level::Suspect, "{last:?}");
+    let records = finished.records()?;
+    let leak = records.iter().filter_map(tool::verdict).find(|verdict| verdict.verdict == Level::Leak);
+    ensure!(leak.is_none(), "{leak:?}");
     finished.expect(if last.verdict == Level::Inconclusive { 3 } else { 0 })?;
     node.healthy()
 }
@@ -46,7 +65,11 @@ fn too_short_is_inconclusive_and_the_status_is_3() -> Result<()> {
     finished.expect(3)
 }
 
+/// The last verdict on a heap, or that there is none.
 fn last_verdict(finished: &Finished) -> Result<Verdict> {
     let records = finished.records()?;
-    records.iter().rev().find_map(tool::verdict).cloned().context("there is no verdict")
+    let mut last = records.iter().rev().filter_map(tool::verdict);
+    last.find(|verdict| matches!(verdict.kind, Kind::JsHeap | Kind::None))
+        .cloned()
+        .context("there is no verdict")
 }

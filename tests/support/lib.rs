@@ -36,12 +36,12 @@ pub fn full() -> bool {
     env::var_os("MEMWATCH_FULL").is_some_and(|value| value == "1")
 }
 
-/// How long to wait for something that takes a few seconds at most. Emulated kernels run Node 30 times slower than the
+/// How long to wait for something that takes a minute at most, as a verdict of leak does. Emulated kernels run Node 30 times slower than the
 /// machine they run on: `MEMWATCH_PATIENCE` is a factor.
 #[must_use]
 pub fn patience() -> Duration {
     let factor = env::var("MEMWATCH_PATIENCE").ok().and_then(|value| value.parse().ok()).unwrap_or(1);
-    Duration::from_secs(60) * factor
+    Duration::from_secs(120) * factor
 }
 
 /// Says past the test harness, which hides what passing tests print, that something could not be tested here.

@@ -2,6 +2,7 @@
 //!
 //! * [`event`]: what the ring buffer carries, one struct a kind;
 //! * [`target`]: what the collector tells the kernel side about a process and about an attached binary;
+//! * [`stack`]: how a stack of JavaScript is walked, and what a walk brings back;
 //! * [`loss`]: why something was not reported, one counter a reason;
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
 //! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
@@ -20,4 +21,5 @@ pub mod native;
 pub mod outside;
 #[cfg(feature = "user")]
 mod pod;
+pub mod stack;
 pub mod target;

@@ -24,21 +24,27 @@ pub enum LossReason {
     ProcessRingFull = 8,
     /// What the isolate holds outside of its heap could not be read: a page was not resident.
     OutsideUnreadable = 9,
+    /// The ring buffer or the map of stacks was full: what a sample stands for is not counted.
+    StacksFull = 10,
+    /// A walk of a stack got in the way of another on the same CPU: its sample is not counted.
+    StackDisturbed = 11,
+    /// The outer end of a stack could not be read: the sample is counted, with the frames inside of it.
+    StackUnreadable = 12,
     /// The map of outstanding blocks was full: a block is not followed.
-    BlocksFull = 10,
+    BlocksFull = 13,
     /// The map of call sites was full: a block is not counted.
-    CallSitesFull = 11,
+    CallSitesFull = 14,
     /// The ring buffer of sampled blocks was full.
-    SamplesFull = 12,
+    SamplesFull = 15,
     /// The map of threads inside of the allocator was full: a block is not followed.
-    InFlightFull = 13,
+    InFlightFull = 16,
     /// The header or the stack of a block could not be read.
-    BlockUnreadable = 14,
+    BlockUnreadable = 17,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -49,6 +55,9 @@ impl LossReason {
         Self::TargetsFull,
         Self::ProcessRingFull,
         Self::OutsideUnreadable,
+        Self::StacksFull,
+        Self::StackDisturbed,
+        Self::StackUnreadable,
         Self::BlocksFull,
         Self::CallSitesFull,
         Self::SamplesFull,
@@ -70,6 +79,9 @@ impl LossReason {
             Self::TargetsFull => "targets-full",
             Self::ProcessRingFull => "process-ring-full",
             Self::OutsideUnreadable => "outside-unreadable",
+            Self::StacksFull => "stacks-full",
+            Self::StackDisturbed => "stack-disturbed",
+            Self::StackUnreadable => "stack-unreadable",
             Self::BlocksFull => "blocks-full",
             Self::CallSitesFull => "call-sites-full",
             Self::SamplesFull => "samples-full",
@@ -86,6 +98,8 @@ impl LossReason {
             | Self::ThreadsFull
             | Self::TargetsFull
             | Self::ProcessRingFull
+            | Self::StacksFull
+            | Self::StackDisturbed
             | Self::BlocksFull
             | Self::CallSitesFull
             | Self::SamplesFull
@@ -94,6 +108,7 @@ impl LossReason {
             Self::LimitUnreadable
             | Self::LocationUnreadable
             | Self::OutsideUnreadable
+            | Self::StackUnreadable
             | Self::BlockUnreadable => LossClass::Malformed,
         }
     }

@@ -25,8 +25,13 @@ pub mod probe {
     /// Entry of `Heap::TearDown`.
     pub const HEAP_TEAR_DOWN: &str = "heap_tear_down";
 
+    /// Entry of the slow path of allocation, where a linear allocation area is used up.
+    pub const ALLOC_SLOW: &str = "alloc_slow";
+    /// Entry of the allocators of large objects.
+    pub const ALLOC_LARGE: &str = "alloc_large";
+
     /// All of them.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 13] = [
         GC_ENTER,
         GC_EXIT,
         SCAVENGE,
@@ -38,6 +43,8 @@ pub mod probe {
         V8_OOM,
         HEAP_SET_UP,
         HEAP_TEAR_DOWN,
+        ALLOC_SLOW,
+        ALLOC_LARGE,
     ];
 }
 
@@ -108,6 +115,16 @@ pub mod map {
     pub const THREADS: &str = "THREADS";
     /// Per-CPU counters by [`crate::loss::LossReason`].
     pub const LOSSES: &str = "LOSSES";
+    /// tgid → [`crate::stack::StackLayout`]: processes whose stacks are walked.
+    pub const STACK_LAYOUTS: &str = "STACK_LAYOUTS";
+    /// [`crate::stack::StackKey`] → [`crate::stack::StackVolume`].
+    pub const STACKS: &str = "STACKS";
+    /// Ring buffer of [`crate::stack::StackEvent`]: apart, so that stacks never cost a collection its place.
+    pub const STACK_EVENTS: &str = "STACK_EVENTS";
+    /// pid and tgid → [`crate::stack::Sampler`].
+    pub const SAMPLERS: &str = "SAMPLERS";
+    /// Where a walk writes: one [`crate::stack::StackEvent`] a CPU.
+    pub const WALK: &str = "WALK";
     /// address → [`crate::native::Block`].
     pub const BLOCKS: &str = "BLOCKS";
     /// return address → [`crate::native::CallSite`].
@@ -124,13 +141,18 @@ pub mod map {
     pub const TRAP_CLOCK: &str = "TRAP_CLOCK";
 
     /// All of them.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 18] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
         HEAP_LAYOUTS,
         THREADS,
         LOSSES,
+        STACK_LAYOUTS,
+        STACKS,
+        STACK_EVENTS,
+        SAMPLERS,
+        WALK,
         BLOCKS,
         CALL_SITES,
         IN_FLIGHT,
@@ -161,3 +183,7 @@ pub const MAX_TARGETS: u32 = 4096;
 pub const MAX_THREADS: u32 = 16384;
 /// Bytes of the ring buffer: room for about 2 300 collections.
 pub const RING_BYTES: u32 = 256 * 1024;
+/// Different stacks that are counted at once, over all targets.
+pub const MAX_STACKS: u32 = 16384;
+/// Bytes of the ring buffer of new stacks: room for about 200 that are not fetched yet.
+pub const STACK_RING_BYTES: u32 = 512 * 1024;

@@ -3,6 +3,7 @@
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
     native::{Block, BlockSample, CallSite, Request, TrapClock, Window},
+    stack::{StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -16,3 +17,4 @@ macro_rules! pod {
 
 pod!(Block, BlockSample, CallSite, Request, TrapClock, Window);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
+pod!(StackEvent, StackKey, StackLayout, StackVolume);

@@ -65,10 +65,12 @@ pub struct TaskLayout {
     pub tgid: u32,
     /// `task_struct::exit_code`.
     pub exit_code: u32,
+    /// `task_struct::thread.fsbase` (x86-64) or `.thread.uw.tp_value` (64-bit Arm): the thread pointer.
+    pub thread_pointer: u32,
 }
-const _: () = assert!(size_of::<TaskLayout>() == 8);
+const _: () = assert!(size_of::<TaskLayout>() == 12);
 
 impl TaskLayout {
     /// The layout on a kernel without BTF.
-    pub const UNKNOWN: Self = Self { tgid: NO_OFFSET, exit_code: NO_OFFSET };
+    pub const UNKNOWN: Self = Self { tgid: NO_OFFSET, exit_code: NO_OFFSET, thread_pointer: NO_OFFSET };
 }

@@ -9,3 +9,5 @@ mod collection;
 mod marking;
 
 mod malloc;
+
+mod allocation;

@@ -31,7 +31,15 @@ use crate::{
 };
 
 /// Maps of the object that an instance of this kind has no use for: one entry is the least there can be.
-const UNUSED: [&str; 4] = [map::TARGETS, map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS];
+const UNUSED: [&str; 7] = [
+    map::TARGETS,
+    map::FOLLOWED,
+    map::HEAP_LAYOUTS,
+    map::THREADS,
+    map::STACK_LAYOUTS,
+    map::STACKS,
+    map::SAMPLERS,
+];
 /// The least that a ring buffer can have: a page.
 const UNUSED_RING_BYTES: u32 = 4096;
 
@@ -72,6 +80,7 @@ impl Tap {
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global(global::HAS_CHUNKS, &has_chunks, true)
             .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
+            .map_max_entries(map::STACK_EVENTS, UNUSED_RING_BYTES)
             .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
             .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
             .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)

@@ -3,6 +3,7 @@
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
 //! * [`attach`]: a plan's probes, live on one binary;
+//! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
@@ -13,3 +14,4 @@ pub mod malloc;
 pub mod object;
 pub(crate) mod raw;
 pub mod ring;
+pub mod stacks;

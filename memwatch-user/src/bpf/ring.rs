@@ -16,8 +16,17 @@ pub struct Ring(AsyncFd<RingBuf<MapData>>);
 impl Ring {
     /// Opens the ring buffer of a loaded object; needs a tokio runtime. There is one reader: the second call fails.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        let map = kernel.ebpf.take_map(map::EVENTS).ok_or(LoadError::Missing(map::EVENTS))?;
-        let ring = RingBuf::try_from(map).map_err(in_map(map::EVENTS))?;
+        Self::of(kernel, map::EVENTS)
+    }
+
+    /// Likewise the one of new stacks.
+    pub fn open_stacks(kernel: &mut Kernel) -> Result<Self, LoadError> {
+        Self::of(kernel, map::STACK_EVENTS)
+    }
+
+    fn of(kernel: &mut Kernel, name: &'static str) -> Result<Self, LoadError> {
+        let map = kernel.ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
+        let ring = RingBuf::try_from(map).map_err(in_map(name))?;
         raw::readable(ring).map(Self).map_err(LoadError::Ring)
     }
 

@@ -75,6 +75,12 @@ pub struct WatchArgs {
     /// What that may cost each process, percent of one CPU (`auto` only)
     #[arg(long, value_name = "PERCENT", default_value = "1%")]
     pub budget: String,
+    /// Whether to say where JavaScript allocates; on with a profile to write, else off
+    #[arg(long, value_enum, value_name = "STATE")]
+    pub stacks: Option<Switch>,
+    /// Files to write
+    #[command(flatten)]
+    pub profiles: ProfileArgs,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
@@ -90,6 +96,20 @@ pub struct WatchArgs {
     /// Start this program and watch it and what it starts
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+/// What to write of where JavaScript allocated, at the end.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ProfileArgs {
+    /// At the end, write where JavaScript allocated as a pprof profile
+    #[arg(long, value_name = "FILE")]
+    pub pprof: Option<PathBuf>,
+    /// Likewise as a flame graph (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub flamegraph: Option<PathBuf>,
+    /// Likewise as collapsed stacks, one a line
+    #[arg(long, value_name = "FILE")]
+    pub collapsed: Option<PathBuf>,
 }
 
 /// How to show it.
@@ -115,6 +135,15 @@ pub enum NativeArg {
     /// Which call sites hold it, within the budget
     #[default]
     Auto,
+}
+
+/// Whether to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Where it works
+    On,
+    /// Not
+    Off,
 }
 
 /// When to use colours.

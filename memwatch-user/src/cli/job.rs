@@ -5,7 +5,9 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 use jiff::SignedDuration;
 
-use super::args::{Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, WatchArgs};
+use super::args::{
+    Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
+};
 use crate::{host::features::FeatureName, native};
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -41,6 +43,10 @@ pub struct Watch {
     pub native: native::Mode,
     /// What that may cost a target, percent of one CPU.
     pub budget_pct: f64,
+    /// Whether to say where JavaScript allocates.
+    pub stacks: Switch,
+    /// Files to write of it.
+    pub profiles: ProfileFiles,
     /// How to show it.
     pub output: OutputArgs,
     /// 0 to 2.
@@ -51,6 +57,17 @@ pub struct Watch {
     pub assume_missing: Vec<FeatureName>,
     /// Stop at the first verdict `leak`.
     pub until_leak: bool,
+}
+
+/// Files to write of where JavaScript allocates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileFiles {
+    /// A pprof profile.
+    pub pprof: Option<PathBuf>,
+    /// A flame graph.
+    pub flamegraph: Option<PathBuf>,
+    /// Collapsed stacks.
+    pub collapsed: Option<PathBuf>,
 }
 
 /// Whom to watch.
@@ -121,6 +138,17 @@ fn one_line(error: &clap::Error) -> Usage {
     Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
 }
 
+/// What to write, and whether that or `stacks` asks for stacks.
+fn profiles(args: ProfileArgs, stacks: Option<Switch>) -> Result<(Switch, ProfileFiles), Usage> {
+    let ProfileArgs { pprof, flamegraph, collapsed } = args;
+    let files = ProfileFiles { pprof, flamegraph, collapsed };
+    let is_wanted = files != ProfileFiles::default();
+    if stacks == Some(Switch::Off) && is_wanted {
+        return Err(Usage("a profile is made of stacks: leave out --stacks off".to_owned()));
+    }
+    Ok((stacks.unwrap_or(if is_wanted { Switch::On } else { Switch::Off }), files))
+}
+
 fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     let interval = duration("--interval", &args.interval)?;
     if interval < SHORTEST_INTERVAL {
@@ -131,6 +159,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     if children && matches!(whom, Whom::All | Whom::Command(_)) {
         return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
     }
+    let (stacks, profiles) = profiles(args.profiles, args.stacks)?;
     Ok(Watch {
         whom,
         children,
@@ -138,6 +167,8 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         interval,
         native: mode(args.native),
         budget_pct: budget(&args.budget)?,
+        stacks,
+        profiles,
         output: args.output,
         verbose: args.verbose,
         quiet: args.quiet,

@@ -19,7 +19,10 @@ use thiserror::Error;
 
 use super::watch;
 use crate::{
-    cli::job::{Demo, Watch, Whom},
+    cli::{
+        args::Switch,
+        job::{Demo, ProfileFiles, Watch, Whom},
+    },
     native::Mode,
     report::{
         describe::verdict::level,
@@ -133,6 +136,8 @@ impl Drop for LeakyProgram {
 pub fn run(job: &Demo) -> Result<u8> {
     let program = LeakyProgram::start(job.node.as_deref())?;
     let done = watch::run(&Watch {
+        stacks: Switch::On,
+        profiles: ProfileFiles::default(),
         whom: Whom::Pids(vec![program.pid()]),
         children: false,
         duration: Some(job.duration),

@@ -24,7 +24,7 @@ const FEW_EVENNESS: f64 = 1.6;
 const FEW_MANIFOLD: f64 = 2.0;
 /// bytes that it must have grown by,
 const FEW_RISE: f64 = 8.0 * MIB;
-/// and for how many seconds.
+/// and, if there are no more than that, for how many seconds.
 const FEW_S: f64 = 90.0;
 /// See [`is_last_call`]: of the room that was there, this share is used up,
 const LAST_CALL_SHARE: f64 = 0.25;
@@ -77,7 +77,7 @@ fn is_steep_run(shape: &Shape) -> bool {
 fn is_few_but_plain(shape: &Shape) -> bool {
     (FEW..MIN_POINTS).contains(&shape.points.len())
         && is_even(shape, FEW_EVENNESS, FEW_RETENTION)
-        && shape.span() >= FEW_S
+        && (shape.points.len() > FEW || shape.span() >= FEW_S)
         && shape.rise() >= FEW_RISE
         && shape.last().1 >= FEW_MANIFOLD * shape.first().1
 }

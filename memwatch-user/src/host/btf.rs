@@ -7,7 +7,7 @@
 
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _};
 
-use memwatch_common::target::TaskLayout;
+use memwatch_common::target::{NO_OFFSET, TaskLayout};
 use thiserror::Error;
 
 /// The kernel's types, without those of modules.
@@ -44,6 +44,9 @@ pub enum BtfError {
         member: String,
     },
 }
+
+/// Where `task_struct` keeps the thread pointer: on x86-64, on 64-bit Arm.
+const THREAD_POINTERS: [&str; 2] = ["thread.fsbase", "thread.uw.tp_value"];
 
 /// How much of each section is read at first. What every part of the kernel uses comes first: on 6.18 `task_struct` is
 /// type 114 and the names of its members are within the first 6 kB.
@@ -110,7 +113,12 @@ impl<'a> Btf<'a> {
 
     fn task_layout(&self) -> Result<TaskLayout, BtfError> {
         let offset = |member| self.member_offset("task_struct", member);
-        Ok(TaskLayout { tgid: offset("tgid")?, exit_code: offset("exit_code")? })
+        let thread_pointer = THREAD_POINTERS.iter().find_map(|member| offset(member).ok());
+        Ok(TaskLayout {
+            tgid: offset("tgid")?,
+            exit_code: offset("exit_code")?,
+            thread_pointer: thread_pointer.unwrap_or(NO_OFFSET),
+        })
     }
 
     /// Offset in bytes of a member from the start of a struct. Members of anonymous structs and unions count as the

@@ -1,8 +1,11 @@
 //! Bytes of the ring buffer to events. No policy: what is not understood is an error that the caller counts.
 
-use memwatch_common::event::{
-    EventHeader, EventKind, GcEvent, HeapEvent, LimitParts, ProcessEvent, V8OutOfMemoryEvent, compaction,
-    gc_kind, seen,
+use memwatch_common::{
+    event::{
+        EventHeader, EventKind, GcEvent, HeapEvent, LimitParts, ProcessEvent, V8OutOfMemoryEvent, compaction,
+        gc_kind, seen,
+    },
+    stack::StackEvent,
 };
 
 use crate::{
@@ -67,6 +70,9 @@ pub enum Malformed {
     /// A kind of record that this collector does not know.
     #[error("unknown kind of record {0}")]
     UnknownKind(u32),
+    /// A stack that another one was written over.
+    #[error("a stack that another one was written over")]
+    Torn,
     /// A kind of collection that this collector does not know.
     #[error("unknown kind of collection {0}")]
     UnknownCollection(u8),
@@ -94,6 +100,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
         EventKind::OomKill => What::OomKill,
     };
     Ok(Event { pid: header.tgid, tid: header.tid, time: Mono(header.time_ns), what })
+}
+
+/// Decodes a stack that is new. One that another walk got into is malformed.
+pub fn stack(bytes: &[u8]) -> Result<StackEvent, Malformed> {
+    let event: StackEvent = typed(bytes)?;
+    if event.first == event.last { Ok(event) } else { Err(Malformed::Torn) }
 }
 
 fn typed<T: aya::Pod>(bytes: &[u8]) -> Result<T, Malformed> {

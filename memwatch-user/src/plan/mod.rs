@@ -15,6 +15,7 @@ pub mod malloc;
 mod outside;
 mod placement;
 mod resolve;
+mod stacks;
 
 use std::{fs::File, io, os::unix::fs::FileExt};
 
@@ -28,6 +29,7 @@ pub use self::{
     cache::Cache,
     error::{PlanError, Stripped},
     outside::OutsideBooks,
+    stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
 };
 use crate::{
     target::{Image, elf::SymbolRef},
@@ -57,6 +59,8 @@ pub struct Plan {
     pub heap_limit: Result<HeapLimit, String>,
     /// Where the books of what an isolate holds outside of its heap are, or why that is not known.
     pub outside: Result<OutsideBooks, String>,
+    /// How stacks of JavaScript are walked, or why they are not.
+    pub stacks: Result<StackPlan, String>,
     /// Programs that have no place in this file.
     pub missing: Vec<Missing>,
 }

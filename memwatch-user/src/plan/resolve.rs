@@ -3,6 +3,7 @@
 use super::{
     CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits, outside,
     placement::{Placement, place},
+    stacks::StackPlan,
 };
 use crate::{
     target::{
@@ -29,6 +30,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         None => Versions::default(),
     };
     let (probes, missing) = sites(elf, &found);
+    let stacks = StackPlan::resolve(elf, versions.v8.as_deref());
     let plan = Plan {
         build_id: image.build_id.clone(),
         file_size: image.key.size,
@@ -37,6 +39,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         probes,
         heap_limit: heap_limit(elf, &found),
         outside: outside::books(elf, &found),
+        stacks,
         missing,
     };
     complete(plan, image)

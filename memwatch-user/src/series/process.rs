@@ -3,6 +3,8 @@
 //! The axis is the time that the process could run: what it spent stopped or frozen is left out, so that a leak keeps
 //! its rate and its shape.
 
+use std::collections::BTreeMap;
+
 use super::{Buckets, Epochs, Isolate};
 use crate::model::{Collection, GcKind, Mono, OutsideHeap, Reading};
 
@@ -60,6 +62,7 @@ pub struct ProcessSeries {
     allocation: Allocation,
     /// Whether readings tell what is outside of the heaps; until one does, collections do.
     reads_outside: bool,
+    beside: BesideBuffers,
 }
 
 impl Series {
@@ -106,6 +109,7 @@ impl ProcessSeries {
     /// Takes in a collection of any of the isolates.
     pub fn collection(&mut self, c: &Collection) {
         let t = self.clock.at(c.end);
+        self.beside.collection(c);
         if !self.reads_outside {
             self.external.observe_collected(t, external(&c.outside));
         }
@@ -134,13 +138,14 @@ impl ProcessSeries {
     }
 
     fn outside_of_heaps(&mut self, t: f64, reading: &Reading) {
-        let told = external(&reading.outside);
+        let outside = self.beside.settled(reading.outside);
+        let told = external(&outside);
         self.reads_outside |= told.is_some();
         self.external.observe_collected(t, told);
-        self.told.observe_collected(t, beside_buffers(&reading.outside));
+        self.told.observe_collected(t, beside_buffers(&outside));
         self.native.observe_collected(t, native(reading));
         self.slack.observe(t, slack(reading));
-        self.remainder.observe_collected(t, remainder(reading));
+        self.remainder.observe_collected(t, remainder(&Reading { outside, ..*reading }));
     }
 }
 
@@ -187,6 +192,41 @@ impl Allocation {
     }
 }
 
+/// What V8 was told of beside array buffers, by isolate. When V8 has freed the buffers that it found dead, only the
+/// allocator's total falls: V8's own follows at the next collection (half a minute later was seen), so that the difference
+/// would look like new memory until then. The freeing may be over when the collection itself ends; so of the differences
+/// at the ends of the last two collections the smaller one counts.
+#[derive(Clone, Debug, Default)]
+struct BesideBuffers {
+    by_heap: BTreeMap<u64, [u64; 2]>,
+}
+
+impl BesideBuffers {
+    /// Isolates that are remembered: those of workers that come and go would become many.
+    const MOST: usize = 256;
+
+    fn collection(&mut self, c: &Collection) {
+        let (Some(external), Some(buffers)) = (c.outside.external, c.outside.array_buffers) else { return };
+        if self.by_heap.len() >= Self::MOST {
+            self.by_heap.clear();
+        }
+        let now = external.saturating_sub(buffers);
+        let last = self.by_heap.get(&c.heap).map_or(now, |[last, _]| *last);
+        self.by_heap.insert(c.heap, [now, last]);
+    }
+
+    /// The reading with V8's total as it will be.
+    fn settled(&self, outside: OutsideHeap) -> OutsideHeap {
+        if self.by_heap.is_empty() {
+            return outside;
+        }
+        let smaller = self.by_heap.values().map(|[now, last]| *now.min(last));
+        let beside = smaller.fold(0, u64::saturating_add);
+        let external = outside.array_buffers.map(|buffers| buffers.saturating_add(beside));
+        OutsideHeap { external: external.min(outside.external).or(outside.external), ..outside }
+    }
+}
+
 fn external(outside: &OutsideHeap) -> Option<f64> {
     outside.external.max(outside.array_buffers).map(|bytes| bytes as f64)
 }
@@ -226,7 +266,10 @@ fn swap(reading: &Reading) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Descriptors, MallocBooks, Resident};
+    use crate::{
+        model::{Descriptors, MallocBooks, Resident},
+        series::valleys::tests::mark_compact,
+    };
 
     const ONE: Isolates = Isolates { count: 1, live: Some(7), allocated: 0.0 };
 
@@ -312,7 +355,7 @@ mod tests {
     #[test]
     fn isolates_add_up() {
         let mut second = Isolate::new(2, 8, true, Mono(0), None);
-        second.collection(&crate::series::valleys::tests::mark_compact(1.0, 90, 50), None);
+        second.collection(&mark_compact(1.0, 90, 50), None);
         let isolates = [Isolate::new(1, 7, false, Mono(0), None), second];
         let together: Isolates = isolates.iter().collect();
         assert_eq!((together.count, together.live), (2, Some(50)));
@@ -320,11 +363,35 @@ mod tests {
     }
 
     #[test]
+    fn what_v8_has_yet_to_hear_of_is_not_new() {
+        let ended = |external, buffers| Collection {
+            outside: OutsideHeap { array_buffers: Some(buffers), external: Some(external) },
+            ..mark_compact(1.0, 9, 5)
+        };
+        let mut beside = BesideBuffers::default();
+        let read = |beside: &BesideBuffers, external, buffers| {
+            let outside = OutsideHeap { array_buffers: Some(buffers), external: Some(external) };
+            beside.settled(outside).external
+        };
+        assert_eq!(read(&beside, 70, 60), Some(70));
+        for (at_end, now, expected) in [
+            ((70, 60), (75, 65), 75),
+            // It frees 40 after the collection, and 30 before the end of the next.
+            ((80, 70), (80, 30), 40),
+            ((80, 40), (85, 45), 55),
+            ((58, 48), (58, 48), 58),
+        ] {
+            beside.collection(&ended(at_end.0, at_end.1));
+            assert_eq!(read(&beside, now.0, now.1), Some(expected), "{at_end:?}");
+        }
+    }
+
+    #[test]
     fn all_series_together_are_small() {
         let mut series = ProcessSeries::default();
         for second in 0..10_000 {
             series.reading(&full(second), &ONE);
-            let c = crate::series::valleys::tests::mark_compact(second as f64, 9, 5);
+            let c = mark_compact(second as f64, 9, 5);
             series.collection(&c);
         }
         let points =

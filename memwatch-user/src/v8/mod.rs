@@ -3,6 +3,7 @@
 
 mod code;
 pub mod heap_limit;
+pub mod objects;
 pub mod outside_heap;
 pub(crate) mod page;
 pub mod reasons;

@@ -48,7 +48,7 @@ pub struct Function {
 ///
 /// Only `SizeOfObjects` and `StartCompaction` have return probes: C++ calls them, and nothing walks the stack until they
 /// return.
-pub const FUNCTIONS: [Function; 11] = [
+pub const FUNCTIONS: [Function; 13] = [
     Function {
         program: probe::SIZE_EXIT,
         at: At::Return,
@@ -115,6 +115,30 @@ pub const FUNCTIONS: [Function; 11] = [
         reads_arguments: true,
     },
     Function {
+        program: probe::ALLOC_SLOW,
+        at: At::Entry,
+        // One place a path: young and old space from 22 on; young, old in 20; young, old in 18.
+        prefixes: &[
+            "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
+            "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
+            "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
+            "_ZN2v88internal8NewSpace16EnsureAllocationE",
+            "_ZN2v88internal10PagedSpace16EnsureAllocationE",
+        ],
+        need: Need::Optional("where JavaScript allocates is not known"),
+        reads_arguments: true,
+    },
+    Function {
+        program: probe::ALLOC_LARGE,
+        at: At::Entry,
+        prefixes: &[
+            "_ZN2v88internal19NewLargeObjectSpace11AllocateRawE",
+            "_ZN2v88internal19OldLargeObjectSpace11AllocateRawE",
+        ],
+        need: Need::Optional("where JavaScript allocates objects of more than 128 kB is not known"),
+        reads_arguments: true,
+    },
+    Function {
         program: probe::GC_EXIT,
         // V8 walks the stack meanwhile, and generated code may be what it returns to: `GCExtension::GC` ends in a jump here.
         at: At::Exits,
@@ -133,13 +157,16 @@ pub const FUNCTIONS: [Function; 11] = [
 
 const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
 
+/// In the name of an allocator of large objects: the overload that the one which is probed ends in, or has inlined.
+const INNER_OVERLOAD: &str = "13ExecutabilityE";
+
 /// `Heap::MaxReserved`, whose code tells how the heap's limit is computed; const since Node 20. Never probed.
 pub const MAX_RESERVED: [&str; 2] =
     ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];
 
 /// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
 /// thousand names do.
-pub const COMMON_PREFIXES: [&str; 7] = [
+pub const COMMON_PREFIXES: [&str; 14] = [
     "_ZN2v88internal4Heap",
     "_ZNK2v88internal4Heap",
     "_ZN2v88internal20MarkCompactCollector15",
@@ -147,6 +174,13 @@ pub const COMMON_PREFIXES: [&str; 7] = [
     "_ZN2v87Isolate23GetArray",
     "_ZN4node2",
     "_ZTVN4node2",
+    "_ZN2v88internal13MainAllocator15",
+    "_ZN2v88internal17SemiSpaceNewSpace16",
+    "_ZN2v88internal14PagedSpaceBase13",
+    "_ZN2v88internal8NewSpace16",
+    "_ZN2v88internal10PagedSpace16",
+    "_ZN2v88internal19NewLargeObjectSpace11",
+    "_ZN2v88internal19OldLargeObjectSpace11",
 ];
 
 /// Found among the names that a dynamic symbol table exports, it means: V8 is in this file. Addons need it, so it is in
@@ -198,7 +232,8 @@ impl Function {
     /// Whether the program is to be attached to `symbol`.
     #[must_use]
     pub fn is_instance(&self, symbol: &str) -> bool {
-        self.prefixes.iter().any(|prefix| is_instance(symbol, prefix, self.reads_arguments))
+        !symbol.contains(INNER_OVERLOAD)
+            && self.prefixes.iter().any(|prefix| is_instance(symbol, prefix, self.reads_arguments))
     }
 
     /// Whether it takes `symbol` to find the program's places: an instance, or where exits count its cold part.
@@ -216,7 +251,7 @@ mod tests {
     #[test]
     fn every_program_is_placed_once_and_the_start_comes_last() {
         let mut programs: Vec<_> = FUNCTIONS.iter().map(|function| function.program).collect();
-        assert_eq!(programs[9..], [probe::GC_EXIT, probe::GC_ENTER]);
+        assert_eq!(programs[11..], [probe::GC_EXIT, probe::GC_ENTER]);
         programs.sort_unstable();
         let mut all = probe::ALL;
         all.sort_unstable();
@@ -246,6 +281,15 @@ mod tests {
             ),
             ("_ZN2v88internal4Heap5SetUpEPNS0_9LocalHeapE", probe::HEAP_SET_UP),
             ("_ZN2v88internal4Heap8TearDownEv.llvm.123456", probe::HEAP_TEAR_DOWN),
+            (
+                "_ZN2v88internal13MainAllocator15AllocateRawSlowEiNS0_19AllocationAlignmentENS0_16AllocationOriginE",
+                probe::ALLOC_SLOW,
+            ),
+            ("_ZN2v88internal19OldLargeObjectSpace11AllocateRawEi", probe::ALLOC_LARGE),
+            (
+                "_ZN2v88internal19NewLargeObjectSpace11AllocateRawEPNS0_9LocalHeapEiNS0_14AllocationHintE",
+                probe::ALLOC_LARGE,
+            ),
         ] {
             let matching: Vec<_> =
                 FUNCTIONS.iter().filter(|function| function.is_instance(symbol)).map(|f| f.program).collect();
@@ -282,6 +326,7 @@ mod tests {
             "_ZN2v88internal4Heap11MaxReservedEv",
             "_ZN2v88internal4Heap19MarkCompactPrologueEv",
             "_ZN2v88internal16third_party_heap4Heap14CollectGarbageEv",
+            "_ZN2v88internal19OldLargeObjectSpace11AllocateRawEiNS0_13ExecutabilityE",
             "_ZN5cppgc8internal4Heap14CollectGarbageENS0_16GarbageCollector6ConfigE",
         ] {
             assert!(!FUNCTIONS.iter().any(|function| function.is_instance(symbol)), "{symbol}");

@@ -4,8 +4,19 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 9] =
-    ["target", "plan", "bpf", "ingest", "sample", "native", "series", "detect", "report"];
+const STAGES: [&str; 11] = [
+    "target",
+    "plan",
+    "bpf",
+    "ingest",
+    "sample",
+    "native",
+    "series",
+    "detect",
+    "symbols",
+    "attribute",
+    "report",
+];
 
 /// Usable by every stage, and using no stage.
 const SHARED: [&str; 4] = ["host", "model", "units", "v8"];

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use memwatch_common::names::MAX_ATTACHMENTS;
+use memwatch_common::names::{MAX_ATTACHMENTS, probe};
 
 use crate::{
     bpf::{
@@ -32,6 +32,8 @@ pub(super) enum NoProbes {
 pub(super) struct Attachments {
     /// Whether probes carry cookies, so that one attachment serves every process of a file.
     cookies: bool,
+    /// Whether what JavaScript allocates is sampled.
+    stacks: bool,
     live: BTreeMap<Key, Live>,
     last_number: u32,
 }
@@ -49,8 +51,8 @@ struct Live {
 }
 
 impl Attachments {
-    pub(super) fn new(cookies: bool) -> Self {
-        Self { cookies, live: BTreeMap::new(), last_number: 0 }
+    pub(super) fn new(cookies: bool, stacks: bool) -> Self {
+        Self { cookies, stacks, live: BTreeMap::new(), last_number: 0 }
     }
 
     /// Sees to it that `pid` is served, and returns the number of the attachment that does. `plan` must have been checked
@@ -113,9 +115,13 @@ impl Attachments {
     ) -> Result<Attachment, NoProbes> {
         let number = self.free_number().ok_or(NoProbes::TooMany)?;
         kernel.set_heap_layout(number, plan.heap_layout()).map_err(AttachError::from)?;
+        let samples = self.stacks && plan.stacks.is_ok();
         let places: Vec<Place<'_>> = plan
             .probes
             .iter()
+            .filter(|probe| {
+                samples || ![probe::ALLOC_SLOW, probe::ALLOC_LARGE].contains(&probe.program.as_str())
+            })
             .map(|probe| Place { program: &probe.program, file_offset: probe.file_offset })
             .collect();
         let scope = key.process.map_or(Scope::File, Scope::Process);

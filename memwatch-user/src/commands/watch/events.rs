@@ -27,6 +27,8 @@ pub(super) const LOOKS: u8 = 50;
 pub(super) enum Input {
     /// There may be records in the ring buffer.
     Records,
+    /// There may be new stacks in theirs.
+    Stacks,
     /// A target has ended.
     Gone(ProcessId),
     /// It is time to look at a process again that had not yet mapped what it runs; so many more times.
@@ -70,6 +72,8 @@ impl Stop {
 /// What we wait for.
 pub(super) struct Events {
     pub(super) ring: Ring,
+    /// Of stacks, if they are wanted.
+    pub(super) stacks: Option<Ring>,
     interrupts: [Option<Signal>; 3],
     interval: Interval,
     deadline: Option<std::pin::Pin<Box<Sleep>>>,
@@ -80,12 +84,18 @@ pub(super) struct Events {
 }
 
 impl Events {
-    pub(super) fn new(ring: Ring, every: Duration, duration: Option<Duration>) -> Result<Self> {
+    pub(super) fn new(
+        ring: Ring,
+        stacks: Option<Ring>,
+        every: Duration,
+        duration: Option<Duration>,
+    ) -> Result<Self> {
         let (later_sender, later) = mpsc::unbounded_channel();
         let mut interval = interval(every);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             ring,
+            stacks,
             interrupts: [
                 listen(SignalKind::interrupt())?,
                 listen(SignalKind::terminate())?,
@@ -153,6 +163,15 @@ impl Events {
                 None => std::future::pending().await,
             }
         };
+        let stacks = async {
+            let readable = match &mut self.stacks {
+                Some(ring) => ring.readable().await.is_ok(),
+                None => false,
+            };
+            if !readable {
+                std::future::pending::<()>().await;
+            }
+        };
         // In random order: a storm of collections must not starve the rest.
         tokio::select! {
             () = received(interrupt) => Input::Stop(Stop::Interrupted),
@@ -160,6 +179,7 @@ impl Events {
             () = received(hangup) => Input::Stop(Stop::Interrupted),
             () = deadline => Input::Stop(Stop::Duration),
             _ = self.ring.readable() => Input::Records,
+            () = stacks => Input::Stacks,
             Some(input) = self.later.recv() => input,
             _ = self.interval.tick() => Input::Interval,
         }

@@ -1,7 +1,7 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
 //! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`native`]: who holds its native memory),
+//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`origins`]: where memory comes from),
 //! [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
@@ -14,8 +14,11 @@ mod launch;
 mod looks;
 mod losses;
 mod native;
+mod origins;
 pub(crate) mod output;
+mod profiles;
 mod session;
+mod stacks;
 mod translate;
 mod watched;
 mod whom;
@@ -28,17 +31,24 @@ use tokio::runtime;
 use self::{
     events::{Events, Input, LOOKS, Stop},
     launch::Launched,
-    native::Asked,
+    native::{Asked, Natives},
+    origins::Origins,
     output::Output,
+    profiles::Profiles,
     session::{Adopted, Next, Session},
+    stacks::Stacks,
     whom::Roster,
 };
 use crate::{
     bpf::{
         load::{Kernel, Settings},
         ring::{self, Ring},
+        stacks::StackMaps,
     },
-    cli::job::{Watch, Whom},
+    cli::{
+        args::Switch,
+        job::{Watch, Whom},
+    },
     host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
     ingest,
     model::{Mono, ProcessId},
@@ -52,6 +62,9 @@ use memwatch_common::target::TaskLayout;
 
 /// What a collection costs the target: 5.1 hits of 0.96 µs, as `cargo xtask bench` measured (docs/performance.md).
 const COST_OF_COLLECTION_S: f64 = 5.1 * 0.96e-6;
+/// What a sample costs it: two to four hits of 0.96 µs, and a walk of 1.2 µs at 9 frames, 3.3 µs at 33 (the kernel's
+/// own account of the program's time, Node 22).
+const COST_OF_SAMPLE_S: f64 = 6e-6;
 
 /// What came of a watch.
 #[derive(Clone, Debug)]
@@ -74,18 +87,22 @@ pub fn run(watch: &Watch) -> Result<Done> {
 
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let roster = Roster::new(&watch.whom, watch.children)?;
+    let profiles = Profiles::create(&watch.profiles)?;
     let features = allowed(watch)?;
     let mut kernel = load(watch, features, roster.follows_all())?;
     let ring = Ring::open(&mut kernel)?;
+    let (stack_ring, stacks) = stacks(watch, &mut kernel, profiles.are_wanted())?;
     let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, cookies: features.attach_cookie };
-    let mut session = Session::new(kernel, features.attach_cookie, roster, native);
+    let origins = Origins { stacks, natives: Natives::new(native) };
+    let mut session = Session::new(kernel, features.attach_cookie, roster, origins);
     let mut run = Run {
         adopted: session.adopt_running()?,
-        events: Events::new(ring, watch.interval, watch.duration)?,
+        events: Events::new(ring, stack_ring, watch.interval, watch.duration)?,
         launched: launch(watch, &mut session)?,
         since: clock::now(),
         until_leak: watch.until_leak,
         budget_pct: watch.budget_pct,
+        profiles,
         session,
     };
     ensure_somebody(&run)?;
@@ -124,6 +141,14 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
     Ok(kernel)
 }
 
+/// What it takes to watch stacks, if that is wanted.
+fn stacks(watch: &Watch, kernel: &mut Kernel, keeps: bool) -> Result<(Option<Ring>, Stacks)> {
+    if watch.stacks == Switch::Off {
+        return Ok((None, Stacks::new(None, keeps)));
+    }
+    Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?), keeps)))
+}
+
 /// Starts the program, if there is one to start.
 fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
     let Whom::Command(command) = &watch.whom else { return Ok(None) };
@@ -148,6 +173,7 @@ struct Run {
     since: Mono,
     until_leak: bool,
     budget_pct: f64,
+    profiles: Profiles,
 }
 
 impl Run {
@@ -165,6 +191,7 @@ impl Run {
             };
             match input {
                 Input::Records => self.records(output)?,
+                Input::Stacks => self.stacks(output)?,
                 Input::Gone(id) => self.gone(id, output)?,
                 Input::LookAgain(pid, looks) => {
                     let next = self.session.consider(pid);
@@ -215,6 +242,16 @@ impl Run {
         Ok(())
     }
 
+    /// Names are read at once: what a stack refers to is true for a moment.
+    fn stacks(&mut self, output: &mut Output) -> io::Result<()> {
+        let mut records = Vec::new();
+        let session = &mut self.session;
+        if let Some(ring) = &mut self.events.stacks {
+            ring.drain(|bytes| records.extend(session.stack(bytes)));
+        }
+        output.records(&records)
+    }
+
     fn follow_up(&mut self, next: Next, looks: u8, output: &mut Output) -> io::Result<()> {
         match next {
             Next::Nothing => Ok(()),
@@ -251,6 +288,7 @@ impl Run {
     fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
         let last_words = stop.and_then(|stop| {
             self.records(&mut output)?;
+            self.stacks(&mut output)?;
             output.records(&self.session.last_records())?;
             output.records(&[self.bye(stop)])?;
             output.finish()
@@ -261,16 +299,19 @@ impl Run {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => output.exit_status(),
             Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
         };
+        let written = self.profiles.write(&self.session.sampled());
         let never_node = self.launched.is_some() && self.session.adopted() == 0;
         self.session.detach();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
+        written?;
         Ok(Done { status, verdict: output.last_verdict() })
     }
 
     fn bye(&self, stop: Stop) -> Record {
         let now = clock::now();
         let watched_s = now.since(self.since).as_secs_f64();
-        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S;
+        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S
+            + self.session.samples() as f64 * COST_OF_SAMPLE_S;
         Record {
             schema: SCHEMA,
             ts: Time::from_unix_ms(self.session.clock().unix_ms(now)),

@@ -71,17 +71,15 @@ impl Natives {
     }
 
     /// Says of each verdict on native memory who holds it.
-    pub(super) fn attribute(&self, mut records: Vec<Record>) -> Vec<Record> {
-        for record in &mut records {
-            let pid = record.subject.map(|subject| subject.pid);
+    pub(super) fn attribute(&self, pid: u32, records: &mut [Record]) {
+        let Some(tracker) = self.trackers.get(&pid) else { return };
+        for record in records {
             if let Body::Verdict(verdict) = &mut record.body
                 && verdict.kind == Kind::Native
-                && let Some(tracker) = pid.and_then(|pid| self.trackers.get(&pid))
             {
                 verdict.sites = tracker.known().holders.into_iter().map(translate::holder).collect();
             }
         }
-        records
     }
 
     /// Adds what was lost to what is lost beside it.

@@ -12,12 +12,13 @@ use super::{
     hello,
     looks::{self, Look, Looked, Looks},
     losses::{Losses, Reading},
-    native::{Asked, Natives},
+    origins::Origins,
     translate::Stamp,
     watched::Watched,
     whom::Roster,
 };
 use crate::{
+    attribute::Sampled,
     bpf::load::Kernel,
     host::{
         cgroup::{MemoryCgroup, OomScope},
@@ -47,7 +48,7 @@ pub(super) struct Session {
     roster: Roster,
     watched: BTreeMap<u32, Member>,
     losses: Losses,
-    natives: Natives,
+    origins: Origins,
     collections: u64,
     adopted: u64,
 }
@@ -79,17 +80,17 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, native: Asked) -> Self {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins) -> Self {
         Self {
             kernel,
-            attachments: Attachments::new(cookies),
+            attachments: Attachments::new(cookies, origins.stacks.are_wanted()),
             cookies,
             clock: WallClock::sample(),
             cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
             losses: Losses::default(),
-            natives: Natives::new(native),
+            origins,
             collections: 0,
             adopted: 0,
         }
@@ -159,9 +160,9 @@ impl Session {
     }
 
     fn let_go(&mut self, pid: u32) {
+        self.origins.forget(pid);
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
-        self.natives.stop(pid);
     }
 
     fn welcome(&mut self, looked_at: Mono, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
@@ -175,6 +176,9 @@ impl Session {
         let outside = plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout);
         let sampler = Sampler::new(pid, cgroup.clone(), outside);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
+        if let Ok(plan) = plan {
+            hello.features.js_stacks = self.origins.stacks.adopt(target, &plan.stacks);
+        }
         hello.matched = self.roster.reason(pid);
         hello.features.native = looks::native(&sampler);
         let external = External::new(&hello.features.external);
@@ -185,7 +189,7 @@ impl Session {
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         let looks = Looks::new(target.process.id, sampler);
         self.watched.insert(pid, Member { watched, looks, looked_at, cgroup, limit_hits });
-        let no_sites = self.natives.start(target.process.id);
+        let no_sites = self.origins.natives.start(target.process.id);
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }
@@ -238,14 +242,25 @@ impl Session {
         if matches!(event.what, What::Collection(_)) {
             self.collections += 1;
         }
-        let records = member.watched.event(event);
-        (self.natives.attribute(records), Next::Nothing)
+        let mut records = member.watched.event(event);
+        self.origins.attribute(event.pid, &mut records);
+        (records, Next::Nothing)
     }
 
     /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
     /// execute two programs at once, and by the time the first is heard of the process is already the second.
     fn is_stale(&self, exec: &Event) -> bool {
         self.watched.get(&exec.pid).is_some_and(|member| exec.time <= member.looked_at)
+    }
+
+    /// Takes in one new stack.
+    pub(super) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
+        let Ok(said) = self.origins.stacks.event(bytes) else {
+            self.malformed();
+            return None;
+        };
+        let (pid, body) = said?;
+        self.watched.get(&pid).map(|member| member.watched.stamp.record(clock::now(), body))
     }
 
     /// Counts a record that could not be decoded.
@@ -277,6 +292,16 @@ impl Session {
         self.kernel.remove_target(pid);
     }
 
+    /// How many samples of what JavaScript allocates there were.
+    pub(super) fn samples(&self) -> u64 {
+        self.origins.stacks.samples()
+    }
+
+    /// Everything that was sampled.
+    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+        self.origins.stacks.sampled()
+    }
+
     /// How many targets there have been.
     pub(super) fn adopted(&self) -> u64 {
         self.adopted
@@ -295,7 +320,8 @@ impl Session {
         let Some(mut member) = self.watched.remove(&pid) else { return records };
         let end = Body::End(end(&member));
         records.push(member.watched.stamp.record(at, end));
-        records.extend(self.natives.attribute(member.last_records(at)));
+        records.extend(member.last_records(at));
+        self.origins.attribute(pid, &mut records);
         self.let_go(pid);
         records
     }
@@ -305,7 +331,8 @@ impl Session {
     pub(super) fn interval(&mut self) -> (Vec<Look>, Vec<Record>) {
         let looks = self.watched.values_mut().filter_map(Member::next_look).collect();
         let stamps = self.watched.values().map(|member| &member.watched.stamp);
-        let mut records: Vec<Record> = stamps.flat_map(|stamp| self.natives.decisions(stamp)).collect();
+        let mut records: Vec<Record> =
+            stamps.flat_map(|stamp| self.origins.natives.decisions(stamp)).collect();
         records.extend(self.new_losses(clock::now()));
         (looks, records)
     }
@@ -314,16 +341,21 @@ impl Session {
     pub(super) fn looked(&mut self, looked: Looked) -> Vec<Record> {
         let id = looked.id;
         let member = self.watched.get_mut(&id.pid).filter(|member| member.watched.id == id);
-        let records = member.map_or_else(Vec::new, |member| member.looked(looked));
-        self.natives.attribute(records)
+        let mut records = member.map_or_else(Vec::new, |member| member.looked(looked));
+        self.origins.attribute(id.pid, &mut records);
+        records
     }
 
     /// What there is to say before the end.
     pub(super) fn last_records(&mut self) -> Vec<Record> {
         let now = clock::now();
         let mut records = self.new_losses(now);
-        records.extend(self.watched.values_mut().flat_map(|member| member.last_records(now)));
-        self.natives.attribute(records)
+        for (pid, member) in &mut self.watched {
+            let mut last = member.last_records(now);
+            self.origins.attribute(*pid, &mut last);
+            records.extend(last);
+        }
+        records
     }
 
     /// Brings what verdicts must know of losses up to date, and tells losses that were not told.
@@ -332,7 +364,7 @@ impl Session {
             return Vec::new();
         }
         let Reading { mut loss, collections } = self.losses.read(&self.kernel);
-        self.natives.add_losses(&mut loss);
+        self.origins.natives.add_losses(&mut loss);
         let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
         self.watched.values_mut().for_each(|member| member.watched.lost_share = lost_share);
         if !self.losses.is_news(&loss) {
@@ -349,12 +381,12 @@ impl Session {
 
     /// Percent of one CPU that following native memory costs the targets.
     pub(super) fn native_cost_pct(&self) -> f64 {
-        self.natives.cost_pct()
+        self.origins.natives.cost_pct()
     }
 
     /// Detaches everything; takes the kernel some tenths of a second.
     pub(super) fn detach(self) {
-        self.natives.detach();
+        self.origins.natives.detach();
         self.attachments.detach();
     }
 }

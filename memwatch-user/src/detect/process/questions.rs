@@ -23,8 +23,8 @@ const BURST_SHARE: f64 = 0.15;
 /// What a mark-compact left says nothing of the growth if it came in the first of this share of the time.
 const TOO_EARLY: f64 = 0.3;
 /// Of what garbage may hold, most must be confirmed: the last mark-compact came after this share of the time. A full
-/// cache of buffers grew by those that it had dropped for a minute, which was two thirds of the time.
-const LATE: f64 = 0.6;
+/// cache of buffers grew by those that it had dropped for half a minute to a minute, until the next mark-compact.
+const LATE: f64 = 0.75;
 /// A mark-compact must leave this share of what had come until then.
 const KEPT: f64 = 0.5;
 /// What mark-compacts leave must grow at this share of the rate that it had. A cache of buffers that is full goes on
@@ -278,8 +278,8 @@ mod tests {
         for (name, lows, stopped) in [
             ("none", vec![], true),
             ("one, too early", vec![at(10.0, 15.0)], true),
-            ("one that left all, and much has come since", vec![at(50.0, 54.0)], true),
-            ("one that left all", vec![at(60.0, 64.0)], false),
+            ("one that left all, and much has come since", vec![at(60.0, 64.0)], true),
+            ("one that left all", vec![at(80.0, 84.0)], false),
             ("one that left nothing", vec![at(60.0, 6.0)], true),
             ("two on the line", vec![at(40.0, 45.0), at(90.0, 94.0)], false),
             ("two, and no growth between them", vec![at(40.0, 45.0), at(90.0, 60.0)], true),

@@ -80,7 +80,7 @@ fn members_are_found_where_c_would_find_them() {
     for (member, offset) in cases {
         assert_eq!(btf.member_offset("task_struct", member).unwrap(), offset, "{member}");
     }
-    assert_eq!(btf.task_layout().unwrap(), TaskLayout { tgid: 16, exit_code: 12 });
+    assert_eq!(btf.task_layout().unwrap(), TaskLayout { tgid: 16, exit_code: 12, thread_pointer: 32 });
 }
 
 #[test]

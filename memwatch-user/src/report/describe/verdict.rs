@@ -140,10 +140,18 @@ pub fn reasons(verdict: &Verdict) -> Vec<String> {
 /// How many frames of a site are shown: the function, its caller and theirs.
 const FRAMES: usize = 3;
 
+/// [`Site::measure`] of what was allocated, whatever became of it.
+const ALLOCATED: &str = "allocated";
+
 fn site(site: &Site) -> String {
     let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
-    let measured = format!("{} {} ({} samples)", bytes(site.bytes), escape_untrusted(&site.measure), site.n);
-    format!("{} of the growth, {measured}: {}", percent(site.share), frames.join(" ← "))
+    let amount = format!("{} ({} samples)", bytes(site.bytes), site.n);
+    let measured = match site.measure.as_str() {
+        // Most of it does not live long: no part of the growth is meant.
+        ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
+        other => format!("of the growth, {amount} {}", escape_untrusted(other)),
+    };
+    format!("{} {measured}: {}", percent(site.share), frames.join(" ← "))
 }
 
 fn frame(frame: &Frame) -> String {
@@ -186,7 +194,7 @@ mod tests {
             reasons(&verdict),
             [
                 "5 of 5 rose\\u{1b}[2J",
-                "62 % of the growth, 7.3 MB live (120 samples): handler /srv/app/server.js:42 ← ?",
+                "62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← ?",
             ]
         );
     }

@@ -1,5 +1,7 @@
 //! What glibc's allocator leaves at the begin of memory that it maps: by it, its memory is known.
 
+use crate::v8::page::Words;
+
 /// An arena's memory begins at a multiple of this (`HEAP_MAX_SIZE` of malloc/arena.c on 64 bits).
 pub(super) const ARENA_ALIGNMENT: u64 = 64 << 20;
 
@@ -11,6 +13,15 @@ const MAPPED: u64 = 2;
 
 /// The flags of a chunk's size.
 const FLAGS: u64 = 7;
+
+/// Flag of a chunk's size: the chunk before it is in use; otherwise the word before the size is that chunk's size.
+const BEFORE_IN_USE: u64 = 1;
+
+/// Chunks in a row that prove a heap; each has a size that leads to the next.
+const PROOF: u32 = 8;
+
+/// The same where a chunk's begin is not in memory.
+const LEAST: u32 = 2;
 
 const PAGE: u64 = 4096;
 
@@ -28,6 +39,29 @@ pub(super) fn mapped_block(words: &[u64]) -> Option<u64> {
     let &[before, size, ..] = words else { return None };
     let bytes = size & !FLAGS;
     (before < PAGE && size & FLAGS == MAPPED && is_size(bytes)).then_some(bytes)
+}
+
+/// Whether memory from `start` on is the main arena's, as it continues where `brk` finds another mapping in its way (V8's
+/// pages are anywhere): chunks from the first byte on, without any header before them.
+pub(super) fn is_heap(start: u64, end: u64, read: impl Fn(u64) -> Option<Words>) -> bool {
+    let (mut at, mut before) = (start, 0);
+    for chunks in 0..PROOF {
+        if chunks > 0 && at == end {
+            return true;
+        }
+        let Some([size_before, size, ..]) = read(at) else { return chunks >= LEAST };
+        let bytes = size & !FLAGS;
+        let follows = match (chunks, size & BEFORE_IN_USE) {
+            (0, in_use) => in_use != 0 && size_before == 0,
+            (_, in_use) => in_use != 0 || size_before == before,
+        };
+        let is_chunk = size & (FLAGS - BEFORE_IN_USE) == 0 && bytes >= 16 && bytes.is_multiple_of(16);
+        if !is_chunk || !follows || bytes > end - at {
+            return false;
+        }
+        (at, before) = (at + bytes, bytes);
+    }
+    true
 }
 
 const fn is_size(bytes: u64) -> bool {
@@ -54,6 +88,34 @@ mod tests {
         for (address, words, size) in cases {
             assert_eq!(arena(address, &words), size, "{words:x?}");
         }
+    }
+
+    #[test]
+    fn heaps_without_a_header() {
+        let heap = |chunks: &[(u64, u64, u64)]| {
+            let word = |at| chunks.iter().find(|chunk| chunk.0 == at);
+            is_heap(PAGE, 2 * PAGE, |at| {
+                let (_, before, size) = word(at)?;
+                let mut words = Words::default();
+                words[..2].copy_from_slice(&[*before, *size]);
+                Some(words)
+            })
+        };
+        let cases: [(&[_], bool); 8] = [
+            (&[(0x1000, 0, 0x21), (0x1020, 7, 0x101), (0x1120, 0x100, 0x20)], true),
+            (&[(0x1000, 0, 0x1001)], true),
+            (&[(0x1000, 0, 0x21), (0x1020, 7, 0x0fe1)], true),
+            (&[(0x1000, 0, 0x21)], false),
+            (&[(0x1000, 0, 0x21), (0x1020, 7, 0x100)], false),
+            (&[(0x1000, 9, 0x21), (0x1020, 7, 0x101), (0x1120, 0, 0x21)], false),
+            (&[(0x1000, 0, 0x21), (0x1020, 7, 0x2001), (0x3020, 0, 0x21)], false),
+            (&[(0x1000, 0, 1), (0x1001, 0, 0), (0x1002, 0, 0)], false),
+        ];
+        for (chunks, expected) in cases {
+            assert_eq!(heap(chunks), expected, "{chunks:x?}");
+        }
+        assert!(!is_heap(PAGE, 2 * PAGE, |_| Some([u64::MAX; 16])));
+        assert!(!is_heap(PAGE, 2 * PAGE, |_| Some([0; 16])));
     }
 
     #[test]

@@ -50,9 +50,15 @@ impl<'a> Walk<'a> {
     fn parts(&mut self, mapping: &Mapping, rest: Use) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         let (mut at, mut tries) = (mapping.start, TRIES);
+        let mut unknown = None;
         while at < mapping.end {
-            let known = self.block(at, mapping);
-            let (used_for, end) = known.unwrap_or_else(|| (rest, self.skip(at, mapping.end, &mut tries)));
+            let (used_for, end) = if let Some(known) = self.block(at, mapping) {
+                unknown = None;
+                known
+            } else {
+                let used_for = *unknown.get_or_insert_with(|| self.without_header(at, mapping.end, rest));
+                (used_for, self.skip(at, mapping.end, &mut tries))
+            };
             let end = end.min(mapping.end);
             match parts.last_mut() {
                 Some(last) if last.used_for == used_for => last.end = end,
@@ -61,6 +67,11 @@ impl<'a> Walk<'a> {
             at = end;
         }
         parts
+    }
+
+    /// What a stretch is used for that begins at `at` without a header.
+    fn without_header(&self, at: u64, end: u64, rest: Use) -> Use {
+        if glibc::is_heap(at, end, |address| self.memory.words(address)) { Use::Malloc } else { rest }
     }
 
     /// What begins at `at`, or goes on there, and where it ends.
@@ -166,6 +177,17 @@ mod tests {
             assert_eq!(parts.iter().map(|(_, bytes)| bytes).sum::<u64>(), rss, "{parts:?}");
         }
         assert_eq!(own.split(page::ALIGNMENT, 9, Use::Other), [(Use::V8, 9)]);
+    }
+
+    #[test]
+    fn the_main_arena_goes_on_between_blocks() {
+        let mut own = Own::new(page::ALIGNMENT);
+        own.write(0, &[0, PAGE | 2]);
+        own.write(PAGE, &[0, 0x31, 7, 7, 7, 7, 7, (PAGE * 2) | 1]);
+        own.write(4 * PAGE, &[0, PAGE | 2]);
+        own.write(5 * PAGE, &[7]);
+        let expected = [(Use::Malloc, 3 * PAGE), (Use::Other, PAGE), (Use::Other, 0)];
+        assert_eq!(own.split(page::ALIGNMENT, 4 * PAGE, Use::Other), expected);
     }
 
     #[test]

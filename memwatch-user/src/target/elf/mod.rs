@@ -2,6 +2,7 @@
 //!
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
+mod code;
 mod symbols;
 mod unwind;
 

@@ -85,7 +85,8 @@ const METHOD: &str = "\
 
 * **Programs** are in `tests/corpus/`, with where each comes from, which releases of Node it runs on, and which kinds of
   verdict are right. A leaky variant has a fixed or otherwise healthy one beside it where there is such. The sixteen
-  that were published are tuned on; of our own, no threshold was chosen by looking at those that are reported.
+  that were published are tuned on, and of our own `buffer-cache`, `listeners` and `timers`, beside which thresholds were
+  mended; none was chosen by looking at those that are reported.
 * **Recording** (`cargo xtask evaluate --record`): a process is attached to when it is two seconds old, unless the case
   says otherwise, and watched for 150 s, others beside it on the same processors. What the tool saw and said is kept in
   `tests/lab/traces/`, from which everything here is computed again, the same each time.

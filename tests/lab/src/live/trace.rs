@@ -3,7 +3,7 @@
 //! Lines of text. Above, `# key: value`; below, one event a line, in order of time: a letter, milliseconds since the
 //! attach, and the fields that [`Event`] documents, separated by commas. An empty field is not known; `~` is what the
 //! line before of the same letter had. A few hundred bytes a watched second would be much for a repository: so sizes
-//! of readings are in KiB (see [`columns`](super::columns)), and small collections in quick succession are one.
+//! of readings are in KiB (see [`columns`]), and small collections in quick succession are one.
 
 use std::collections::BTreeMap;
 

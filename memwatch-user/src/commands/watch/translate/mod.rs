@@ -9,11 +9,12 @@ pub(super) use self::{
 };
 
 use crate::{
+    attribute::Site,
     host::{
         clock::WallClock,
         exit::{Ended, signal_name},
     },
-    model::{Collection, Mono},
+    model::{Collection, Frame, FrameKind, Mono},
     native,
     report::{
         record::{self, Body, Record, SCHEMA, Subject},
@@ -92,6 +93,26 @@ pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Bod
         growth: leak.growth,
         reason: leak.reason.clone(),
     })
+}
+
+/// One place of a heap's memory. Which of it survives is not known.
+pub(super) fn site(site: Site) -> record::Site {
+    record::Site {
+        share: site.share,
+        bytes: site.bytes,
+        measure: "allocated".to_owned(),
+        n: site.samples,
+        interval: Some(site.interval.map(Some)),
+        frames: site.frames.into_iter().map(frame).collect(),
+    }
+}
+
+fn frame(frame: Frame) -> record::Frame {
+    let function = match frame.kind {
+        FrameKind::Unknown => None,
+        _ => Some(frame.function.unwrap_or_else(|| "(anonymous)".to_owned())),
+    };
+    record::Frame { function, file: frame.file, line: frame.line, module: None, kind: "js".to_owned() }
 }
 
 /// A decision about what may be spent on native memory, and when it was made.

@@ -1,0 +1,211 @@
+//! Stacks of JavaScript: how the collector tells the kernel side to walk one, and what a walk brings back.
+//!
+//! A stack is counted in the kernel under a hash of what does not move with the garbage collector: script id, function
+//! literal id, position. Only the first sample of a stack crosses the boundary, with the addresses at which the
+//! collector finds names while they last.
+
+use crate::target::NO_OFFSET;
+
+/// Frames kept of one stack, the innermost ones; V8's own frames between functions count. Programs of ours had 8 to 20;
+/// the verifier of 5.10 accepts this many passes through the walk.
+pub const MAX_FRAMES: usize = 64;
+
+/// How one process's V8 is walked. Offsets count from an untagged address. Written by the collector once it has checked
+/// them against the running process; a process without has no stacks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackLayout {
+    /// Where a thread keeps its isolate, from its thread pointer.
+    pub isolate_from_thread: i64,
+    /// Bytes that are allocated between two samples, on average.
+    pub interval: u64,
+    /// `Isolate`: frame pointer of the innermost exit frame.
+    pub c_entry_fp: u32,
+    /// `JSFunction`: its `SharedFunctionInfo`.
+    pub function_shared: u32,
+    /// `JSFunction`: its `Code`, or its handle in the table of code.
+    pub function_code: u32,
+    /// `Isolate`: base of the table of code; [`NO_OFFSET`] where functions point at their code themselves.
+    pub code_table: u32,
+    /// `SharedFunctionInfo`: its `Script`. The function literal id is [`LITERAL_BEHIND_SCRIPT`] bytes further.
+    pub shared_script: u32,
+    /// `Script`: its id.
+    pub script_id: u32,
+    /// `Map`: the instance type.
+    pub map_type: u32,
+    /// Instance type of a `BytecodeArray`.
+    pub bytecode_type: u32,
+    /// Allocator or space: its linear allocation area, or the pointer to it if `area_is_inside` is 0.
+    pub area: u32,
+    /// Whether the area is in the space itself: 0 or 1.
+    pub area_is_inside: u32,
+    /// Which argument of the large-object allocators is the size.
+    pub large_size_argument: u32,
+    /// Zero.
+    pub _pad: u32,
+}
+const _: () = assert!(size_of::<StackLayout>() == 64);
+
+impl StackLayout {
+    /// Whether functions point at their code through the table of code.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has_code_table(&self) -> bool {
+        self.code_table != NO_OFFSET
+    }
+}
+
+/// In a `SharedFunctionInfo`, from the script to the function literal id: 20 bytes in V8 9.4 to 14.6.
+pub const LITERAL_BEHIND_SCRIPT: u32 = 20;
+
+/// Codes of [`JsFrame::kind`].
+pub mod frame_kind {
+    /// A frame of V8 without a function; `position` is its marker.
+    pub const TYPED: u32 = 0;
+    /// A function in the interpreter; `position` is where it stands in its bytecode, `code` is the `BytecodeArray`.
+    pub const INTERPRETED: u32 = 1;
+    /// A function in machine code; `position` is the return address, `code` is the `Code` that the function has now.
+    pub const COMPILED: u32 = 2;
+    /// A function of which something could not be read: a page of it was not resident.
+    pub const UNREADABLE: u32 = 3;
+}
+
+/// Codes of [`StackEvent::end`]: why a walk ended.
+pub mod stack_end {
+    /// At the outermost entry into JavaScript.
+    pub const COMPLETE: u32 = 0;
+    /// No JavaScript is on the stack.
+    pub const OUTSIDE: u32 = 1;
+    /// There are more than `MAX_FRAMES` frames.
+    pub const TRUNCATED: u32 = 2;
+    /// A frame could not be read.
+    pub const UNREADABLE: u32 = 3;
+    /// A frame pointer did not lead outwards.
+    pub const MALFORMED: u32 = 4;
+}
+
+/// One frame.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JsFrame {
+    /// `Script::id`, 0 for functions without a script.
+    pub script: u32,
+    /// `SharedFunctionInfo::function_literal_id`, negative for builtins.
+    pub literal: i32,
+    /// Where in the function, by `kind`.
+    pub position: u64,
+    /// Tagged address of the `SharedFunctionInfo`; it moves when the heap is compacted.
+    pub shared: u64,
+    /// Tagged address of what holds the positions, by `kind`; 0 if it could not be read.
+    pub code: u64,
+    /// A [`frame_kind`].
+    pub kind: u32,
+    /// Zero.
+    pub _pad: u32,
+}
+const _: () = assert!(size_of::<JsFrame>() == 40);
+
+/// Key of the map of stacks.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StackKey {
+    /// tgid in the upper half, pid in the lower: script ids are an isolate's, and a thread has one isolate.
+    pub thread: u64,
+    /// Hash of the frames' identities and positions, and of how the walk ended.
+    pub hash: u64,
+}
+const _: () = assert!(size_of::<StackKey>() == 16);
+
+/// Value of the map of stacks: what was allocated there. Written by the stack's own thread only.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackVolume {
+    /// Bytes that its samples stand for.
+    pub bytes: u64,
+    /// Samples.
+    pub samples: u64,
+}
+const _: () = assert!(size_of::<StackVolume>() == 16);
+
+/// A stack that was seen for the first time.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackEvent {
+    /// Number of the walk on its CPU. Differs from `last` if another walk got in between: then nothing of this is true.
+    pub first: u64,
+    /// Which stack.
+    pub key: StackKey,
+    /// A [`stack_end`].
+    pub end: u32,
+    /// How many of `frames` count.
+    pub depth: u32,
+    /// Innermost first.
+    pub frames: [JsFrame; MAX_FRAMES],
+    /// As `first`.
+    pub last: u64,
+}
+const _: () = assert!(size_of::<StackEvent>() == 40 + 40 * MAX_FRAMES);
+
+/// How much of the next sample a thread has allocated.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampler {
+    /// Bytes since the last sample.
+    pub bytes: u64,
+    /// Bytes at which the next one is due.
+    pub due: u64,
+}
+const _: () = assert!(size_of::<Sampler>() == 16);
+
+impl Sampler {
+    /// Takes in `bytes`. Once a sample is due it returns how many bytes it stands for. The distance to the next one is
+    /// drawn anew, between half and one and a half of `interval`: a program that allocates in step with V8's pages would
+    /// otherwise be sampled at the same place for ever. `random` is any number.
+    #[inline(always)]
+    pub fn take(&mut self, bytes: u64, interval: u64, random: u32) -> Option<u64> {
+        self.bytes += bytes;
+        if self.bytes < self.due {
+            return None;
+        }
+        let weight = self.bytes;
+        self.bytes = 0;
+        self.due = interval / 2 + ((interval * u64::from(random)) >> 32);
+        Some(weight)
+    }
+}
+
+/// A step of the stack's hash (the multiplication and shift of splitmix64).
+#[inline(always)]
+#[must_use]
+pub const fn mix(hash: u64, word: u64) -> u64 {
+    let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_stand_for_all_bytes_at_distances_that_vary_around_the_interval() {
+        let (mut sampler, mut total, mut weights) = (Sampler::default(), 0, [0; 3]);
+        for random in [0, u32::MAX, 1 << 31] {
+            assert_eq!(sampler.take(0, 1 << 20, random), Some(0), "due is drawn");
+            let drawn = sampler.due;
+            weights.rotate_left(1);
+            weights[2] = drawn;
+            while sampler.take(1000, 1 << 20, 0).is_none() {
+                total += 1000;
+            }
+            sampler.due = 0;
+        }
+        assert_eq!(weights, [1 << 19, (1 << 20) + (1 << 19) - 1, 1 << 20]);
+        assert!(total > 3 << 19);
+    }
+
+    #[test]
+    fn the_order_of_words_counts() {
+        assert_ne!(mix(mix(0, 1), 2), mix(mix(0, 2), 1));
+        assert_ne!(mix(0, 0), mix(0, 1));
+    }
+}

@@ -1,0 +1,106 @@
+//! Samples of what JavaScript allocates: a stack for every so many bytes.
+//!
+//! Small objects are cut from a linear allocation area without a call; once it is used up, V8 takes a slow path, every
+//! 64 to 260 kB. What was cut from the area since the last time is `top - start` of it at that moment.
+
+use aya_ebpf::{macros::uprobe, programs::ProbeContext};
+use memwatch_common::{
+    loss::LossReason,
+    stack::{Sampler, StackLayout, StackVolume},
+};
+
+use crate::{
+    losses,
+    maps::{SAMPLERS, STACK_EVENTS, STACK_LAYOUTS, STACKS},
+    raw, scope, threads, walk,
+};
+
+/// More than an area ever holds: pages have 256 kB. A larger difference is no area.
+const LARGEST_AREA: u64 = 1 << 20;
+/// `kMaxInt`: no object is larger.
+const LARGEST_OBJECT: u64 = 1 << 31;
+
+/// Entry of the slow path: `MainAllocator::AllocateRawSlow`, up to Node 20 the space's own.
+#[uprobe]
+fn alloc_slow(ctx: ProbeContext) -> u32 {
+    if let (Some((thread, layout)), Some(owner)) = (allocating(&ctx), ctx.arg::<u64>(0))
+        && let Some(bytes) = used_up(layout, owner)
+        && let Some(weight) = sampled(thread, bytes, layout)
+    {
+        count(thread, layout, weight);
+    }
+    0
+}
+
+/// Entry of `NewLargeObjectSpace::AllocateRaw` and `OldLargeObjectSpace::AllocateRaw`.
+#[uprobe]
+fn alloc_large(ctx: ProbeContext) -> u32 {
+    let Some((thread, layout)) = allocating(&ctx) else { return 0 };
+    // Chosen by a mask: of a condition the compiler makes a choice of addresses in the context, which the verifier forbids.
+    let third_only = 0_u32.wrapping_sub(layout.large_size_argument.wrapping_sub(1));
+    let (Some(second), Some(third)) = (ctx.arg::<u64>(1), ctx.arg::<u64>(2)) else { return 0 };
+    // An int: the register's upper half is not defined.
+    let size = u64::from((second as u32 & !third_only) | (third as u32 & third_only));
+    if size >= LARGEST_OBJECT {
+        return 0;
+    }
+    // One that is as large as the interval stands for itself, and not for small ones before it.
+    let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
+    if let Some(weight) = weight {
+        count(thread, layout, weight);
+    }
+    0
+}
+
+/// Thread and layout, if the hit counts: the collector's own evacuation uses the same allocators.
+#[inline(always)]
+fn allocating(ctx: &ProbeContext) -> Option<(u64, &'static StackLayout)> {
+    let thread = scope::hit(ctx)?.thread;
+    if threads::state(thread).is_some_and(|state| state.is_collecting()) {
+        return None;
+    }
+    let layout: &StackLayout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
+    Some((thread, layout))
+}
+
+/// Bytes that were cut from the area of an allocator or space since V8 last looked.
+#[inline(always)]
+fn used_up(layout: &StackLayout, owner: u64) -> Option<u64> {
+    let place = owner.wrapping_add(u64::from(layout.area));
+    let area = if layout.area_is_inside == 0 { raw::read_user(place)? } else { place };
+    let [start, top] = raw::read_user_value::<[u64; 2]>(area)?;
+    top.checked_sub(start).filter(|bytes| *bytes <= LARGEST_AREA)
+}
+
+/// How many bytes a sample stands for, if one is due.
+#[inline(always)]
+fn sampled(thread: u64, bytes: u64, layout: &StackLayout) -> Option<u64> {
+    let Some(sampler) = raw::map_value(&SAMPLERS, thread) else {
+        let due = raw::random();
+        let mut sampler = Sampler::default();
+        let _first = sampler.take(bytes, layout.interval, due);
+        if SAMPLERS.insert(thread, sampler, 0).is_err() {
+            losses::count(LossReason::ThreadsFull);
+        }
+        return None;
+    };
+    sampler.take(bytes, layout.interval, raw::random())
+}
+
+/// Counts `weight` bytes for the stack that the thread is in, and sends the stack if it is new.
+#[inline(always)]
+fn count(thread: u64, layout: &StackLayout, weight: u64) {
+    let Some(event) = walk::walk(thread, layout) else { return };
+    let key = event.key;
+    if let Some(volume) = raw::map_value(&STACKS, key) {
+        volume.bytes += weight;
+        volume.samples += 1;
+        return;
+    }
+    walk::find_code(thread, layout, event);
+    // First the event: a stack that is counted is known to the collector.
+    let volume = StackVolume { bytes: weight, samples: 1 };
+    if raw::send(&STACK_EVENTS, event).is_err() || STACKS.insert(key, volume, 0).is_err() {
+        losses::count(LossReason::StacksFull);
+    }
+}

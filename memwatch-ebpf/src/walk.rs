@@ -1,0 +1,215 @@
+//! The stack of JavaScript of the running thread, read from its memory while it stands still in our probe.
+//!
+//! Every frame of V8 has a frame pointer, and `Isolate::c_entry_fp` is that of the innermost frame that left JavaScript
+//! for C++. From there the frame pointers lead outwards; where C++ has called JavaScript, the entry frame holds the
+//! `c_entry_fp` from before. No frame of C++ is touched.
+//!
+//! Nothing that varies by path is carried from one pass of the loop to the next in a register: the verifier would follow
+//! each combination (a million instructions at 32 passes), and 5.10 has no `bpf_loop`.
+
+use memwatch_common::{
+    loss::LossReason,
+    stack::{JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, frame_kind, mix, stack_end},
+    target::NO_OFFSET,
+};
+
+use crate::{
+    losses,
+    maps::{TASK_LAYOUT, WALK},
+    raw,
+};
+
+/// V8's tag of pointers to heap objects.
+const TAG: u64 = 1;
+/// Markers of the frames by which C++ enters JavaScript: `StackFrame::ENTRY` and `CONSTRUCT_ENTRY`, shifted by one.
+const ENTRY_MARKERS: [u64; 2] = [1 << 1, 2 << 1];
+/// What of a frame is read at once: from 64 bytes below its frame pointer to 16 above.
+const BELOW: u64 = 64;
+
+/// A frame as it lies on the stack.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RawFrame {
+    /// In an entry frame: `c_entry_fp` from before (after type, context, four saved registers and rbx).
+    outer_entry: u64,
+    _registers: [u64; 2],
+    /// In the interpreter: how far it is, as a Smi.
+    bytecode_offset: u64,
+    /// In the interpreter: the `BytecodeArray`.
+    bytecode: u64,
+    _arguments: u64,
+    function: u64,
+    /// A context (a tagged pointer) in a function's frame, else the marker of its type, without a tag.
+    context_or_marker: u64,
+    caller: u64,
+    return_address: u64,
+}
+
+/// The fields of a `SharedFunctionInfo` from its script on.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SharedFields {
+    script: u64,
+    _between: [u32; 3],
+    literal: i32,
+}
+
+/// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
+/// in between; the latter is counted.
+#[inline(always)]
+pub(crate) fn walk(thread: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+    let isolate = isolate(layout)?;
+    let event = raw::cpu_element(&WALK, 0)?;
+    let number = event.first.wrapping_add(1);
+    event.first = number;
+    event.last = number;
+    let fp = raw::read_user(isolate.wrapping_add(u64::from(layout.c_entry_fp)))?;
+    event.end = frames(event, layout, fp);
+    let hash = mix(event.key.hash, u64::from(event.end));
+    event.key = StackKey { thread, hash };
+    if event.end >= stack_end::UNREADABLE {
+        losses::count(LossReason::StackUnreadable);
+    }
+    if event.first == number && event.last == number {
+        return Some(event);
+    }
+    losses::count(LossReason::StackDisturbed);
+    None
+}
+
+/// The isolate of the running thread; `None` on threads of V8's and Node's own.
+#[inline(always)]
+fn isolate(layout: &StackLayout) -> Option<u64> {
+    let offset = TASK_LAYOUT.load().thread_pointer;
+    if offset == NO_OFFSET {
+        return None;
+    }
+    let thread_pointer = raw::read_kernel(raw::current_task() + u64::from(offset))?;
+    raw::read_user(thread_pointer.wrapping_add_signed(layout.isolate_from_thread))
+        .filter(|isolate| *isolate != 0)
+}
+
+/// Reads frames from the exit frame at `fp` on; how it ended.
+#[inline(always)]
+fn frames(event: &mut StackEvent, layout: &StackLayout, mut fp: u64) -> u32 {
+    event.key.hash = 0;
+    event.depth = 0;
+    if fp == 0 {
+        return stack_end::OUTSIDE;
+    }
+    let mut pc = 0;
+    for at in 0..MAX_FRAMES {
+        let Some(raw_frame) = raw::read_user_value::<RawFrame>(fp.wrapping_sub(BELOW)) else {
+            return stack_end::UNREADABLE;
+        };
+        let frame = frame(layout, &raw_frame, pc);
+        event.key.hash = hash(event.key.hash, &frame);
+        event.frames[at] = frame;
+        event.depth = at as u32 + 1;
+        let is_entry = ENTRY_MARKERS.contains(&raw_frame.context_or_marker);
+        let outer = if is_entry { raw_frame.outer_entry } else { raw_frame.caller };
+        if is_entry && outer == 0 {
+            return stack_end::COMPLETE;
+        }
+        if outer <= fp {
+            return stack_end::MALFORMED;
+        }
+        fp = outer;
+        pc = raw_frame.return_address;
+    }
+    stack_end::TRUNCATED
+}
+
+#[inline(always)]
+fn frame(layout: &StackLayout, raw_frame: &RawFrame, pc: u64) -> JsFrame {
+    if raw_frame.context_or_marker & TAG == 0 {
+        let position = raw_frame.context_or_marker;
+        return JsFrame { kind: frame_kind::TYPED, position, ..JsFrame::default() };
+    }
+    function_frame(layout, raw_frame, pc).unwrap_or(JsFrame {
+        kind: frame_kind::UNREADABLE,
+        position: pc,
+        ..JsFrame::default()
+    })
+}
+
+#[inline(always)]
+fn function_frame(layout: &StackLayout, raw_frame: &RawFrame, pc: u64) -> Option<JsFrame> {
+    let shared = raw::read_user(field(raw_frame.function, layout.function_shared))?;
+    let fields = raw::read_user_value::<SharedFields>(field(shared, layout.shared_script))?;
+    // Builtins have no script.
+    let script = if fields.literal < 0 {
+        0
+    } else {
+        (raw::read_user(field(fields.script, layout.script_id))? >> 32) as u32
+    };
+    let interpreted = is_interpreted(layout, raw_frame);
+    Some(JsFrame {
+        script,
+        literal: fields.literal,
+        position: if interpreted { raw_frame.bytecode_offset >> 32 } else { pc },
+        shared,
+        // The function, until the stack proves to be new.
+        code: if interpreted { raw_frame.bytecode } else { raw_frame.function },
+        kind: if interpreted { frame_kind::INTERPRETED } else { frame_kind::COMPILED },
+        _pad: 0,
+    })
+}
+
+/// Machine code has anything in these two places; the interpreter has a Smi and a `BytecodeArray`.
+#[inline(always)]
+fn is_interpreted(layout: &StackLayout, raw_frame: &RawFrame) -> bool {
+    let is_smi = raw_frame.bytecode_offset as u32 == 0 && raw_frame.bytecode_offset != 0;
+    is_smi
+        && raw_frame.bytecode & TAG != 0
+        && raw::read_user(field(raw_frame.bytecode, 0))
+            .and_then(|map| raw::read_user_value::<u16>(field(map, layout.map_type)))
+            .is_some_and(|kind| u32::from(kind) == layout.bytecode_type)
+}
+
+/// Puts the `Code` of each compiled function in the place of the function. Only a stack that is sent needs it.
+#[inline(always)]
+pub(crate) fn find_code(thread: u64, layout: &StackLayout, event: &mut StackEvent) {
+    let table = if layout.has_code_table() { code_table(layout) } else { Some(0) };
+    for frame in &mut event.frames {
+        if frame.kind == frame_kind::COMPILED {
+            let code = table.and_then(|table| code(layout, table, frame.code));
+            frame.code = code.unwrap_or(0);
+        }
+    }
+    event.key.thread = thread;
+}
+
+#[inline(always)]
+fn code_table(layout: &StackLayout) -> Option<u64> {
+    raw::read_user(isolate(layout)?.wrapping_add(u64::from(layout.code_table)))
+}
+
+/// From Node 24 on a function holds a handle: the upper 24 bits number an entry of 16 bytes, whose second word holds the
+/// tagged address above 16 bits of flags (`JSDispatchEntry`).
+#[inline(always)]
+fn code(layout: &StackLayout, table: u64, function: u64) -> Option<u64> {
+    let word = raw::read_user(field(function, layout.function_code))?;
+    if table == 0 {
+        return Some(word);
+    }
+    let entry = u64::from(word as u32 >> 8) * 16;
+    Some((raw::read_user(table.wrapping_add(entry + 8))? >> 16) | TAG)
+}
+
+#[inline(always)]
+fn hash(hash: u64, frame: &JsFrame) -> u64 {
+    // A builtin has no number, and does not move.
+    let identity = if frame.literal < 0 {
+        frame.shared
+    } else {
+        u64::from(frame.script) << 32 | u64::from(frame.literal.cast_unsigned())
+    };
+    mix(mix(hash, identity), frame.position << 2 | u64::from(frame.kind))
+}
+
+/// Address of a field of a tagged object.
+#[inline(always)]
+fn field(object: u64, offset: u32) -> u64 {
+    object.wrapping_sub(TAG).wrapping_add(u64::from(offset))
+}

@@ -1,0 +1,48 @@
+//! Where memory comes from: samples with their stacks, ranked by place, or as files that other tools read. Pure.
+
+mod collapsed;
+mod pprof;
+mod sites;
+
+use crate::model::Stack;
+
+pub use self::{
+    collapsed::{collapsed, flamegraph},
+    pprof::pprof,
+    sites::{Site, sites},
+};
+
+/// What was allocated at one stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sampled<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// Bytes that its samples stand for.
+    pub bytes: u64,
+    /// Samples.
+    pub samples: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::{Frame, FrameKind, Stack, StackEnd};
+
+    /// A builtin between two functions of a script with a semicolon in its name; no JavaScript; something unknown.
+    pub(super) fn sample_stacks() -> Vec<Stack> {
+        let frame = |function: Option<&str>, line| Frame {
+            function: function.map(str::to_owned),
+            file: Some("/srv/a;b.js".to_owned()),
+            line,
+            kind: FrameKind::JavaScript,
+            ..Frame::unknown()
+        };
+        let builtin =
+            Frame { function: Some("map".to_owned()), kind: FrameKind::Builtin, ..Frame::unknown() };
+        let frames = vec![frame(None, None), builtin, frame(Some("main"), Some(9))];
+        vec![
+            Stack { frames, end: StackEnd::Complete },
+            Stack { frames: Vec::new(), end: StackEnd::Outside },
+            Stack { frames: vec![Frame::unknown()], end: StackEnd::Truncated },
+        ]
+    }
+}

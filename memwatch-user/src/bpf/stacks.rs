@@ -1,0 +1,45 @@
+//! The kernel side's maps of stacks: which processes are walked, and what was allocated where.
+
+use aya::maps::{HashMap, MapData};
+use memwatch_common::{
+    names::map,
+    stack::{StackKey, StackLayout, StackVolume},
+};
+
+use super::load::{Kernel, LoadError, in_map, typed};
+
+/// The maps of stacks.
+pub struct StackMaps {
+    layouts: HashMap<MapData, u32, StackLayout>,
+    volumes: HashMap<MapData, StackKey, StackVolume>,
+}
+
+impl StackMaps {
+    /// Takes them from a loaded object; once.
+    pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
+        let layouts = typed(&mut kernel.ebpf, map::STACK_LAYOUTS)?;
+        let volumes = typed(&mut kernel.ebpf, map::STACKS)?;
+        Ok(Self { layouts, volumes })
+    }
+
+    /// From now on stacks of `pid` are walked.
+    pub fn walk(&mut self, pid: u32, layout: StackLayout) -> Result<(), LoadError> {
+        self.layouts.insert(pid, layout, 0).map_err(in_map(map::STACK_LAYOUTS))
+    }
+
+    /// Stacks of `pid` are not walked any more; that they were not is no error.
+    pub fn stop(&mut self, pid: u32) {
+        let _absent = self.layouts.remove(&pid);
+    }
+
+    /// What was allocated at a stack so far. None of it if the kernel side does not know the stack.
+    #[must_use]
+    pub fn volume(&self, key: StackKey) -> StackVolume {
+        self.volumes.get(&key, 0).unwrap_or_default()
+    }
+
+    /// Forgets a stack: seen again, it is new.
+    pub fn forget(&mut self, key: StackKey) {
+        let _absent = self.volumes.remove(&key);
+    }
+}

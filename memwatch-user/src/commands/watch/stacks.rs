@@ -1,0 +1,238 @@
+//! Stacks of JavaScript while watching: whose are walked, what their names are, and the sites of a verdict.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
+
+use memwatch_common::stack::{StackEvent, StackKey, StackVolume};
+
+use super::translate;
+use crate::{
+    attribute::{self, Sampled},
+    bpf::stacks::StackMaps,
+    ingest,
+    model::{FrameKind, Stack},
+    plan::StackPlan,
+    report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
+    symbols::js::{Memory, ProcessMemory, Resolver},
+    target::Target,
+};
+
+/// Name of the feature.
+const FEATURE: &str = "js_stacks";
+/// So many stacks without a single known function: the layout is not what it was taken for.
+const TRIAL: u32 = 16;
+/// How often a stack is read anew whose functions were moved while they were read.
+const ATTEMPTS: u8 = 8;
+
+/// All stacks of one watch.
+pub(super) struct Stacks {
+    /// `None` if they are not wanted.
+    maps: Option<StackMaps>,
+    processes: BTreeMap<u32, Process>,
+    /// Whether what is forgotten is kept for a profile of the whole watch.
+    keeps: bool,
+    kept: Vec<(Stack, StackVolume)>,
+    /// Samples of what was forgotten.
+    gone: u64,
+}
+
+/// Stacks of one process.
+struct Process {
+    resolver: Resolver<ProcessMemory>,
+    known: HashMap<StackKey, Known>,
+    /// Threads of isolates, by the isolates' serial numbers.
+    threads: BTreeMap<u32, u64>,
+    trial: Trial,
+}
+
+/// A stack with names.
+struct Known {
+    stack: Stack,
+    /// What was allocated there before it was read anew.
+    before: StackVolume,
+    attempts: u8,
+}
+
+/// Whether the layout has proved right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    /// So many stacks were seen, without a known function.
+    Running(u32),
+    Passed,
+}
+
+impl Stacks {
+    /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
+    pub(super) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
+        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone: 0 }
+    }
+
+    /// Whether they are wanted.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.maps.is_some()
+    }
+
+    /// Begins to walk stacks of a target, or says why not.
+    pub(super) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
+        let Some(maps) = &mut self.maps else { return State::Off("not asked for: --stacks on".to_owned()) };
+        match begin(maps, target, plan) {
+            Ok(process) => {
+                self.processes.insert(target.process.id.pid, process);
+                State::On
+            }
+            Err(reason) => State::Off(reason),
+        }
+    }
+
+    /// Takes in a new stack; if it shows that stacks of its process are not understood: the process, and what to say.
+    pub(super) fn event(&mut self, bytes: &[u8]) -> Result<Option<(u32, Body)>, ingest::Malformed> {
+        let event = ingest::stack(bytes)?;
+        let pid = (event.key.thread >> 32) as u32;
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else {
+            return Ok(None);
+        };
+        process.event(maps, &event);
+        if process.trial != Trial::Running(TRIAL) {
+            return Ok(None);
+        }
+        let reason = format!("none of {TRIAL} stacks had a function that could be read");
+        self.forget(pid);
+        Ok(Some((pid, Body::Feature(Feature { name: FEATURE.to_owned(), state: "off".to_owned(), reason }))))
+    }
+
+    /// Stacks of a process that is gone, or watched no more.
+    pub(super) fn forget(&mut self, pid: u32) {
+        let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
+        maps.stop(pid);
+        let gone = process.known.into_iter().map(|(key, known)| known.end(key, maps));
+        let gone: Vec<_> = gone.collect();
+        self.keep(gone);
+    }
+
+    /// Says in each verdict on the heap of an isolate where its memory comes from.
+    pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
+        let mut gone = Vec::new();
+        for record in records {
+            match &mut record.body {
+                Body::Isolate(isolate) => gone.extend(process.isolate(pid, isolate, maps)),
+                Body::Verdict(verdict) if verdict.kind == Kind::JsHeap => {
+                    let thread = verdict.isolate.and_then(|serial| process.threads.get(&serial));
+                    verdict.sites = thread.map(|thread| process.sites(*thread, maps)).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        self.keep(gone);
+    }
+
+    /// Everything that was sampled, of all processes, those that are gone included if they are kept.
+    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+        let Some(maps) = &self.maps else { return Vec::new() };
+        let gone = self.kept.iter().map(|(stack, volume)| sampled(stack, *volume));
+        gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
+    }
+
+    /// How many samples there were.
+    pub(super) fn samples(&self) -> u64 {
+        let Some(maps) = &self.maps else { return 0 };
+        let here = self.processes.values().flat_map(|process| process.sampled(maps, |_| true));
+        self.gone + here.map(|one| one.samples).sum::<u64>()
+    }
+
+    fn keep(&mut self, gone: Vec<(Stack, StackVolume)>) {
+        self.gone += gone.iter().map(|(_, volume)| volume.samples).sum::<u64>();
+        if self.keeps {
+            self.kept.extend(gone);
+        }
+    }
+}
+
+fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>) -> Result<Process, String> {
+    let plan = plan.as_ref().map_err(Clone::clone)?;
+    let pid = target.process.id.pid;
+    let unreadable = |error| format!("its memory cannot be read: {error}");
+    let memory = ProcessMemory::open(pid).map_err(unreadable)?;
+    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+    maps.walk(pid, layout).map_err(|error| error.to_string())?;
+    let resolver = Resolver::new(memory, plan, PathBuf::from(format!("/proc/{pid}/root")));
+    Ok(Process { resolver, known: HashMap::new(), threads: BTreeMap::new(), trial: Trial::Running(0) })
+}
+
+impl Process {
+    fn event(&mut self, maps: &mut StackMaps, event: &StackEvent) {
+        let stack = self.resolver.stack(event);
+        self.judge(&stack);
+        let is_known = stack.frames.iter().all(|frame| frame.kind != FrameKind::Unknown);
+        let last = self.known.remove(&event.key);
+        let (before, attempts) = last.map_or_else(Default::default, |known| (known.before, known.attempts));
+        let mut known = Known { stack, before, attempts: attempts + 1 };
+        if !is_known && known.attempts < ATTEMPTS {
+            // Seen again it is sent again, with addresses that are true then.
+            known.before = sum(known.before, maps.volume(event.key));
+            maps.forget(event.key);
+        }
+        self.known.insert(event.key, known);
+    }
+
+    fn judge(&mut self, stack: &Stack) {
+        let has_known =
+            stack.frames.iter().any(|frame| frame.kind == FrameKind::JavaScript && frame.file.is_some());
+        match self.trial {
+            Trial::Running(_) if has_known => self.trial = Trial::Passed,
+            Trial::Running(seen) if !stack.frames.is_empty() => self.trial = Trial::Running(seen + 1),
+            _ => {}
+        }
+    }
+
+    /// An isolate came or went. What is known of one that went is of no use: the next one numbers its scripts anew.
+    fn isolate(
+        &mut self,
+        pid: u32,
+        isolate: &record::Isolate,
+        maps: &mut StackMaps,
+    ) -> Vec<(Stack, StackVolume)> {
+        let thread = u64::from(pid) << 32 | u64::from(isolate.thread);
+        if isolate.state != IsolateState::Gone {
+            self.threads.insert(isolate.isolate, thread);
+            return Vec::new();
+        }
+        self.threads.remove(&isolate.isolate);
+        self.resolver.forget(thread);
+        let gone = self.known.extract_if(|key, _| key.thread == thread);
+        gone.map(|(key, known)| known.end(key, maps)).collect()
+    }
+
+    fn sites(&self, thread: u64, maps: &StackMaps) -> Vec<record::Site> {
+        let sampled = self.sampled(maps, |key| key.thread == thread);
+        attribute::sites(&sampled).into_iter().map(translate::site).collect()
+    }
+
+    fn sampled(&self, maps: &StackMaps, wanted: impl Fn(&StackKey) -> bool) -> Vec<Sampled<'_>> {
+        let of_interest = self.known.iter().filter(|(key, _)| wanted(key));
+        of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps))).collect()
+    }
+}
+
+impl Known {
+    fn volume(&self, key: StackKey, maps: &StackMaps) -> StackVolume {
+        sum(self.before, maps.volume(key))
+    }
+
+    /// Its last figures; the kernel side forgets it.
+    fn end(self, key: StackKey, maps: &mut StackMaps) -> (Stack, StackVolume) {
+        let volume = self.volume(key, maps);
+        maps.forget(key);
+        (self.stack, volume)
+    }
+}
+
+fn sampled(stack: &Stack, volume: StackVolume) -> Sampled<'_> {
+    Sampled { stack, bytes: volume.bytes, samples: volume.samples }
+}
+
+fn sum(one: StackVolume, other: StackVolume) -> StackVolume {
+    StackVolume { bytes: one.bytes + other.bytes, samples: one.samples + other.samples }
+}

@@ -1,0 +1,129 @@
+//! From a frame to the functions that it stands for, and where each of them is: one function in the interpreter and in
+//! baseline code, a whole chain of inlined ones in Maglev's and TurboFan's.
+
+use super::{
+    memory::{Heap, Memory, Object, ReadError},
+    positions::{self, Position},
+};
+use crate::v8::objects::Item;
+
+/// The largest table that is read: a function of a megabyte of source has about this.
+const MAX_TABLE: usize = 1 << 20;
+/// V8 inlines at most a few levels (`--max-inlined-bytecode-size-cumulative` bounds them).
+const MAX_INLINED: usize = 64;
+/// Bytes of an inlined call: its position, and its function.
+const INLINED_CALL: usize = 16;
+
+/// One function of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Its `SharedFunctionInfo`; `None` for the function that the frame belongs to.
+    pub(super) inlined: Option<Object>,
+    /// Where it is: characters from the script's first.
+    pub(super) offset: Option<u32>,
+}
+
+impl Part {
+    const WHOLE: Self = Self { inlined: None, offset: None };
+}
+
+/// Where a function in the interpreter is: `smi` is the register that holds its place in `bytecode`.
+pub(super) fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32) -> Result<Part, ReadError> {
+    // Counted from the tagged pointer.
+    let header = heap.objects.offset(Item::BytecodeData) - 1;
+    let offset = smi.checked_sub(header).ok_or(ReadError::Implausible("a bytecode offset"))?;
+    bytecode_part(heap, bytecode, offset)
+}
+
+/// The functions that machine code stands for at the return address `pc`, innermost first. Code that `pc` is not in (it
+/// was replaced while it ran) tells only which function.
+pub(super) fn compiled<M: Memory>(
+    heap: &Heap<M>,
+    code: Object,
+    pc: u64,
+    bytecode_sizes: &[u8],
+) -> Result<Vec<Part>, ReadError> {
+    let objects = &heap.objects;
+    let code = heap.typed(code, Item::CodeType, "code")?;
+    let start = if objects.code_is_inline {
+        code.field(objects.offset(Item::CodeStart))
+    } else {
+        heap.field(code, Item::CodeStart)?
+    };
+    let size = heap.half(code.field(objects.offset(Item::CodeSize)))?;
+    let Some(offset) = pc.checked_sub(start).and_then(|offset| u32::try_from(offset).ok()) else {
+        return Ok(vec![Part::WHOLE]);
+    };
+    if offset == 0 || offset > size {
+        return Ok(vec![Part::WHOLE]);
+    }
+    let flags = heap.half(code.field(objects.offset(Item::CodeFlags)))?;
+    let kind = flags.cast_signed() & objects.number(Item::KindMask);
+    match kind - objects.number(Item::KindBaseline) {
+        0 => Ok(vec![baseline(heap, code, offset, bytecode_sizes)?]),
+        1 | 2 => optimized(heap, code, offset - 1),
+        _ => Ok(vec![Part::WHOLE]),
+    }
+}
+
+fn baseline<M: Memory>(heap: &Heap<M>, code: Object, offset: u32, sizes: &[u8]) -> Result<Part, ReadError> {
+    let table = heap.byte_array(heap.object(code, Item::CodePositions)?, MAX_TABLE)?;
+    // Baseline code has nothing to deoptimize: its bytecodes are in that place.
+    let bytecode = heap.object(code, Item::CodeDeopt)?;
+    let Some(index) = positions::baseline_bytecode(&table, offset) else { return Ok(Part::WHOLE) };
+    let bytecode = heap.typed(bytecode, Item::BytecodeType, "bytecode")?;
+    let mut bytecodes = vec![0; heap.length(bytecode, MAX_TABLE)?];
+    heap.bytes(bytecode.field(heap.objects.offset(Item::BytecodeData)), &mut bytecodes)?;
+    match positions::bytecode_offset(&bytecodes, sizes, index) {
+        Some(offset) => bytecode_part(heap, bytecode, offset),
+        None => Ok(Part::WHOLE),
+    }
+}
+
+fn bytecode_part<M: Memory>(heap: &Heap<M>, bytecode: Object, offset: u32) -> Result<Part, ReadError> {
+    let bytecode = heap.typed(bytecode, Item::BytecodeType, "bytecode")?;
+    let table = heap.byte_array(heap.object(bytecode, Item::BytecodePositions)?, MAX_TABLE)?;
+    let position = positions::find(&table, heap.objects.positions, offset);
+    Ok(Part { inlined: None, offset: position.and_then(Position::offset) })
+}
+
+fn optimized<M: Memory>(heap: &Heap<M>, code: Object, offset: u32) -> Result<Vec<Part>, ReadError> {
+    let table = heap.byte_array(heap.object(code, Item::CodePositions)?, MAX_TABLE)?;
+    let Some(mut position) = positions::find(&table, heap.objects.positions, offset) else {
+        return Ok(vec![Part::WHOLE]);
+    };
+    let deopt = heap.object(code, Item::CodeDeopt)?;
+    let mut parts = Vec::new();
+    while let Some(call) = position.inlined_call() {
+        let (inlined, caller) = inlined_call(heap, deopt, call)?;
+        parts.push(Part { inlined, offset: position.offset() });
+        position = caller;
+        if parts.len() == MAX_INLINED {
+            return Err(ReadError::TooLarge("a chain of inlined calls"));
+        }
+    }
+    parts.push(Part { inlined: None, offset: position.offset() });
+    Ok(parts)
+}
+
+/// The function of an inlined call, and from where it is called.
+fn inlined_call<M: Memory>(
+    heap: &Heap<M>,
+    deopt: Object,
+    call: u32,
+) -> Result<(Option<Object>, Position), ReadError> {
+    let slot = |item| {
+        let word = heap.element(deopt, heap.objects.offset(item))?;
+        Object::from_word(word).ok_or(ReadError::Implausible("deoptimization data"))
+    };
+    let calls = heap.byte_array(slot(Item::DeoptInlining)?, MAX_TABLE)?;
+    let entry = calls.chunks_exact(INLINED_CALL).nth(call as usize);
+    let (caller, rest) =
+        entry.and_then(<[u8]>::split_first_chunk).ok_or(ReadError::Implausible("an inlined call"))?;
+    let function = rest.first_chunk().map_or(-1, |id| i32::from_le_bytes(*id));
+    let caller = Position(u64::from_le_bytes(*caller));
+    // A function that is inlined into itself has no literal.
+    let Ok(literal) = u32::try_from(function) else { return Ok((None, caller)) };
+    let shared = Object::from_word(heap.element(slot(Item::DeoptLiterals)?, literal)?);
+    shared.map(|shared| (Some(shared), caller)).ok_or(ReadError::Implausible("an inlined function"))
+}

@@ -1,0 +1,125 @@
+//! Functions: their names, where they begin, of which script they are.
+
+use super::{
+    memory::{Heap, Memory, Object, ReadError, small_integer},
+    string,
+};
+use crate::{target::text::printable, v8::objects::Item};
+
+/// The longest name that is kept.
+const MAX_NAME: usize = 256;
+/// Words of a `ScopeInfo` behind its variables that may hold the name: the name and its variable, the inferred name.
+const NAME_WORDS: u32 = 3;
+/// More variables than this have their names in a hash table (`kScopeInfoMaxInlinedLocalNamesSize`).
+const INLINED_NAMES: u32 = 75;
+/// More variables than a function has.
+const MAX_VARIABLES: i32 = 1 << 20;
+
+/// What identifies a function within an isolate for as long as it lives; both survive the object's being moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct FunctionId {
+    /// `Script::id`; 0 for builtins.
+    pub(super) script: u32,
+    /// `SharedFunctionInfo::function_literal_id`; negative for builtins.
+    pub(super) literal: i32,
+}
+
+/// A function, as long as it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Function {
+    /// Its name, or the one that V8 inferred; fit to be shown. `None` if it has none.
+    pub(super) name: Option<String>,
+    /// Where it begins: characters from the script's first.
+    pub(super) start: Option<u32>,
+    /// Its script; `None` for builtins.
+    pub(super) script: Option<Object>,
+}
+
+/// Who the function `shared` is right now.
+pub(super) fn identify<M: Memory>(heap: &Heap<M>, shared: Object) -> Result<FunctionId, ReadError> {
+    let shared = heap.typed(shared, Item::SharedType, "a function")?;
+    let literal = heap.half(shared.field(heap.objects.offset(Item::SharedLiteral)))?.cast_signed();
+    if literal < 0 {
+        return Ok(FunctionId { script: 0, literal });
+    }
+    let script = small_integer(heap.field(heap.object(shared, Item::SharedScript)?, Item::ScriptId)?);
+    let script =
+        script.and_then(|id| u32::try_from(id).ok()).ok_or(ReadError::Implausible("a script's number"))?;
+    Ok(FunctionId { script, literal })
+}
+
+/// Reads the function `shared`, which must be `id` before and after: then it was not moved or freed in between.
+pub(super) fn read<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {
+    let is_it = || identify(heap, shared).map(|now| now == id);
+    let moved = ReadError::Implausible("the function, which was moved,");
+    if !is_it()? {
+        return Err(moved);
+    }
+    let function = read_now(heap, shared, id)?;
+    if is_it()? { Ok(function) } else { Err(moved) }
+}
+
+fn read_now<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {
+    let script = if id.literal < 0 { None } else { Some(heap.object(shared, Item::SharedScript)?) };
+    let named = Object::from_word(heap.field(shared, Item::SharedName)?);
+    // A small integer: it has no name and was never compiled.
+    let Some(named) = named else { return Ok(Function { name: None, start: None, script }) };
+    if string::is_string(heap, named)? {
+        return Ok(Function { name: shown(heap, named)?, start: None, script });
+    }
+    let scope = heap.typed(named, Item::ScopeType, "a function's scope")?;
+    let (name, start) = scope_info(heap, scope)?;
+    Ok(Function { name, start, script })
+}
+
+/// Name and start in a `ScopeInfo` (src/objects/scope-info.tq): flags, parameters, number of variables, from 12.8 on
+/// start and end; the variables' names and their properties, the function's name and its variable, the inferred name,
+/// before 12.8 start and end.
+fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String>, Option<u32>), ReadError> {
+    let word = |index: u32| heap.word(scope.field(8 + 8 * index));
+    let place_first = heap.objects.scope_begins_with_place;
+    let variables = small_integer(word(2)?).filter(|count| (0..MAX_VARIABLES).contains(count));
+    let variables =
+        variables.and_then(|count| u32::try_from(count).ok()).ok_or(ReadError::Implausible("a scope"))?;
+    let names = if variables < INLINED_NAMES { variables } else { 1 };
+    let behind = if place_first { 5 } else { 3 } + names + variables;
+    let (mut name, mut start) = (None, if place_first { start(word(3)?) } else { None });
+    for index in behind..behind + NAME_WORDS {
+        // The object may end here.
+        let Ok(word) = word(index) else { break };
+        match Object::from_word(word) {
+            Some(text) if name.is_none() && string::is_string(heap, text).unwrap_or(false) => {
+                name = shown(heap, text)?;
+            }
+            _ => {}
+        }
+    }
+    if !place_first {
+        start = place_behind(heap, scope, behind);
+    }
+    Ok((name, start))
+}
+
+/// The first two small integers, ascending, with an object (the scope around it) behind: a name's variable is one alone.
+fn place_behind<M: Memory>(heap: &Heap<M>, scope: Object, behind: u32) -> Option<u32> {
+    let words: Vec<u64> = (behind..behind + NAME_WORDS + 3)
+        .map_while(|index| heap.word(scope.field(8 + 8 * index)).ok())
+        .collect();
+    words.windows(3).find_map(|words| {
+        let (start, end) = (start(words[0])?, start(words[1])?);
+        (start < end && Object::from_word(words[2]).is_some()).then_some(start)
+    })
+}
+
+fn start(word: u64) -> Option<u32> {
+    small_integer(word).and_then(|start| u32::try_from(start).ok())
+}
+
+fn shown<M: Memory>(heap: &Heap<M>, name: Object) -> Result<Option<String>, ReadError> {
+    let text = string::read(heap, name, MAX_NAME)?;
+    let mut shown = printable(text.to_utf8().as_bytes());
+    if text.is_cut {
+        shown.push('…');
+    }
+    Ok(if shown.is_empty() { None } else { Some(shown) })
+}

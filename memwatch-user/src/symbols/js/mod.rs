@@ -1,0 +1,182 @@
+//! Functions and lines of JavaScript, read from the memory of the process that runs it.
+//!
+//! A stack arrives with numbers that stay true (script, function literal, position) and addresses that are true only for
+//! a moment: the collector moves objects. So a function is read once, verified to be the one that was meant after it was
+//! read, and kept under its numbers. What could not be read is said to be unknown, never guessed.
+
+mod code;
+mod function;
+mod memory;
+mod positions;
+mod script;
+mod source_map;
+mod string;
+
+use std::{collections::HashMap, path::PathBuf, rc::Rc};
+
+use memwatch_common::stack::{JsFrame, StackEvent, frame_kind, stack_end};
+
+pub use self::memory::{Memory, ProcessMemory, ReadError};
+use self::{
+    function::{Function, FunctionId},
+    memory::{Heap, Object},
+    script::Script,
+    source_map::SourceMap,
+};
+use crate::{
+    model::{Frame, FrameKind, Stack, StackEnd},
+    plan::StackPlan,
+};
+
+/// Functions that are kept; a large application has some tens of thousands, of which few allocate. Full: all are
+/// forgotten and read anew.
+const MAX_FUNCTIONS: usize = 65_536;
+/// Likewise of scripts.
+const MAX_SCRIPTS: usize = 8_192;
+
+/// Which thing of which thread's isolate.
+type Of<Id> = (u64, Id);
+
+/// Reads names and lines of one process.
+#[derive(Debug)]
+pub struct Resolver<M> {
+    heap: Heap<M>,
+    bytecode_sizes: Vec<u8>,
+    functions: HashMap<Of<FunctionId>, Rc<Known>>,
+    scripts: HashMap<Of<u32>, Rc<Mapped>>,
+    /// The root directory as the process sees it.
+    root: PathBuf,
+}
+
+/// A function with its script.
+#[derive(Debug)]
+struct Known {
+    function: Function,
+    script: Option<Rc<Mapped>>,
+}
+
+/// A script, and where its lines come from.
+#[derive(Debug)]
+struct Mapped {
+    script: Script,
+    map: Option<SourceMap>,
+}
+
+impl<M: Memory> Resolver<M> {
+    /// For the process with `memory`, which runs the binary of `plan` and sees `root` as its root directory.
+    pub fn new(memory: M, plan: &StackPlan, root: PathBuf) -> Self {
+        let heap = Heap::new(memory, plan.objects.clone());
+        let bytecode_sizes = plan.bytecode_sizes.clone();
+        Self { heap, bytecode_sizes, functions: HashMap::new(), scripts: HashMap::new(), root }
+    }
+
+    /// The stack with names and lines, innermost function first.
+    pub fn stack(&mut self, event: &StackEvent) -> Stack {
+        let depth = usize::try_from(event.depth).unwrap_or(usize::MAX).min(event.frames.len());
+        let frames = event.frames[..depth].iter().filter(|frame| frame.kind != frame_kind::TYPED);
+        let frames: Vec<Frame> = frames.flat_map(|frame| self.frame(event.key.thread, frame)).collect();
+        let end = match event.end {
+            stack_end::COMPLETE => StackEnd::Complete,
+            stack_end::OUTSIDE => StackEnd::Outside,
+            stack_end::TRUNCATED => StackEnd::Truncated,
+            _ => StackEnd::Broken,
+        };
+        Stack { frames, end }
+    }
+
+    /// Forgets what belongs to a thread whose isolate is gone: the next one's numbers begin anew.
+    pub fn forget(&mut self, thread: u64) {
+        self.functions.retain(|(of, _), _| *of != thread);
+        self.scripts.retain(|(of, _), _| *of != thread);
+    }
+
+    /// The functions that a frame stands for, innermost first.
+    fn frame(&mut self, thread: u64, frame: &JsFrame) -> Vec<Frame> {
+        let id = FunctionId { script: frame.script, literal: frame.literal };
+        let whole = Object::from_word(frame.shared);
+        let Some(known) = whole.and_then(|shared| self.function(thread, shared, id)) else {
+            return vec![Frame::unknown()];
+        };
+        if known.script.is_none() {
+            return vec![known.frame(None)];
+        }
+        let parts = self.parts(frame).unwrap_or_else(|_| vec![code::Part { inlined: None, offset: None }]);
+        parts.into_iter().map(|part| self.part(thread, &known, part)).collect()
+    }
+
+    fn parts(&self, frame: &JsFrame) -> Result<Vec<code::Part>, ReadError> {
+        let code = Object::from_word(frame.code).ok_or(ReadError::Implausible("a frame's code"))?;
+        if frame.kind == frame_kind::INTERPRETED {
+            let place =
+                u32::try_from(frame.position).map_err(|_| ReadError::Implausible("a bytecode offset"))?;
+            return code::interpreted(&self.heap, code, place).map(|part| vec![part]);
+        }
+        code::compiled(&self.heap, code, frame.position, &self.bytecode_sizes)
+    }
+
+    fn part(&mut self, thread: u64, whole: &Known, part: code::Part) -> Frame {
+        let Some(shared) = part.inlined else { return whole.frame(part.offset) };
+        let id = function::identify(&self.heap, shared).ok();
+        let inlined = id.and_then(|id| self.function(thread, shared, id));
+        inlined
+            .map_or_else(Frame::unknown, |inlined| Frame { is_inlined: true, ..inlined.frame(part.offset) })
+    }
+
+    /// The function, from what is kept or from memory. A builtin has no number of its own and is read each time.
+    fn function(&mut self, thread: u64, shared: Object, id: FunctionId) -> Option<Rc<Known>> {
+        let key = (thread, id);
+        if let Some(known) = self.functions.get(&key).filter(|_| id.literal >= 0) {
+            return Some(Rc::clone(known));
+        }
+        let function = function::read(&self.heap, shared, id).ok()?;
+        let script = function.script.and_then(|script| self.script(thread, script, id.script));
+        let known = Rc::new(Known { function, script });
+        if id.literal >= 0 {
+            make_room(&mut self.functions, MAX_FUNCTIONS);
+            self.functions.insert(key, Rc::clone(&known));
+        }
+        Some(known)
+    }
+
+    fn script(&mut self, thread: u64, script: Object, id: u32) -> Option<Rc<Mapped>> {
+        if let Some(known) = self.scripts.get(&(thread, id)) {
+            return Some(Rc::clone(known));
+        }
+        let script = Script::read(&self.heap, script).ok()?;
+        let named = script.name.as_deref().zip(script.source_map.as_deref());
+        let map = named.and_then(|(name, url)| SourceMap::load(name, url, &self.root));
+        let script = Rc::new(Mapped { script, map });
+        make_room(&mut self.scripts, MAX_SCRIPTS);
+        self.scripts.insert((thread, id), Rc::clone(&script));
+        Some(script)
+    }
+}
+
+impl Known {
+    /// Where it is at the character `offset`; where it begins if that is not known.
+    fn frame(&self, offset: Option<u32>) -> Frame {
+        let unplaced =
+            Frame { function: self.function.name.clone(), kind: FrameKind::Builtin, ..Frame::unknown() };
+        let Some(Mapped { script, map }) = self.script.as_deref() else { return unplaced };
+        let place = offset.or(self.function.start).and_then(|offset| script.line(offset));
+        let original = map.as_ref().zip(place).and_then(|(map, (line, column))| map.original(line, column));
+        let (file, place) = match original {
+            Some(at) => (at.file, Some((at.line, at.column))),
+            None => (script.name.clone().unwrap_or_else(|| "(eval)".to_owned()), place),
+        };
+        Frame {
+            file: Some(file),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            kind: FrameKind::JavaScript,
+            is_start: offset.is_none(),
+            ..unplaced
+        }
+    }
+}
+
+fn make_room<K, V>(map: &mut HashMap<K, V>, limit: usize) {
+    if map.len() >= limit {
+        map.clear();
+    }
+}

@@ -1,0 +1,3 @@
+//! Addresses and numbers to names: which function, which file, which line.
+
+pub mod js;

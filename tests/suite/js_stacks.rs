@@ -1,0 +1,230 @@
+//! Stacks of JavaScript name the true functions and lines, in every tier of V8, and harm nobody.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_tests::{
+    machine, node, releases, scratch,
+    tool::{self, Finished},
+};
+use memwatch_user::report::record::{Body, Hello, State};
+
+/// The first release whose stacks are walked.
+const FIRST: u32 = 18;
+/// What keeps V8 in one tier: its name, the releases that have it (before the second), the flags, and which share of the
+/// bytes must have true lines.
+///
+/// Before 22, TurboFan's slow paths have no entries of their own in V8's tables of positions, so the innermost line may be
+/// a neighbour's. Since 24, Maglev peels the first round off a loop, and its table has the head of the loop for all that
+/// happens in later rounds (seen in the table as it is): the line of the loop is told.
+const TIERS: [(&str, u32, u32, &[&str], f64); 10] = [
+    ("interpreter", 18, 22, &["--no-opt", "--no-sparkplug"], 0.99),
+    ("interpreter", 22, NEWER, &["--no-opt", "--no-sparkplug", "--no-maglev"], 0.99),
+    ("baseline", 18, 22, &["--no-opt", "--always-sparkplug"], 0.99),
+    ("baseline", 22, NEWER, &["--no-opt", "--always-sparkplug", "--no-maglev"], 0.99),
+    ("maglev", 22, 24, &["--maglev", "--no-turbofan"], 0.99),
+    ("maglev", 24, NEWER, &["--maglev", "--no-turbofan"], 0.02),
+    ("all", 18, 22, &[], 0.3),
+    ("all", 22, 24, &[], 0.99),
+    ("all", 24, NEWER, &[], 0.05),
+    ("compacting", 22, NEWER, &["--stress-compaction", "--gc-interval=5000"], 0.02),
+];
+const NEWER: u32 = u32::MAX;
+
+fn major(version: &str) -> u32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}
+
+#[test]
+fn functions_and_lines_are_true_in_every_tier() -> Result<()> {
+    let _machine = machine::shared();
+    let marks = Marks::read("stacks")?;
+    for version in releases::chosen().iter().filter(|version| major(version) >= FIRST) {
+        let has = |since: u32, before: u32| (since..before).contains(&major(version));
+        for (tier, _, _, flags, lines) in TIERS.iter().filter(|(_, since, before, ..)| has(*since, *before)) {
+            let judged = judge(version, flags, &marks).with_context(|| format!("Node {version}, {tier}"))?;
+            judged.hold(version, tier, *lines)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stacks_kinds.js allocates in, as it must be called.
+const KINDS: [&str; 6] = [
+    "inWorker /",
+    "inModule /",
+    "fromTypeScript /srv/src/app.ts:10",
+    " (eval):",
+    "evil /srv/\\u{1b}[31m\\u{7}evil:\\n.js:1",
+    "longlong",
+];
+/// Bytes of the longest line: a few frames, names cut.
+const LONGEST_LINE: usize = 4096;
+
+#[test]
+fn functions_of_every_origin_have_names_and_none_does_harm() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen().iter().filter(|version| major(version) >= FIRST) {
+        let mut node = node::start(version, "stacks_kinds")?.ready()?;
+        let (finished, stacks) = profile(node.pid(), "4s")?;
+        node.healthy()?;
+        let text = stacks.join("\n");
+        for kind in KINDS {
+            ensure!(text.contains(kind), "Node {version}: no {kind} in {text}");
+        }
+        let is_tame = |line: &String| line.len() <= LONGEST_LINE && !line.chars().any(char::is_control);
+        ensure!(stacks.iter().all(is_tame), "Node {version}: {text}");
+        ensure!(!finished.stdout.contains('\u{1b}'), "Node {version}: {}", finished.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn stacks_that_are_not_wanted_are_not_walked() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("stacks")?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--duration", "2s", "--stacks", "off"])?;
+    let off = State::Off("not asked for: --stacks on".to_owned());
+    ensure!(hello(&finished)?.features.js_stacks == off, "{:?}", hello(&finished)?.features.js_stacks);
+    let records = finished.records()?;
+    ensure!(records.iter().filter_map(tool::verdict).all(|verdict| verdict.sites.is_empty()));
+    let refused = tool::run(&["--pid", &pid, "--stacks", "off", "--pprof", "/dev/null"])?;
+    refused.expect(2)
+}
+
+fn judge(version: &str, flags: &[&str], marks: &Marks) -> Result<Judged> {
+    let start = node::start(version, "stacks")?;
+    let mut node = flags.iter().fold(start, |start, flag| start.flag(flag)).ready()?;
+    let (finished, stacks) = profile(node.pid(), "4s")?;
+    ensure!(hello(&finished)?.features.js_stacks == State::On, "{:?}", hello(&finished)?.features.js_stacks);
+    node.healthy()?;
+    Ok(marks.judge(&stacks))
+}
+
+/// Watches `pid` for a while: what was said, and the collapsed stacks.
+fn profile(pid: u32, duration: &str) -> Result<(Finished, Vec<String>)> {
+    let file = scratch::directory("stacks")?.join("collapsed");
+    let (pid, path) = (pid.to_string(), file.display().to_string());
+    let finished = tool::run(&["--pid", &pid, "--json", "--duration", duration, "--collapsed", &path])?;
+    finished.done()?;
+    let stacks = fs::read_to_string(&file)?.lines().map(str::to_owned).collect();
+    Ok((finished, stacks))
+}
+
+fn hello(finished: &Finished) -> Result<Box<Hello>> {
+    let records = finished.records()?;
+    let hello = records.into_iter().find_map(|record| match record.body {
+        Body::Hello(hello) => Some(hello),
+        _ => None,
+    });
+    hello.context("no hello")
+}
+
+/// What a fixture's marks say: the functions and lines that may be on a stack, and who calls whom from where.
+struct Marks {
+    file: String,
+    functions: BTreeSet<String>,
+    lines: BTreeMap<(String, u32), Option<String>>,
+}
+
+/// Bytes of all stacks, of those that are complete, of those whose names are true, of those whose lines are too.
+#[derive(Debug, Default)]
+struct Judged {
+    total: u64,
+    complete: u64,
+    named: u64,
+    placed: u64,
+    functions: BTreeSet<String>,
+    wrong: BTreeMap<String, u64>,
+}
+
+impl Marks {
+    fn read(fixture: &str) -> Result<Self> {
+        let path = node::fixture(fixture).canonicalize()?;
+        let (mut functions, mut lines) = (BTreeSet::new(), BTreeMap::new());
+        for (line, number) in fs::read_to_string(&path)?.lines().zip(1..) {
+            let Some((_, mark)) = line.split_once("//= ") else { continue };
+            let (function, callee) =
+                mark.split_once(" > ").map_or((mark, None), |(f, callee)| (f, Some(callee)));
+            functions.insert(function.to_owned());
+            lines.insert((function.to_owned(), number), callee.map(str::to_owned));
+        }
+        Ok(Self { file: path.display().to_string(), functions, lines })
+    }
+
+    fn judge(&self, stacks: &[String]) -> Judged {
+        let mut judged = Judged::default();
+        for line in stacks {
+            let Some((stack, bytes)) = line.rsplit_once(' ') else { continue };
+            let bytes = bytes.parse().unwrap_or(0);
+            // Before the program itself ran, or of Node's own.
+            if !stack.contains(&self.file) {
+                continue;
+            }
+            judged.total += bytes;
+            if ["(more frames)", "(unreadable)", "(unknown)"].iter().any(|mark| stack.contains(mark)) {
+                continue;
+            }
+            judged.complete += bytes;
+            let frames: Vec<(&str, u32)> = stack.split(';').filter_map(|frame| self.frame(frame)).collect();
+            judged.functions.extend(frames.iter().map(|(function, _)| (*function).to_owned()));
+            let names = self.names_are_true(&frames);
+            let lines = names && self.lines_are_true(&frames);
+            judged.named += if names { bytes } else { 0 };
+            judged.placed += if lines { bytes } else { 0 };
+            if !lines {
+                *judged.wrong.entry(stack.replace(&self.file, "")).or_default() += bytes;
+            }
+        }
+        judged
+    }
+
+    /// Function and line of a frame in the fixture.
+    fn frame<'a>(&self, frame: &'a str) -> Option<(&'a str, u32)> {
+        let (function, rest) = frame.split_once(&self.file)?;
+        Some((function.trim_end(), rest.trim_start_matches(':').parse().ok()?))
+    }
+
+    /// Each function is called by the one around it, from some line.
+    fn names_are_true(&self, frames: &[(&str, u32)]) -> bool {
+        let calls = |outer: &str, inner: &str| {
+            self.lines
+                .iter()
+                .any(|((function, _), callee)| function == outer && callee.as_deref() == Some(inner))
+        };
+        frames.iter().all(|(function, _)| self.functions.contains(*function))
+            && frames.windows(2).all(|pair| calls(pair[0].0, pair[1].0))
+    }
+
+    /// And from that very line.
+    fn lines_are_true(&self, frames: &[(&str, u32)]) -> bool {
+        let callee = |(function, line): (&str, u32)| self.lines.get(&(function.to_owned(), line));
+        let outer = frames.windows(2).all(|pair| callee(pair[0]) == Some(&Some(pair[1].0.to_owned())));
+        outer && frames.last().is_none_or(|innermost| callee(*innermost).is_some())
+    }
+}
+
+impl Judged {
+    #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
+    fn hold(&self, version: &str, tier: &str, bar: f64) -> Result<()> {
+        let share = |part: u64| part as f64 / self.total.max(1) as f64;
+        let (complete, named, placed) = (share(self.complete), share(self.named), share(self.placed));
+        println!(
+            "{version} {tier}: {:.1} MB, complete {complete:.4}, names {named:.4}, lines {placed:.4}",
+            self.total as f64 / 1e6
+        );
+        let what = || format!("Node {version}, {tier}: {self:#?}");
+        // With a collection every few thousand allocations there is less.
+        ensure!(self.total > 5_000_000 && self.functions.len() >= 12, "too little was seen: {}", what());
+        // With the heap compacted all the time some functions move faster than they are read.
+        let known = if tier == "compacting" { 0.8 } else { 0.995 };
+        ensure!(complete >= known, "{complete} complete; {}", what());
+        ensure!(named >= known, "{named} with true names; {}", what());
+        ensure!(placed >= bar, "{placed} with true lines; {}", what());
+        Ok(())
+    }
+}
