@@ -18,8 +18,11 @@ use memwatch_user::{
 use rustix::process::Signal;
 
 /// Under churn, how far our bytes in use may lie outside of what `mallinfo` said right before and right after: one list
-/// is read before the next one, and a block that moves between them counts twice or not at all.
+/// is read before the next one, and a block that moves between them counts twice or not at all. Of several readings the
+/// middle one; a single one is farther off if we are preempted between two lists.
 const CHURN_SHARE: f64 = 0.05;
+/// And how far each of them may.
+const CHURN_SHARE_ANY: f64 = 0.5;
 
 #[test]
 fn node_is_exact_while_it_is_quiet() -> Result<()> {
@@ -59,15 +62,25 @@ fn heaps_full_of_holes_are_exact_and_left_as_they_are() -> Result<()> {
 fn churn_makes_a_small_difference() -> Result<()> {
     let _machine = machine::shared();
     let mut program = Program::start("churn")?;
-    let rounds = if full() { 20 } else { 4 };
-    for _ in 0..rounds {
-        let before = said(program.pid(), &mut program.stdout)?.in_use as f64;
-        let found = located(program.pid())?.read().context("nothing was read")?.in_use as f64;
-        let after = said(program.pid(), &mut program.stdout)?.in_use as f64;
-        let (low, high) = (before.min(after) * (1.0 - CHURN_SHARE), before.max(after) * (1.0 + CHURN_SHARE));
-        ensure!((low..=high).contains(&found), "{found}, while it was {before} and then {after}");
-    }
+    let rounds = if full() { 41 } else { 11 };
+    let all: Vec<Option<f64>> =
+        (0..rounds).map(|_| off_under_churn(program.pid(), &mut program.stdout)).collect::<Result<_>>()?;
+    let mut off: Vec<f64> = all.iter().copied().flatten().collect();
+    ensure!(off.len() * 2 > all.len(), "only {} of {} readings came to an end", off.len(), all.len());
+    off.sort_by(f64::total_cmp);
+    let (middle, worst) = (off[off.len() / 2], off[off.len() - 1]);
+    ensure!(middle <= CHURN_SHARE && worst <= CHURN_SHARE_ANY, "shares by which it was off: {off:?}");
     Ok(())
+}
+
+/// By which share what is read lies outside of what the process says before and after it. `None` if a list changed under
+/// our hands: the next look is as good.
+fn off_under_churn(pid: u32, stdout: &mut Tail) -> Result<Option<f64>> {
+    let before = said(pid, stdout)?.in_use as f64;
+    let Some(found) = located(pid)?.read().map(|books| books.in_use as f64) else { return Ok(None) };
+    let after = said(pid, stdout)?.in_use as f64;
+    let (low, high) = (before.min(after), before.max(after));
+    Ok(Some((low - found).max(found - high).max(0.0) / low))
 }
 
 #[test]
