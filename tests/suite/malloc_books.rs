@@ -62,9 +62,11 @@ fn heaps_full_of_holes_are_exact_and_left_as_they_are() -> Result<()> {
 fn churn_makes_a_small_difference() -> Result<()> {
     let _machine = machine::shared();
     let mut program = Program::start("churn")?;
+    // As the collector does: asked again until an arena stands still for long enough to be known as one.
+    let books = proc::until(patience(), || Ok(located(program.pid()).ok()))?;
     let rounds = if full() { 41 } else { 11 };
     let all: Vec<Option<f64>> =
-        (0..rounds).map(|_| off_under_churn(program.pid(), &mut program.stdout)).collect::<Result<_>>()?;
+        (0..rounds).map(|_| off_under_churn(&books, &mut program)).collect::<Result<_>>()?;
     let mut off: Vec<f64> = all.iter().copied().flatten().collect();
     ensure!(off.len() * 2 > all.len(), "only {} of {} readings came to an end", off.len(), all.len());
     off.sort_by(f64::total_cmp);
@@ -75,10 +77,11 @@ fn churn_makes_a_small_difference() -> Result<()> {
 
 /// By which share what is read lies outside of what the process says before and after it. `None` if a list changed under
 /// our hands: the next look is as good.
-fn off_under_churn(pid: u32, stdout: &mut Tail) -> Result<Option<f64>> {
-    let before = said(pid, stdout)?.in_use as f64;
-    let Some(found) = located(pid)?.read().map(|books| books.in_use as f64) else { return Ok(None) };
-    let after = said(pid, stdout)?.in_use as f64;
+fn off_under_churn(books: &Books, program: &mut Program) -> Result<Option<f64>> {
+    let pid = program.pid();
+    let before = said(pid, &mut program.stdout)?.in_use as f64;
+    let Some(found) = books.read().map(|books| books.in_use as f64) else { return Ok(None) };
+    let after = said(pid, &mut program.stdout)?.in_use as f64;
     let (low, high) = (before.min(after), before.max(after));
     Ok(Some((low - found).max(found - high).max(0.0) / low))
 }
