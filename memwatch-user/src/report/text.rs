@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// Longest foreign text that is shown, in characters: a command line may hold two megabytes.
 pub const LONGEST: usize = 160;
 
+/// Longest sentence of ours with foreign text in it that is shown, in characters.
+pub const LONGEST_SENTENCE: usize = 400;
+
 /// Foreign text made harmless: what could move the cursor, change colours, reverse the direction of writing or hide
 /// is shown as `\u{1b}`; cut to [`LONGEST`] characters. Everything that a target can choose passes through here.
 #[must_use]

@@ -85,7 +85,7 @@ pub(super) const EXTERNAL: Subject = Subject {
 
 /// malloc by the allocator's books.
 pub(super) const NATIVE: Subject = Subject {
-    what: "memory in use by the allocator's books, without array buffers,",
+    what: "memory in use by the allocator's books, array buffers left out",
     care: Care::Unaccounted,
     ..EXTERNAL
 };

@@ -1,6 +1,7 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
 pub mod hello;
+mod site;
 pub mod verdict;
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     record::{
         Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Stats,
     },
-    text::{escape_untrusted, join},
+    text::{LONGEST_SENTENCE, escape_to, escape_untrusted, join},
 };
 use crate::units::{self, bytes, pause, percent, span};
 
@@ -153,7 +154,7 @@ fn leak(leak: &Leak) -> String {
 
 fn governor(governor: &Governor) -> String {
     join([
-        format!("{}: {}", escape_untrusted(&governor.mode), escape_untrusted(&governor.reason)),
+        format!("{}: {}", escape_untrusted(&governor.mode), escape_to(&governor.reason, LONGEST_SENTENCE)),
         format!("{:.0} hits/s", governor.hit_rate_per_s),
         format!("{} of a CPU, {} % allowed", about(governor.cost_estimate_pct), governor.budget_pct),
         format!("sees {} of the events", percent(governor.coverage)),

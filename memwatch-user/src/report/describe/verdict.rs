@@ -1,11 +1,12 @@
 //! A verdict in words.
 
+use super::site;
 use crate::report::{
     color::Tone,
-    record::{Exhausts, Frame, Kind, Level, RateUnit, Site, Verdict},
-    text::{escape_untrusted, join},
+    record::{Exhausts, Kind, Level, RateUnit, Verdict},
+    text::{LONGEST_SENTENCE, escape_to, join},
 };
-use crate::units::{bytes, count_rate, count_rate_interval, percent, rate, rate_interval, span_interval};
+use crate::units::{count_rate, count_rate_interval, rate, rate_interval, span_interval};
 
 /// How a level is meant.
 #[must_use]
@@ -133,34 +134,8 @@ pub fn confidence(verdict: &Verdict) -> String {
 /// The evidence, then the places the memory comes from.
 #[must_use]
 pub fn reasons(verdict: &Verdict) -> Vec<String> {
-    let evidence = verdict.evidence.iter().map(|reason| escape_untrusted(reason));
-    evidence.chain(verdict.sites.iter().map(site)).collect()
-}
-
-/// How many frames of a site are shown: the function, its caller and theirs.
-const FRAMES: usize = 3;
-
-/// [`Site::measure`] of what was allocated, whatever became of it.
-const ALLOCATED: &str = "allocated";
-
-fn site(site: &Site) -> String {
-    let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
-    let amount = format!("{} ({} samples)", bytes(site.bytes), site.n);
-    let measured = match site.measure.as_str() {
-        // Most of it does not live long: no part of the growth is meant.
-        ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
-        other => format!("of the growth, {amount} {}", escape_untrusted(other)),
-    };
-    format!("{} {measured}: {}", percent(site.share), frames.join(" ← "))
-}
-
-fn frame(frame: &Frame) -> String {
-    let function = frame.function.as_deref().map_or_else(|| "?".to_owned(), escape_untrusted);
-    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
-    frame
-        .file
-        .as_deref()
-        .map_or_else(|| function.clone(), |file| format!("{function} {}{line}", escape_untrusted(file)))
+    let evidence = verdict.evidence.iter().map(|reason| escape_to(reason, LONGEST_SENTENCE));
+    evidence.chain(site::worth_telling(&verdict.sites).map(site::line)).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,127 @@
+//! A place that memory comes from, in words.
+
+use crate::report::{
+    record::{Frame, Site},
+    text::escape_untrusted,
+};
+use crate::units::{bytes, percent};
+
+/// How many frames of a site are shown: the function, its caller and theirs.
+const FRAMES: usize = 3;
+
+/// The least share that is told of sites after the first.
+const LEAST_SHARE: f64 = 0.01;
+
+/// [`Site::measure`] of what was allocated, whatever became of it.
+const ALLOCATED: &str = "allocated";
+
+/// [`Frame::kind`] of machine code with a symbol.
+const NATIVE: &str = "native";
+
+/// The sites that matter, in their order: the records have all of them.
+pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
+    sites
+        .iter()
+        .enumerate()
+        .filter(|(place, site)| *place == 0 || site.share >= LEAST_SHARE)
+        .map(|(_, site)| site)
+}
+
+/// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
+#[must_use]
+pub(super) fn line(site: &Site) -> String {
+    let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
+    let amount = format!("{} ({} samples)", bytes(site.bytes), site.n);
+    let measured = match site.measure.as_str() {
+        // Most of it does not live long: no part of the growth is meant.
+        ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
+        other => format!("of the growth, {amount} {}", escape_untrusted(other)),
+    };
+    format!("{} {measured}: {}", percent(site.share), frames.join(" ← "))
+}
+
+/// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`.
+fn frame(frame: &Frame) -> String {
+    let is_native = frame.kind == NATIVE;
+    let function =
+        frame.function.as_deref().map(|name| if is_native { without_parameters(name) } else { name });
+    let function = function.map_or_else(|| "?".to_owned(), escape_untrusted);
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    let file = |file: &String| {
+        format!(" {}{line}", escape_untrusted(if is_native { file_name(file) } else { file }))
+    };
+    let module = |module: &String| format!(" ({})", escape_untrusted(file_name(module)));
+    let [file, module] = [frame.file.as_ref().map(file), frame.module.as_ref().map(module)];
+    [Some(function), file, module].into_iter().flatten().collect()
+}
+
+/// A demangled name without the types of its parameters: `ns::(anonymous namespace)::f` of
+/// `ns::(anonymous namespace)::f(int (*)(char)) const`. A name of another form stays as it is.
+fn without_parameters(name: &str) -> &str {
+    let Some(end) = name.rfind(')').filter(|end| matches!(&name[end + 1..], "" | " const")) else {
+        return name;
+    };
+    let mut depth = 0_usize;
+    let open = name[..=end].char_indices().rev().find(|(_, char)| {
+        match char {
+            ')' => depth += 1,
+            '(' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    open.map(|(at, _)| &name[..at]).filter(|short| !short.is_empty()).unwrap_or(name)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_without_parameters() {
+        for (name, short) in [
+            ("db_get_many(napi_env__*, napi_callback_info__*)", "db_get_many"),
+            (
+                "v8impl::(anonymous namespace)::Wrapper::Invoke(v8::Info<v8::Value> const&)",
+                "v8impl::(anonymous namespace)::Wrapper::Invoke",
+            ),
+            ("Table::operator()(int (*)(char)) const", "Table::operator()"),
+            ("uv_run", "uv_run"),
+            ("(anonymous namespace)", "(anonymous namespace)"),
+            ("odd)", "odd)"),
+        ] {
+            assert_eq!(without_parameters(name), short);
+        }
+    }
+
+    #[test]
+    fn a_native_frame_names_its_module() {
+        let native = Frame {
+            function: Some("hash_blob(char*)".to_owned()),
+            file: Some("/build/hash.cc".to_owned()),
+            line: Some(88),
+            module: Some("/srv/node_modules/hash/hash.node".to_owned()),
+            kind: "native".to_owned(),
+        };
+        assert_eq!(frame(&native), "hash_blob hash.cc:88 (hash.node)");
+    }
+
+    #[test]
+    fn a_small_site_is_told_only_if_it_is_the_first() {
+        let site = |share| Site {
+            share,
+            bytes: 1,
+            measure: "live".to_owned(),
+            n: 1,
+            interval: None,
+            frames: Vec::new(),
+        };
+        let shares = |sites: &[Site]| worth_telling(sites).map(|site| site.share).collect::<Vec<_>>();
+        assert_eq!(shares(&[site(0.005), site(0.004)]), [0.005]);
+        assert_eq!(shares(&[site(0.6), site(0.2), site(0.001)]), [0.6, 0.2]);
+    }
+}
