@@ -131,11 +131,11 @@ pub fn confidence(verdict: &Verdict) -> String {
     verdict.confidence.map_or_else(String::new, down)
 }
 
-/// The evidence, then the places the memory comes from.
+/// The places the memory comes from, which is what one acts on, then the evidence.
 #[must_use]
 pub fn reasons(verdict: &Verdict) -> Vec<String> {
     let evidence = verdict.evidence.iter().map(|reason| escape_to(reason, LONGEST_SENTENCE));
-    evidence.chain(site::worth_telling(&verdict.sites).map(site::line)).collect()
+    site::worth_telling(&verdict.sites).map(site::line).chain(evidence).collect()
 }
 
 #[cfg(test)]
@@ -168,8 +168,8 @@ mod tests {
         assert_eq!(
             reasons(&verdict),
             [
-                "5 of 5 rose\\u{1b}[2J",
                 "62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← ?",
+                "5 of 5 rose\\u{1b}[2J",
             ]
         );
     }
