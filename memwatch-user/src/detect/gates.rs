@@ -59,9 +59,11 @@ impl Gate {
     }
 }
 
+/// The name of one question.
+pub(super) const INDEPENDENT: &str = "independent";
 /// Names of all questions.
 pub const NAMES: [&str; 8] =
-    ["significant", "ratchet", "persistent", "material", "spread", "retained", "independent", patience::NAME];
+    ["significant", "ratchet", "persistent", "material", "spread", "retained", INDEPENDENT, patience::NAME];
 
 /// All questions, asked of `shape`.
 #[must_use]
@@ -166,7 +168,7 @@ fn independence(shape: &Shape) -> Gate {
     let pass = shape.load <= STEADY_LOAD || growth > shape.load;
     let [growth, load] = [growth, shape.load].map(|x| x * 100.0);
     let why = format!("the heap has grown by {growth:.0} %, the rate of allocation by {load:.0} %");
-    Gate { name: "independent", pass, why }
+    Gate { name: INDEPENDENT, pass, why }
 }
 
 /// A rate in bytes a second, in words.
