@@ -5,9 +5,12 @@ use super::{
     growth::Growth,
     subject::{Care, Subject},
 };
-use crate::detect::{
-    gates::Gate,
-    trend::{Point, Z_95},
+use crate::{
+    detect::{
+        gates::Gate,
+        trend::{Point, Z_95},
+    },
+    series::climb::time_of_half,
 };
 
 /// From so many points on a trend may hide in more noise.
@@ -122,27 +125,9 @@ fn materiality(asked: &Evidence) -> Gate {
 
 /// Is it spread over the time? Loading a data set or starting a pool makes a step, a leak makes many.
 fn spread(asked: &Evidence) -> Gate {
-    let points = &asked.growth.points;
-    let mut steps: Vec<Point> = points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
-    steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
-    let half = time_of_half(&steps, points.last().map_or(0.0, |last| last.1 - asked.growth.first().1))
-        / asked.growth.span();
+    let half = time_of_half(&asked.growth.points) / asked.growth.span();
     let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
     Gate { name: "spread", pass: half > BURST_SHARE, why }
-}
-
-/// Seconds that the steepest of `steps` (seconds, growth; steepest first) need for half of `growth`.
-fn time_of_half(steps: &[Point], growth: f64) -> f64 {
-    let mut missing = growth / 2.0;
-    let mut time = 0.0;
-    for (seconds, rise) in steps {
-        if missing <= 0.0 || *rise <= 0.0 {
-            break;
-        }
-        time += seconds * (missing / rise).min(1.0);
-        missing -= rise;
-    }
-    time
 }
 
 /// Did mark-compacts leave it, and did what they left go on as it began? Until one came, it may be garbage; and so may
