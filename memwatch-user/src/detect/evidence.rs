@@ -1,6 +1,7 @@
 //! What was seen, in words.
 
 use super::{
+    Level, few,
     gates::{Gate, hourly},
     shape::{MIN_POINTS, Shape},
 };
@@ -15,13 +16,17 @@ pub(super) fn too_few(seen: u64) -> String {
     }
 }
 
-/// What `shape` shows, and the answers about it.
-pub(super) fn of(shape: &Shape, gates: &[Gate]) -> Vec<String> {
+/// What `shape` shows, and the answers about it, where they amount to `level`.
+pub(super) fn of(shape: &Shape, gates: &[Gate], level: Level) -> Vec<String> {
     let (from, to) = (size(shape.first().1), size(shape.last().1));
-    let (n, lasted, rate) = (shape.points.len(), span(shape.span()), hourly(shape.trend.slope));
-    let seen = format!("heap after mark-compacts: {from} to {to} in {lasted} and {n} of them, {rate}");
+    let (n, lasted, rate) = (shape.mark_compacts, span(shape.span()), hourly(shape.trend.slope));
+    let since = if n < shape.points.len() { " since its birth" } else { "" };
+    let seen = format!("heap after mark-compacts: {from} to {to} in {lasted} and {n} of them{since}, {rate}");
     if n < MIN_POINTS {
-        return vec![seen, format!("{MIN_POINTS} mark-compacts are needed for a verdict of leak")];
+        let needed = || {
+            format!("{MIN_POINTS} mark-compacts are needed for a verdict of leak, or fewer that are plain")
+        };
+        return vec![seen, if level == Level::Leak { few::why(shape) } else { needed() }];
     }
     std::iter::once(seen).chain(gates.iter().map(Gate::evidence)).collect()
 }

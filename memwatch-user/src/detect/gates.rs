@@ -29,10 +29,6 @@ const CLEAR_TAU: f64 = 0.8;
 const DAY_S: f64 = 86_400.0;
 /// Where points are few, the last must add this share of what the line does: the first of a plateau is seen there only.
 const FRESH: f64 = 0.25;
-/// See [`is_plain`].
-const PLAIN_TAU: f64 = 0.9;
-/// See [`is_plain`]: in standard deviations of the points around the line.
-const PLAIN_RISE: f64 = 8.0;
 /// See [`is_plain`]: bytes a second, about 1 GB an hour. What follows the load of the day is slower: a gigabyte that comes
 /// and goes with it rises by a third of this at the most.
 const PLAIN_SLOPE: f64 = MIB / 4.0;
@@ -59,9 +55,11 @@ impl Gate {
     }
 }
 
+/// The name of one question.
+pub(super) const INDEPENDENT: &str = "independent";
 /// Names of all questions.
 pub const NAMES: [&str; 8] =
-    ["significant", "ratchet", "persistent", "material", "spread", "retained", "independent", patience::NAME];
+    ["significant", "ratchet", "persistent", "material", "spread", "retained", INDEPENDENT, patience::NAME];
 
 /// All questions, asked of `shape`.
 #[must_use]
@@ -91,27 +89,34 @@ fn significance(shape: &Shape) -> Gate {
     Gate { name: "significant", pass, why }
 }
 
-/// Where the heap grows fast, nearly every pair rises and the wobble is nothing beside the rise, the wobble being correlated is no excuse: the
-/// correction for it would call the straightest of lines chance (seen on the demo after 27 mark-compacts).
+/// Where the heap grows fast, or for a day, a line is no chance however its points resemble their neighbours (27
+/// mark-compacts of the demo were called chance).
 fn is_plain(shape: &Shape) -> bool {
-    (shape.trend.slope >= PLAIN_SLOPE || shape.span() >= DAY_S)
-        && shape.trend.tau >= PLAIN_TAU
-        && shape.rise() > PLAIN_RISE * shape.trend.noise
+    (shape.trend.slope >= PLAIN_SLOPE || shape.span() >= DAY_S) && shape.trend.is_line(shape.span())
 }
 
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
 fn ratchet(shape: &Shape) -> Gate {
-    let points = &shape.points;
-    let (third, rest) = (points.len() / 3, points.len() - points.len() / 3);
-    let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let lows = [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])];
-    let pass = lows[1] > lows[0] && lows[2] > lows[1] + shape.trend.noise;
+    let lows = lows_of_thirds(&shape.points);
+    let pass = is_ratchet(lows, shape.trend.noise);
     let [old, middle, new] = lows.map(size);
     Gate {
         name: "ratchet",
         pass,
         why: format!("the lowest points of its thirds are {old}, {middle} and {new}"),
     }
+}
+
+/// The lowest values of the oldest, the middle and the newest third of `points`.
+pub(super) fn lows_of_thirds(points: &[Point]) -> [f64; 3] {
+    let (third, rest) = (points.len() / 3, points.len() - points.len() / 3);
+    let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
+    [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])]
+}
+
+/// Whether each is above the one before, the newest by more than the noise.
+pub(super) fn is_ratchet(lows: [f64; 3], noise: f64) -> bool {
+    lows[1] > lows[0] && lows[2] > lows[1] + noise
 }
 
 /// Does it go on? A fill, a warm-up and a cache that warms slow down.
@@ -166,7 +171,7 @@ fn independence(shape: &Shape) -> Gate {
     let pass = shape.load <= STEADY_LOAD || growth > shape.load;
     let [growth, load] = [growth, shape.load].map(|x| x * 100.0);
     let why = format!("the heap has grown by {growth:.0} %, the rate of allocation by {load:.0} %");
-    Gate { name: "independent", pass, why }
+    Gate { name: INDEPENDENT, pass, why }
 }
 
 /// A rate in bytes a second, in words.

@@ -119,7 +119,7 @@ impl HeapJudge {
         };
         let watched = now.since(isolate.since).as_secs_f64();
         let gates = self.asked(&shape);
-        let tier = tier(&shape, &gates, watched);
+        let tier = tier(&shape, isolate.valleys.climbs(), &gates, watched);
         if self.scale.is_some() && tier.level < Level::Leak {
             return;
         }
@@ -137,7 +137,7 @@ impl HeapJudge {
     /// in a row find none or the heap has fallen back. `shape` is `None` where nothing new is.
     fn look_back(&mut self, scale: usize, shape: Option<Shape>, now: Mono) {
         let gates = shape.as_ref().map_or(Vec::new(), |shape| self.asked(shape));
-        let leak = shape.filter(|shape| tier(shape, &gates, shape.span()).level == Level::Leak);
+        let leak = shape.filter(|shape| tier(shape, &[], &gates, shape.span()).level == Level::Leak);
         let again = std::mem::replace(&mut self.found[scale], leak.is_some());
         match leak {
             Some(shape) if again && (self.finding.level < Level::Leak || self.scale == Some(scale)) => {
@@ -216,7 +216,7 @@ impl HeapJudge {
             since,
             confidence: Some(1.0 - shape.trend.p),
             exhaustion: rate.filter(|_| level >= Level::Growing).and_then(|r| r.exhaustion(shape)),
-            evidence: evidence::of(shape, gates),
+            evidence: evidence::of(shape, gates, level),
         };
     }
 

@@ -54,8 +54,9 @@ fn due(shape: &Shape) -> f64 {
     }
     let doubling = base / slope;
     let total = shape.limit.map_or(f64::INFINITY, |limit| (limit - base).max(0.0) / slope);
-    // Where span = DOUBLING_S · (base / SMALL_HEAP)³ · (base / rise)², and rise = slope · span.
-    let by_size = base / SMALL_HEAP * (DOUBLING_S * doubling.powi(2)).cbrt();
+    // Where span = DOUBLING_S · (held / SMALL_HEAP)³ · (held / rise)², and rise = slope · span.
+    let held = shape.base.max(MIB);
+    let by_size = held / SMALL_HEAP * (DOUBLING_S * (held / slope).powi(2)).cbrt();
     let by_size = by_size.max((MANIFOLD * doubling).clamp(LEAST_S[0], LEAST_S[1]));
     let by_room = CACHE_SHARE * total;
     let soon = (URGENT_SHARE * total).clamp(LEAST_URGENT_S, LEAST_S[0]);

@@ -11,6 +11,10 @@ const ENOUGH_WITHOUT_START_UP: usize = 8;
 const ENOUGH_TO_HALVE: usize = 10;
 /// An older half that is so much steeper than the newer is a warm-up.
 const FADING: f64 = 3.0;
+/// A heap that has just been set up: 3 to 5 MB on Node 12 to 26.
+const NEWBORN: f64 = 4.0 * 1_048_576.0;
+/// Growth is even if no part of it is so many times steeper than another.
+pub(super) const EVENNESS: f64 = 1.6;
 /// Valleys whose retention counts.
 const RECENT: usize = 8;
 /// A rise that is more than this share of all growth, in less than [`STEP_TIME_SHARE`] of the time, is a step.
@@ -25,8 +29,12 @@ pub const MIN_POINTS: usize = 5;
 pub struct Shape {
     /// Seconds and bytes after each mark-compact.
     pub points: Vec<Point>,
+    /// How many of them are mark-compacts: all, or all but the birth.
+    pub mark_compacts: usize,
     /// Where the growth began: the first point, or one of the start-up before it.
     pub onset: Point,
+    /// What the heap held before it grew, bytes: at the onset, or at its birth if it has grown as evenly since then.
+    pub base: f64,
     /// Their trend.
     pub trend: Trend,
     /// Slope of the older half, bytes a second.
@@ -44,28 +52,30 @@ pub struct Shape {
 impl Shape {
     /// The measures of the part of `valleys` that counts. `age` is how old the isolate was at their origin, seconds.
     ///
-    /// `None` below three points.
+    /// `None` below three points; of two, the birth is the third if all is one line.
     #[must_use]
     pub fn of(valleys: &[Valley], age: f64, limit: Option<u64>) -> Option<Self> {
         let settled = after_start_up(valleys, age);
         let window = after_step(after_fading(settled));
         let is_whole = window.len() == settled.len();
         let onset = if is_whole { valleys.first() } else { window.first() }.map(|v| (v.t, v.after))?;
-        let points = points(window);
+        let points = with_birth(points(window), age);
         let trend = Trend::of(&points)?;
         let half = points.len().div_ceil(2);
         let early = slope(&points[..half]).unwrap_or(0.0);
         let late = slope(&points[points.len() - half..]).unwrap_or(0.0);
-        let limit = limit.map(|bytes| bytes as f64);
+        let since_birth = is_whole && grew_since_birth(age, onset, points.last()?.0, trend.slope);
         Some(Self {
             points,
+            mark_compacts: window.len(),
             onset,
+            base: if since_birth { NEWBORN } else { onset.1 },
             trend,
             early,
             late,
             retention: retention(window),
             load: load(window),
-            limit,
+            limit: limit.map(|bytes| bytes as f64),
         })
     }
 
@@ -115,6 +125,23 @@ impl Shape {
         let left = (self.limit? - self.last().1).max(0.0);
         (self.trend.slope > 0.0).then(|| left / self.trend.slope)
     }
+}
+
+/// Whether the heap grew to what it held at `onset` as evenly as it has grown since, which is by `slope`. More than half of
+/// its life must have been watched: in old processes that serve the load of a day, slopes agree by chance.
+fn grew_since_birth(age: f64, onset: Point, until: f64, slope: f64) -> bool {
+    let before = (onset.1 - NEWBORN) / (age + onset.0);
+    age <= until && before < slope * EVENNESS && slope < before * EVENNESS
+}
+
+/// Two points, and before them the birth if the heap has grown evenly since then.
+fn with_birth(mut points: Vec<Point>, age: f64) -> Vec<Point> {
+    if let [first, last] = points[..]
+        && grew_since_birth(age, first, last.0, (last.1 - first.1) / (last.0 - first.0))
+    {
+        points.insert(0, (-age, NEWBORN));
+    }
+    points
 }
 
 fn points(valleys: &[Valley]) -> Vec<Point> {
@@ -195,11 +222,38 @@ mod tests {
     }
 
     #[test]
+    fn the_base_is_that_of_the_birth_if_all_since_is_one_line() {
+        let mib = 1_048_576.0;
+        // Forty to fifty MiB in ten seconds each; at the first point the heap has 40 MiB.
+        let line: Vec<f64> = (0..7).map(|i| (40.0 + 10.0 * f64::from(i)) * mib).collect();
+        for (name, age, base) in [
+            ("as even since its birth", 40.0, 4.0),
+            ("a base that was loaded at once", 5.0, 40.0),
+            ("a base that came slowly", 59.0, 40.0),
+            ("one that nobody watched for most of its life", 61.0, 40.0),
+        ] {
+            let shape = Shape::of(&valleys(&line), age, None).unwrap();
+            assert!((shape.base / mib - base).abs() < 1e-9, "{name}: {}", shape.base);
+        }
+    }
+
+    #[test]
     fn measures_of_a_line() {
         let line: Vec<f64> = (0..7).map(|i| f64::from(i) * 100.0).collect();
         let shape = Shape::of(&valleys(&line), 0.0, Some(1600)).unwrap();
         assert_eq!((shape.span(), shape.rise(), shape.persistence()), (60.0, 600.0, 1.0));
         assert_eq!((shape.early, shape.late, shape.seconds_left()), (10.0, 10.0, Some(100.0)));
-        assert_eq!(shape.retention, None);
+        assert_eq!((shape.retention, shape.mark_compacts), (None, 7));
+    }
+
+    #[test]
+    fn of_two_points_the_birth_is_the_third_if_all_is_one_line() {
+        let mib = 1_048_576.0;
+        let two = valleys(&[54.0 * mib, 64.0 * mib]);
+        let shape = Shape::of(&two, 10.0, None).map(|shape| (shape.points.len(), shape.mark_compacts));
+        assert_eq!(shape, None, "most of it came before");
+        let two: Vec<Valley> = two.iter().map(|v| Valley { t: v.t + 40.0, ..*v }).collect();
+        let shape = Shape::of(&two, 10.0, None).unwrap();
+        assert_eq!((shape.points.len(), shape.mark_compacts, shape.first()), (3, 2, (-10.0, NEWBORN)));
     }
 }

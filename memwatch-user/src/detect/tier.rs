@@ -1,11 +1,12 @@
 //! From the answers to a level, for one moment; [`super::heap`] makes levels last.
 
 use super::{
-    Level,
+    Level, few,
     gates::Gate,
     patience,
     shape::{MIN_POINTS, Shape},
 };
+use crate::series::Climb;
 
 const MIB: f64 = 1_048_576.0;
 /// Fewest points that show stability.
@@ -14,18 +15,6 @@ const MIN_STABLE: usize = 3;
 const MIN_STABLE_S: f64 = 30.0;
 /// Four points are judged by their increments alone.
 const FOUR: usize = 4;
-/// See [`is_few_but_plain`]: fewest points,
-const FEW: usize = 3;
-/// how much of what came must have stayed,
-const FEW_RETENTION: f64 = 0.7;
-/// by how much the steepest rise may be steeper than the flattest,
-const FEW_EVENNESS: f64 = 1.6;
-/// how many times its size the heap must have grown to,
-const FEW_MANIFOLD: f64 = 2.0;
-/// bytes that it must have grown by,
-const FEW_RISE: f64 = 8.0 * MIB;
-/// and, if there are no more than that, for how many seconds.
-const FEW_S: f64 = 90.0;
 /// See [`is_last_call`]: of the room that was there, this share is used up,
 const LAST_CALL_SHARE: f64 = 0.25;
 /// and the rest lasts for so many seconds.
@@ -43,8 +32,9 @@ pub struct Tier {
 }
 
 /// The level that `shape` and the answers about it amount to, for an isolate that has been watched for `watched` seconds.
+/// `climbs` led to its last points, as far as they are known.
 #[must_use]
-pub fn tier(shape: &Shape, gates: &[Gate], watched: f64) -> Tier {
+pub fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Gate], watched: f64) -> Tier {
     let plain = |level| Tier { level, unconfirmed: false };
     let n = shape.points.len();
     if n >= MIN_POINTS && gates.iter().all(|gate| gate.pass || gate.name == patience::NAME) {
@@ -52,7 +42,7 @@ pub fn tier(shape: &Shape, gates: &[Gate], watched: f64) -> Tier {
         let unconfirmed = shape.retention.is_none_or(|s| s <= HIGH_RETENTION);
         return if has_lasted { Tier { level: Level::Leak, unconfirmed } } else { plain(Level::Suspect) };
     }
-    if is_few_but_plain(shape) && gates.iter().any(|gate| gate.pass && gate.name == patience::NAME) {
+    if few::is_leak(shape, climbs, gates) {
         return plain(Level::Leak);
     }
     if is_steep_run(shape) {
@@ -68,25 +58,10 @@ pub fn tier(shape: &Shape, gates: &[Gate], watched: f64) -> Tier {
 
 /// Four points that rise evenly and keep what comes: 13 of 13 such were leaks in a pilot, but four are few.
 fn is_steep_run(shape: &Shape) -> bool {
-    shape.points.len() == FOUR && is_even(shape, 2.0, HIGH_RETENTION) && shape.rise() > 2.0 * MIB
-}
-
-/// A process that keeps nearly all that it promotes has few mark-compacts: V8 lets the heap grow by a factor before the
-/// next (seven of forty leaks had three or four in 150 s, while their heaps doubled or tripled). Chance has no part in
-/// that; what is left is a cache that fills, which only time tells apart, and more of it than of many points.
-fn is_few_but_plain(shape: &Shape) -> bool {
-    (FEW..MIN_POINTS).contains(&shape.points.len())
-        && is_even(shape, FEW_EVENNESS, FEW_RETENTION)
-        && (shape.points.len() > FEW || shape.span() >= FEW_S)
-        && shape.rise() >= FEW_RISE
-        && shape.last().1 >= FEW_MANIFOLD * shape.first().1
-}
-
-/// Whether each point is above the last, at rates within a factor, and so much stayed of what came.
-fn is_even(shape: &Shape, factor: f64, retention: f64) -> bool {
-    let rates: Vec<f64> = shape.points.windows(2).map(|w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0)).collect();
-    let (low, high) = rates.iter().fold((f64::INFINITY, 0.0_f64), |(l, h), &r| (l.min(r), h.max(r)));
-    low > 0.0 && high <= factor * low && shape.retention.is_some_and(|s| s > retention)
+    shape.points.len() == FOUR
+        && few::is_even(shape, 2.0)
+        && shape.retention.is_some_and(|s| s > HIGH_RETENTION)
+        && shape.rise() > 2.0 * MIB
 }
 
 /// Who waits for a fifth point here may see the end first: a leak of gigabytes an hour has its mark-compacts further

@@ -13,6 +13,11 @@ const MAD_TO_SIGMA: f64 = 1.4826;
 /// Neighbours that resemble each other more than this are taken to resemble each other this much.
 const MAX_AUTOCORRELATION: f64 = 0.9;
 
+/// See [`Trend::is_line`].
+const LINE_TAU: f64 = 0.9;
+/// See [`Trend::is_line`]: in standard deviations of the points around the line.
+const LINE_RISE: f64 = 8.0;
+
 /// A point of a series: seconds and bytes.
 pub type Point = (f64, f64);
 
@@ -52,6 +57,13 @@ impl Trend {
         let p = if n <= EXACT_UP_TO { exact_p(n, s) } else { upper_tail(z) };
         let tau = s as f64 / pairs(n) as f64;
         Some(Self { n, slope, s, tau, z, p, noise: spread(residuals), slopes, variance })
+    }
+
+    /// Whether, over `span` seconds, nearly every pair rises and the wobble is nothing beside the rise. That neighbours
+    /// wobble alike is no excuse then: the correction for it would call the straightest of lines chance.
+    #[must_use]
+    pub fn is_line(&self, span: f64) -> bool {
+        self.tau >= LINE_TAU && self.slope * span > LINE_RISE * self.noise
     }
 
     /// Sen's interval of the slope at `z` standard deviations ([`Z_95`], [`Z_80`]), bytes a second. An end is `None`

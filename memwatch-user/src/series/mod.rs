@@ -2,6 +2,7 @@
 
 pub mod buckets;
 pub mod budget;
+pub mod climb;
 pub mod epochs;
 pub mod isolate;
 pub mod memwatch;
@@ -11,6 +12,7 @@ pub mod valleys;
 
 pub use buckets::Buckets;
 pub use budget::Budget;
+pub use climb::Climb;
 pub use epochs::Epochs;
 pub use isolate::Isolate;
 pub use memwatch::{Memwatch, MemwatchLeak, MemwatchStats};

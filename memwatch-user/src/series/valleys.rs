@@ -3,6 +3,7 @@
 //! Between mark-compacts the heap's size says nothing: a healthy HTTP client was seen to climb from 6 to over 20 MB in
 //! 40 s before the one mark-compact that took it back.
 
+use super::climb::{Climb, Scavenges};
 use crate::model::{Collection, GcKind, Mono};
 
 /// Points kept. A pair of neighbours gives one up when there are more, so the reach doubles and the state does not.
@@ -11,6 +12,9 @@ pub const CAPACITY: usize = 64;
 const MIN_DISTANCE_S: f64 = 0.25;
 /// So are those closer than this share of the time since the first: late points must not outvote early ones.
 const MIN_DISTANCE_SHARE: f64 = 1.0 / 40.0;
+
+/// Of the first valleys it is known how the heap climbed to each from the one before: later ones are many.
+const CLIMBS: usize = 3;
 
 /// One mark-compact, or the lowest of several close together.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,6 +51,8 @@ pub struct Valleys {
     /// Its bytes after.
     after_full: Option<u64>,
     allocated: f64,
+    scavenges: Scavenges,
+    climbs: [Option<Climb>; CLIMBS],
 }
 
 impl Valleys {
@@ -65,6 +71,8 @@ impl Valleys {
             last: None,
             after_full: None,
             allocated: 0.0,
+            scavenges: Scavenges::default(),
+            climbs: [None; CLIMBS],
         }
     }
 
@@ -74,10 +82,14 @@ impl Valleys {
             self.allocated += before.saturating_sub(after) as f64;
         }
         self.after_any = c.after_bytes;
-        if let (GcKind::MarkCompact, Some(before), Some(after)) = (c.kind, c.before_bytes, c.after_bytes) {
-            let t = c.end.since(self.since).as_secs_f64();
+        let t = c.end.since(self.since).as_secs_f64();
+        match (c.kind, c.before_bytes, c.after_bytes) {
             // A clock that steps back does not make points go back.
-            self.mark_compact(self.last.map_or(t, |last| t.max(last.t)), before, after);
+            (GcKind::MarkCompact, Some(before), Some(after)) => {
+                self.mark_compact(self.last.map_or(t, |last| t.max(last.t)), before, after);
+            }
+            (GcKind::Scavenge | GcKind::MinorMark, _, Some(after)) => self.scavenges.add(t, after as f64),
+            _ => {}
         }
     }
 
@@ -106,6 +118,13 @@ impl Valleys {
         self.opened
     }
 
+    /// How the heap climbed to each of [`Self::points`] but the first, where scavenges tell; empty when they are more than
+    /// four.
+    #[must_use]
+    pub fn climbs(&self) -> &[Option<Climb>] {
+        self.climbs.get(..self.len.saturating_sub(1)).unwrap_or_default()
+    }
+
     /// Bytes after the last mark-compact.
     #[must_use]
     pub fn live(&self) -> Option<u64> {
@@ -126,6 +145,7 @@ impl Valleys {
 
     fn mark_compact(&mut self, t: f64, before: u64, after: u64) {
         let retention = self.after_full.and_then(|last| retention(last, before, after));
+        let climb = self.scavenges.take(self.last.map_or(0.0, |last| t - last.t));
         self.seen += 1;
         self.after_full = Some(after);
         let point = Valley { t, after: after as f64, allocated: self.allocated, retention };
@@ -136,7 +156,12 @@ impl Valleys {
                 self.push(point);
             }
             Some(last) if self.is_same_valley(t) => self.points[self.len - 1] = lower(last, point),
-            Some(_) => self.push(point),
+            Some(_) => {
+                if let Some(place) = self.climbs.get_mut(self.len - 1) {
+                    *place = climb;
+                }
+                self.push(point);
+            }
         }
     }
 
@@ -226,6 +251,23 @@ pub(crate) mod tests {
         assert_eq!((last.t, last.after), (3.0, 75.0));
         assert_eq!((last.allocated, last.retention), (40.0 + 90.0, Some(0.25)));
         assert_eq!(valleys.points()[0].retention, None);
+    }
+
+    #[test]
+    fn climbs_are_those_between_the_first_mark_compacts() {
+        let mut valleys = fed([(1.0, 100, 50)]);
+        for t in 2..12_u32 {
+            let scavenge =
+                Collection { kind: GcKind::Scavenge, ..mark_compact(f64::from(t), 0, 60 + 5 * u64::from(t)) };
+            valleys.collection(&scavenge);
+        }
+        for t in [12.0, 20.0] {
+            valleys.collection(&mark_compact(t, 120, 110));
+        }
+        let rates: Vec<_> = valleys.climbs().iter().map(|climb| climb.map(|climb| climb.rate)).collect();
+        assert_eq!(rates, [Some(5.0), None]);
+        let many = fed((0..5).map(|i| (f64::from(i), 100, 50)));
+        assert_eq!((many.points().len(), many.climbs().len()), (5, 0));
     }
 
     #[test]

@@ -5,17 +5,16 @@ use super::{
     growth::Growth,
     subject::{Care, Subject},
 };
-use crate::detect::{
-    gates::Gate,
-    trend::{Point, Z_95},
+use crate::{
+    detect::{
+        gates::{Gate, is_ratchet, lows_of_thirds},
+        trend::{Point, Z_95},
+    },
+    series::climb::time_of_half,
 };
 
 /// From so many points on a trend may hide in more noise.
 const MANY: usize = 24;
-/// See [`is_plain`].
-const PLAIN_TAU: f64 = 0.9;
-/// See [`is_plain`]: in standard deviations of the points around the line.
-const PLAIN_RISE: f64 = 8.0;
 /// In less time what fills has hardly slowed down: seconds.
 const SHORT_S: f64 = 75.0;
 /// Share of the time in which half of the growth may come: less is a step or a burst.
@@ -69,7 +68,7 @@ fn significance(asked: &Evidence) -> Gate {
     let trend = &asked.growth.trend;
     let tau_min = if trend.n >= MANY { 0.6 } else { 0.7 };
     let rises = trend.interval(Z_95)[0].is_some_and(|low| low > 0.0);
-    let pass = rises && (trend.p <= 0.0014 && trend.tau >= tau_min || is_plain(asked.growth));
+    let pass = rises && (trend.p <= 0.0014 && trend.tau >= tau_min || trend.is_line(asked.growth.span()));
     let why = format!(
         "of all pairs of the {} lowest values, {:.0} % more rise than fall; chance alone does so with probability {:.1e}",
         trend.n,
@@ -79,19 +78,10 @@ fn significance(asked: &Evidence) -> Gate {
     Gate { name: "significant", pass, why }
 }
 
-/// Where nearly every pair rises and the wobble is nothing beside the rise, that neighbours wobble alike is no excuse:
-/// the correction for it would call the straightest of lines chance.
-fn is_plain(growth: &Growth) -> bool {
-    growth.trend.tau >= PLAIN_TAU && growth.rise() > PLAIN_RISE * growth.trend.noise
-}
-
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
 fn ratchet(asked: &Evidence) -> Gate {
-    let points = &asked.growth.points;
-    let (third, rest) = (points.len() / 3, points.len() - points.len() / 3);
-    let lowest = |part: &[Point]| part.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
-    let lows = [lowest(&points[..third]), lowest(&points[third..rest]), lowest(&points[rest..])];
-    let pass = lows[1] > lows[0] && lows[2] > lows[1] + asked.growth.trend.noise;
+    let lows = lows_of_thirds(&asked.growth.points);
+    let pass = is_ratchet(lows, asked.growth.trend.noise);
     let [old, middle, new] = lows.map(|low| asked.subject.unit.amount(low));
     Gate {
         name: "ratchet",
@@ -122,27 +112,9 @@ fn materiality(asked: &Evidence) -> Gate {
 
 /// Is it spread over the time? Loading a data set or starting a pool makes a step, a leak makes many.
 fn spread(asked: &Evidence) -> Gate {
-    let points = &asked.growth.points;
-    let mut steps: Vec<Point> = points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
-    steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));
-    let half = time_of_half(&steps, points.last().map_or(0.0, |last| last.1 - asked.growth.first().1))
-        / asked.growth.span();
+    let half = time_of_half(&asked.growth.points) / asked.growth.span();
     let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
     Gate { name: "spread", pass: half > BURST_SHARE, why }
-}
-
-/// Seconds that the steepest of `steps` (seconds, growth; steepest first) need for half of `growth`.
-fn time_of_half(steps: &[Point], growth: f64) -> f64 {
-    let mut missing = growth / 2.0;
-    let mut time = 0.0;
-    for (seconds, rise) in steps {
-        if missing <= 0.0 || *rise <= 0.0 {
-            break;
-        }
-        time += seconds * (missing / rise).min(1.0);
-        missing -= rise;
-    }
-    time
 }
 
 /// Did mark-compacts leave it, and did what they left go on as it began? Until one came, it may be garbage; and so may

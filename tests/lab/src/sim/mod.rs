@@ -1,7 +1,8 @@
 //! A Node process whose leak is known, as its collections: a [`program`] under V8's [`policy`], on a clock that jumps
 //! from one event to the next, so that a day takes milliseconds.
 //!
-//! Scavenges come as one a mark-compact, with all that was allocated since: nothing that judges heaps looks closer.
+//! Scavenges come as one a mark-compact, with all that was allocated since: what judges heaps by more
+//! than a few mark-compacts looks no closer.
 
 pub mod check;
 pub mod policy;
