@@ -4,6 +4,7 @@
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
+//! - [`js_storms`]: a million stacks are walked while V8 compacts and deoptimizes, and nobody is harmed.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
 //! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
 //! - [`endings`]: how the target died is the last thing that is said of it.
@@ -35,6 +36,7 @@ mod exactness;
 mod golden;
 mod isolates;
 mod js_stacks;
+mod js_storms;
 mod malloc_books;
 mod memwatch_event;
 mod output;

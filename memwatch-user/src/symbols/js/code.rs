@@ -11,8 +11,8 @@ use crate::v8::objects::Item;
 
 /// The largest table that is read: a function of a megabyte of source has about this.
 const MAX_TABLE: usize = 1 << 20;
-/// The largest piece of machine code that is read; what is behind is not told apart.
-const MAX_CODE: usize = 1 << 20;
+/// The largest piece of machine code that is looked into. Functions of ours had up to 16 kB.
+const MAX_CODE: u32 = 256 << 10;
 /// Bytes of an inlined call: its position, and its function.
 const INLINED_CALL: usize = 16;
 
@@ -112,16 +112,23 @@ fn optimized<M: Memory>(
         entries: positions::entries(&table, heap.objects.positions),
         calls: inlined_calls(heap, deopt)?,
     };
-    let code = if machine.is_maglev || !heap.objects.turbofan_places_slow_paths {
-        let mut bytes = vec![0; (machine.size as usize).min(MAX_CODE)];
-        heap.bytes(machine.start, &mut bytes)?;
-        Some(Code::new(&bytes))
-    } else {
-        None
-    };
     let literals = deopt_slot(heap, deopt, Item::DeoptLiterals)?;
-    let chain = places.chain(offset, code.as_ref(), machine.is_maglev);
+    let chain = places.chain(offset, instructions(heap, machine)?.as_ref());
+    if chain.is_empty() {
+        return Ok(vec![Part::WHOLE]);
+    }
     chain.into_iter().map(|link| part(heap, literals, link)).collect()
+}
+
+/// The instructions, where the table of positions alone does not tell.
+fn instructions<M: Memory>(heap: &Heap<M>, machine: Machine) -> Result<Option<Code>, ReadError> {
+    let is_told = !machine.is_maglev && heap.objects.turbofan_places_slow_paths;
+    if is_told || machine.size > MAX_CODE {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; machine.size as usize];
+    heap.bytes(machine.start, &mut bytes)?;
+    Ok(Some(Code::new(&bytes, machine.is_maglev)))
 }
 
 fn part<M: Memory>(heap: &Heap<M>, literals: Object, link: Link) -> Result<Part, ReadError> {

@@ -9,7 +9,7 @@ use super::machine::{Code, Loop, Step};
 
 /// Instructions of one copy that are compared: beyond this nothing is told. V8 peels loops of at most 400 bytes of
 /// bytecode.
-const MAX_STEPS: usize = 6_000;
+const MAX_STEPS: usize = 3_000;
 
 /// The place in the first round (from `first` on, up to the loop's head) that is the twin of `offset` in the loop.
 pub(super) fn twin(code: &Code, around: Loop, first: u32, offset: u32) -> Option<u32> {
@@ -48,4 +48,30 @@ fn common(left: &[Step], right: &[Step]) -> Vec<(u32, u32)> {
         }
     }
     pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `mov register,value` for each.
+    fn moves(values: &[u8], register: u8) -> Vec<u8> {
+        values.iter().flat_map(|value| [0xb8 + register, *value, 0, 0, 0]).collect()
+    }
+
+    #[test]
+    fn the_twin_is_the_same_instruction_in_the_first_round_or_the_next_that_has_one() {
+        // The first round lacks 9, the others lack 2.
+        let first = moves(&[1, 2, 3, 4, 1], 0);
+        let bytes = [first.clone(), moves(&[1, 9, 3, 4, 1], 3)].concat();
+        let code = Code::new(&bytes, true);
+        let around = Loop { head: 25, jump: 50 };
+        for (offset, place) in [(25, 0), (30, 10), (35, 10), (40, 15), (45, 20), (49, 20)] {
+            assert_eq!(twin(&code, around, 0, offset), Some(place), "{offset}");
+        }
+        assert_eq!(twin(&code, around, 25, 30), None, "no first round");
+        let long = vec![0x90; 2 * MAX_STEPS + 2];
+        let around = Loop { head: 1, jump: 2 * MAX_STEPS as u32 };
+        assert_eq!(twin(&Code::new(&long, true), around, 0, 5), None);
+    }
 }

@@ -44,12 +44,16 @@ impl Places {
         behind.checked_sub(1).map(|at| self.entries[at].1)
     }
 
-    /// Where the instruction at `offset` is: its position and those of the calls around it, innermost first. `code` is what
-    /// it takes to see through slow paths; `is_maglev` says whether loops may be peeled.
-    pub(super) fn chain(&self, offset: u32, code: Option<&Code>, is_maglev: bool) -> Vec<Link> {
+    /// Where the instruction at `offset` is: its position and those of the calls around it, innermost first. `code` is
+    /// what it takes to see through slow paths and peeled loops; without it the table counts as it is.
+    pub(super) fn chain(&self, offset: u32, code: Option<&Code>) -> Vec<Link> {
         let place = code.map_or(offset, |code| code.main_place(offset));
         let mut chain = self.at(place).map_or_else(Vec::new, |position| self.links(position));
-        for (code, around) in code.filter(|_| is_maglev).iter().flat_map(|code| code.loops(place).into_iter().map(move |one| (code, one))) {
+        let Some(code) = code else { return chain };
+        if !code.is_maglev() && code.is_slow_path(offset) {
+            self.next(place, &mut chain);
+        }
+        for around in code.peeled_loops(place) {
             if let Some((level, position)) = self.unstuck(code, around, place, &chain) {
                 chain[level].position = position;
             }
@@ -57,17 +61,29 @@ impl Places {
         chain
     }
 
+    /// Allocations of TurboFan have no positions of their own before V8 12: what comes next in the same function, which
+    /// initializes the object or uses it, is nearer to the truth than what came before.
+    fn next(&self, place: u32, chain: &mut [Link]) {
+        let behind = self.entries.partition_point(|(at, _)| *at <= place);
+        let (Some((_, next)), Some(link)) = (self.entries.get(behind), chain.first_mut()) else { return };
+        if next.inlined_call() == link.position.inlined_call() {
+            link.position = *next;
+        }
+    }
+
+    /// The position and its callers'; nothing if one of them is a call that there is not.
     fn links(&self, mut position: Position) -> Vec<Link> {
         let mut links = Vec::new();
         while links.len() < MAX_INLINED {
-            let call = position.inlined_call().and_then(|call| self.calls.get(call as usize));
-            links.push(Link { position, function: call.map(|call| call.function) });
-            match call {
-                Some(call) => position = call.caller,
-                None => break,
-            }
+            let Some(call) = position.inlined_call() else {
+                links.push(Link { position, function: None });
+                return links;
+            };
+            let Some(call) = self.calls.get(call as usize) else { break };
+            links.push(Link { position, function: Some(call.function) });
+            position = call.caller;
         }
-        links
+        Vec::new()
     }
 
     /// The link of `chain` that has the position which the loop has everywhere, and the true one.
@@ -83,15 +99,18 @@ impl Places {
         position.map(|position| (level, position))
     }
 
-    /// From where the first round of the loop calls what `call` is in the others: calls are inlined in the same order.
+    /// From where the first round of the loop calls what `call` is in the others: calls of a function are inlined in the
+    /// same order in both.
     fn paired(&self, call: usize, stuck: Position) -> Option<Position> {
         let function = self.calls.get(call)?.function;
-        let alike = |calls: &[InlinedCall]| calls.to_vec().into_iter().filter(move |other| other.function == function).map(|other| other.caller);
-        let number = alike(&self.calls[..call]).filter(|caller| *caller == stuck).count();
-        let is_first = |position: &Position| {
-            *position != stuck && position.inlined_call() == stuck.inlined_call() && position.offset() > stuck.offset()
+        let callers = |calls: &[InlinedCall]| -> Vec<Position> {
+            calls.iter().filter(|other| other.function == function).map(|other| other.caller).collect()
         };
-        alike(&self.calls).filter(is_first).nth(number)
+        let number = callers(&self.calls[..call]).into_iter().filter(|caller| *caller == stuck).count();
+        let is_first = |caller: &Position| {
+            caller.inlined_call() == stuck.inlined_call() && caller.offset() > stuck.offset()
+        };
+        callers(&self.calls).into_iter().filter(is_first).nth(number)
     }
 
     /// Where `position` is in the function of `frame`.
@@ -108,5 +127,68 @@ impl Places {
         };
         let first = before.take_while(|(_, position)| is_inside(*position)).last();
         first.map_or(around.head, |(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(offset: u64, call: Option<u64>) -> Position {
+        Position((call.map_or(0, |call| call + 1) << 31) | ((offset + 1) << 1))
+    }
+
+    /// A function with a loop whose first round is compiled apart: at 10 the line, at 20 a call of literal 7 that was
+    /// inlined, both once in the first round and once in the others, where the loop's own place counts: 5.
+    fn looped() -> (Places, Vec<u8>) {
+        let round = |registers: [u8; 3]| -> Vec<u8> {
+            [1, 2, 3]
+                .into_iter()
+                .zip(registers)
+                .flat_map(|(value, register)| [0xb8 + register, value, 0, 0, 0])
+                .collect()
+        };
+        let mut code = [round([0, 1, 2]), round([3, 6, 7])].concat();
+        // jmp to 15
+        code.extend([0xeb, 0xef, 0xc3]);
+        let entries = vec![
+            (0, position(10, None)),
+            (5, position(100, Some(0))),
+            (10, position(30, None)),
+            (14, position(5, None)),
+            (20, position(100, Some(1))),
+            (25, position(5, None)),
+        ];
+        let call = |offset| InlinedCall { caller: position(offset, None), function: 7 };
+        (Places { entries, calls: vec![call(20), call(5)] }, code)
+    }
+
+    #[test]
+    fn later_rounds_of_a_loop_are_where_the_first_one_is() {
+        let (places, bytes) = looped();
+        let code = Code::new(&bytes, true);
+        let offsets = |chain: Vec<Link>| -> Vec<(Option<u32>, Option<i32>)> {
+            chain.iter().map(|link| (link.position.offset(), link.function)).collect()
+        };
+        for (offset, chain) in [
+            (0, vec![(Some(10), None)]),
+            (5, vec![(Some(100), Some(7)), (Some(20), None)]),
+            (15, vec![(Some(10), None)]),
+            (20, vec![(Some(100), Some(7)), (Some(20), None)]),
+            (25, vec![(Some(30), None)]),
+        ] {
+            assert_eq!(offsets(places.chain(offset, Some(&code))), chain, "{offset}");
+        }
+        assert_eq!(offsets(places.chain(15, None)), [(Some(5), None)]);
+        assert_eq!(offsets(places.chain(15, Some(&Code::new(&bytes, false)))), [(Some(5), None)]);
+    }
+
+    #[test]
+    fn calls_in_circles_tell_nothing() {
+        let places = Places {
+            entries: vec![(0, position(1, Some(0)))],
+            calls: vec![InlinedCall { caller: position(1, Some(0)), function: -1 }],
+        };
+        assert_eq!(places.chain(0, None), []);
     }
 }
