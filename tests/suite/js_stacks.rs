@@ -30,7 +30,7 @@ const TIERS: [(&str, u32, u32, &[&str], f64); 8] = [
 ];
 const NEWER: u32 = u32::MAX;
 
-fn major(version: &str) -> u32 {
+pub(crate) fn major(version: &str) -> u32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
 }
 

@@ -3,6 +3,7 @@
 //! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
+//! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
 //! - [`js_storms`]: a million stacks are walked while V8 compacts and deoptimizes, and nobody is harmed.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
@@ -35,6 +36,7 @@ mod endings;
 mod exactness;
 mod golden;
 mod isolates;
+mod js_profiler;
 mod js_stacks;
 mod js_storms;
 mod malloc_books;
