@@ -122,7 +122,7 @@ fn optimized<M: Memory>(
 
 /// The instructions, where the table of positions alone does not tell.
 fn instructions<M: Memory>(heap: &Heap<M>, machine: Machine) -> Result<Option<Code>, ReadError> {
-    let is_told = !machine.is_maglev && heap.objects.turbofan_places_slow_paths;
+    let is_told = !machine.is_maglev && heap.objects.turbofan_places_slow_paths();
     if is_told || machine.size > MAX_CODE {
         return Ok(None);
     }

@@ -184,6 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn allocations_without_a_position_have_the_next_one() {
+        let places = Places {
+            entries: vec![(0, position(1, None)), (7, position(2, None)), (9, position(3, None))],
+            calls: Vec::new(),
+        };
+        // jae 16; nop; nop; nop; ret; and from 16 on: nop; jmp 6.
+        let mut bytes = vec![0x0f, 0x83, 10, 0, 0, 0, 0x90, 0x90, 0x90, 0xc3];
+        bytes.extend([0xcc; 6]);
+        bytes.extend([0x90, 0xeb, 0xf3]);
+        let line = |offset, is_maglev| places.chain(offset, Some(&Code::new(&bytes, is_maglev)))[0].position;
+        assert_eq!(line(16, false), position(2, None));
+        assert_eq!((line(16, true), line(8, false)), (position(1, None), position(2, None)));
+    }
+
+    #[test]
     fn calls_in_circles_tell_nothing() {
         let places = Places {
             entries: vec![(0, position(1, Some(0)))],

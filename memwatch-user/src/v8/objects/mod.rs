@@ -40,8 +40,6 @@ pub struct Objects {
     pub has_code_table: bool,
     /// Whether a `Code` holds its instructions instead of their address (10).
     pub code_is_inline: bool,
-    /// Whether TurboFan's table of positions has entries for what it moved out of the way (12 on; Maglev's has none).
-    pub turbofan_places_slow_paths: bool,
     /// Whether a `ScopeInfo` has the function's place in the source before the names of its variables (12.8 on).
     pub scope_begins_with_place: bool,
 }
@@ -92,7 +90,6 @@ impl Objects {
             positions: if number >= (14, 0) { Positions::Shifted } else { Positions::Signed },
             has_code_table: number >= (13, 0),
             code_is_inline: number < (11, 0),
-            turbofan_places_slow_paths: number >= (12, 0),
             scope_begins_with_place: number >= (12, 8),
         })
     }
@@ -108,6 +105,12 @@ impl Objects {
     #[must_use]
     pub fn offset(&self, item: Item) -> u32 {
         self.number(item).unsigned_abs()
+    }
+
+    /// Whether TurboFan's tables of positions have entries for slow paths (12 on; Maglev's have none).
+    #[must_use]
+    pub fn turbofan_places_slow_paths(&self) -> bool {
+        self.version >= (12, 0)
     }
 
     /// Whether `name` (without `v8dbg_`) is of use.
