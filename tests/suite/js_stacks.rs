@@ -89,7 +89,7 @@ fn stacks_that_are_not_wanted_are_not_walked() -> Result<()> {
     let node = node::running("stacks")?;
     let pid = node.pid().to_string();
     let finished = tool::run(&["--pid", &pid, "--json", "--duration", "2s", "--stacks", "off"])?;
-    let off = State::Off("not asked for: --stacks on".to_owned());
+    let off = State::Off("not wanted: --stacks off".to_owned());
     ensure!(hello(&finished)?.features.js_stacks == off, "{:?}", hello(&finished)?.features.js_stacks);
     let records = finished.records()?;
     ensure!(records.iter().filter_map(tool::verdict).all(|verdict| verdict.sites.is_empty()));

@@ -69,9 +69,9 @@ pub struct WatchArgs {
     /// How often to look at the memory of the process; verdicts stand on these looks too
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: String,
-    /// Whether to say where JavaScript allocates; on with a profile to write, else off
-    #[arg(long, value_enum, value_name = "STATE")]
-    pub stacks: Option<Switch>,
+    /// Whether to say where JavaScript allocates
+    #[arg(long, value_enum, value_name = "STATE", default_value_t)]
+    pub stacks: Switch,
     /// Files to write
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -118,9 +118,10 @@ pub struct OutputArgs {
 }
 
 /// Whether to do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     /// Where it works
+    #[default]
     On,
     /// Not
     Off,
