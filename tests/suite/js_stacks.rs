@@ -17,32 +17,33 @@ const FIRST: u32 = 18;
 /// What keeps V8 in one tier: its name, the releases that have it (before the second), the flags, and which share of the
 /// bytes must have true lines.
 ///
-/// Before 22, TurboFan's slow paths have no entries of their own in V8's tables of positions, so the innermost line may be
-/// a neighbour's. Since 24, Maglev peels the first round off a loop, and its table has the head of the loop for all that
-/// happens in later rounds (seen in the table as it is): the line of the loop is told.
-const TIERS: [(&str, u32, u32, &[&str], f64); 10] = [
+/// Before 22, TurboFan's table of positions has no entries for allocations: the innermost line may be a neighbour's.
+const TIERS: [(&str, u32, u32, &[&str], f64); 8] = [
     ("interpreter", 18, 22, &["--no-opt", "--no-sparkplug"], 0.99),
     ("interpreter", 22, NEWER, &["--no-opt", "--no-sparkplug", "--no-maglev"], 0.99),
     ("baseline", 18, 22, &["--no-opt", "--always-sparkplug"], 0.99),
     ("baseline", 22, NEWER, &["--no-opt", "--always-sparkplug", "--no-maglev"], 0.99),
-    ("maglev", 22, 24, &["--maglev", "--no-turbofan"], 0.99),
-    ("maglev", 24, NEWER, &["--maglev", "--no-turbofan"], 0.02),
-    ("all", 18, 22, &[], 0.3),
-    ("all", 22, 24, &[], 0.99),
-    ("all", 24, NEWER, &[], 0.05),
+    ("maglev", 22, NEWER, &["--maglev", "--no-turbofan"], 0.99),
+    ("all", 18, 22, &[], 0.8),
+    ("all", 22, NEWER, &[], 0.99),
     ("compacting", 22, NEWER, &["--stress-compaction", "--gc-interval=5000"], 0.02),
 ];
 const NEWER: u32 = u32::MAX;
 
-fn major(version: &str) -> u32 {
+pub(crate) fn major(version: &str) -> u32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0)
+}
+
+/// The releases whose stacks are walked.
+pub(crate) fn releases() -> impl Iterator<Item = &'static str> {
+    releases::chosen().iter().copied().filter(|version| major(version) >= FIRST)
 }
 
 #[test]
 fn functions_and_lines_are_true_in_every_tier() -> Result<()> {
     let _machine = machine::shared();
     let marks = Marks::read("stacks")?;
-    for version in releases::chosen().iter().filter(|version| major(version) >= FIRST) {
+    for version in releases() {
         let has = |since: u32, before: u32| (since..before).contains(&major(version));
         for (tier, _, _, flags, lines) in TIERS.iter().filter(|(_, since, before, ..)| has(*since, *before)) {
             let judged = judge(version, flags, &marks).with_context(|| format!("Node {version}, {tier}"))?;
@@ -67,7 +68,7 @@ const LONGEST_LINE: usize = 4096;
 #[test]
 fn functions_of_every_origin_have_names_and_none_does_harm() -> Result<()> {
     let _machine = machine::shared();
-    for version in releases::chosen().iter().filter(|version| major(version) >= FIRST) {
+    for version in releases() {
         let mut node = node::start(version, "stacks_kinds")?.ready()?;
         let (finished, stacks) = profile(node.pid(), "4s")?;
         node.healthy()?;
@@ -88,7 +89,7 @@ fn stacks_that_are_not_wanted_are_not_walked() -> Result<()> {
     let node = node::running("stacks")?;
     let pid = node.pid().to_string();
     let finished = tool::run(&["--pid", &pid, "--json", "--duration", "2s", "--stacks", "off"])?;
-    let off = State::Off("not asked for: --stacks on".to_owned());
+    let off = State::Off("not wanted: --stacks off".to_owned());
     ensure!(hello(&finished)?.features.js_stacks == off, "{:?}", hello(&finished)?.features.js_stacks);
     let records = finished.records()?;
     ensure!(records.iter().filter_map(tool::verdict).all(|verdict| verdict.sites.is_empty()));
@@ -106,7 +107,7 @@ fn judge(version: &str, flags: &[&str], marks: &Marks) -> Result<Judged> {
 }
 
 /// Watches `pid` for a while: what was said, and the collapsed stacks.
-fn profile(pid: u32, duration: &str) -> Result<(Finished, Vec<String>)> {
+pub(crate) fn profile(pid: u32, duration: &str) -> Result<(Finished, Vec<String>)> {
     let file = scratch::directory("stacks")?.join("collapsed");
     let (pid, path) = (pid.to_string(), file.display().to_string());
     let finished = tool::run(&["--pid", &pid, "--json", "--duration", duration, "--collapsed", &path])?;
@@ -115,7 +116,7 @@ fn profile(pid: u32, duration: &str) -> Result<(Finished, Vec<String>)> {
     Ok((finished, stacks))
 }
 
-fn hello(finished: &Finished) -> Result<Box<Hello>> {
+pub(crate) fn hello(finished: &Finished) -> Result<Box<Hello>> {
     let records = finished.records()?;
     let hello = records.into_iter().find_map(|record| match record.body {
         Body::Hello(hello) => Some(hello),
@@ -124,11 +125,13 @@ fn hello(finished: &Finished) -> Result<Box<Hello>> {
     hello.context("no hello")
 }
 
-/// What a fixture's marks say: the functions and lines that may be on a stack, and who calls whom from where.
+/// What a fixture's marks say: the functions and lines that may be on a stack, who calls whom from where, and which of
+/// them allocate themselves.
 struct Marks {
     file: String,
     functions: BTreeSet<String>,
     lines: BTreeMap<(String, u32), Option<String>>,
+    allocating: BTreeSet<(String, u32)>,
 }
 
 /// Bytes of all stacks, of those that are complete, of those whose names are true, of those whose lines are too.
@@ -145,15 +148,21 @@ struct Judged {
 impl Marks {
     fn read(fixture: &str) -> Result<Self> {
         let path = node::fixture(fixture).canonicalize()?;
-        let (mut functions, mut lines) = (BTreeSet::new(), BTreeMap::new());
+        let (mut functions, mut lines, mut allocating) = Default::default();
         for (line, number) in fs::read_to_string(&path)?.lines().zip(1..) {
             let Some((_, mark)) = line.split_once("//= ") else { continue };
-            let (function, callee) =
-                mark.split_once(" > ").map_or((mark, None), |(f, callee)| (f, Some(callee)));
-            functions.insert(function.to_owned());
-            lines.insert((function.to_owned(), number), callee.map(str::to_owned));
+            let both = mark.split_once(" >> ");
+            let (function, callee) = both
+                .or_else(|| mark.split_once(" > "))
+                .map_or((mark, None), |(function, callee)| (function, Some(callee)));
+            let place = (function.to_owned(), number);
+            if both.is_some() || callee.is_none() {
+                BTreeSet::insert(&mut allocating, place.clone());
+            }
+            BTreeSet::insert(&mut functions, function.to_owned());
+            BTreeMap::insert(&mut lines, place, callee.map(str::to_owned));
         }
-        Ok(Self { file: path.display().to_string(), functions, lines })
+        Ok(Self { file: path.display().to_string(), functions, lines, allocating })
     }
 
     fn judge(&self, stacks: &[String]) -> Judged {
@@ -204,7 +213,9 @@ impl Marks {
     fn lines_are_true(&self, frames: &[(&str, u32)]) -> bool {
         let callee = |(function, line): (&str, u32)| self.lines.get(&(function.to_owned(), line));
         let outer = frames.windows(2).all(|pair| callee(pair[0]) == Some(&Some(pair[1].0.to_owned())));
-        outer && frames.last().is_none_or(|innermost| callee(*innermost).is_some())
+        let allocates =
+            |(function, line): &(&str, u32)| self.allocating.contains(&((*function).to_owned(), *line));
+        outer && frames.last().is_none_or(allocates)
     }
 }
 

@@ -3,7 +3,9 @@
 //! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
+//! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
+//! - [`js_storms`]: a million stacks are walked while V8 compacts and deoptimizes, and nobody is harmed.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
 //! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
 //! - [`endings`]: how the target died is the last thing that is said of it.
@@ -35,7 +37,9 @@ mod endings;
 mod exactness;
 mod golden;
 mod isolates;
+mod js_profiler;
 mod js_stacks;
+mod js_storms;
 mod malloc_books;
 mod memwatch_event;
 mod native_memory;

@@ -72,12 +72,12 @@ pub struct WatchArgs {
     /// How closely to look at the memory of malloc
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub native: NativeArg,
-    /// What that may cost each process, percent of one CPU (`auto` only)
+    /// Whether to say where JavaScript allocates
+    #[arg(long, value_enum, value_name = "STATE", default_value_t)]
+    pub stacks: Switch,
+    /// What each of the two may cost a process, percent of one CPU (but for `--native full`)
     #[arg(long, value_name = "PERCENT", default_value = "1%")]
     pub budget: String,
-    /// Whether to say where JavaScript allocates; on with a profile to write, else off
-    #[arg(long, value_enum, value_name = "STATE")]
-    pub stacks: Option<Switch>,
     /// Files to write
     #[command(flatten)]
     pub profiles: ProfileArgs,
@@ -138,9 +138,10 @@ pub enum NativeArg {
 }
 
 /// Whether to do something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     /// Where it works
+    #[default]
     On,
     /// Not
     Off,

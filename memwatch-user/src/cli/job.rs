@@ -138,15 +138,14 @@ fn one_line(error: &clap::Error) -> Usage {
     Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
 }
 
-/// What to write, and whether that or `stacks` asks for stacks.
-fn profiles(args: ProfileArgs, stacks: Option<Switch>) -> Result<(Switch, ProfileFiles), Usage> {
+/// What to write; an error if `stacks` are not there to be written.
+fn profiles(args: ProfileArgs, stacks: Switch) -> Result<ProfileFiles, Usage> {
     let ProfileArgs { pprof, flamegraph, collapsed } = args;
     let files = ProfileFiles { pprof, flamegraph, collapsed };
-    let is_wanted = files != ProfileFiles::default();
-    if stacks == Some(Switch::Off) && is_wanted {
+    if stacks == Switch::Off && files != ProfileFiles::default() {
         return Err(Usage("a profile is made of stacks: leave out --stacks off".to_owned()));
     }
-    Ok((stacks.unwrap_or(if is_wanted { Switch::On } else { Switch::Off }), files))
+    Ok(files)
 }
 
 fn watch(args: WatchArgs) -> Result<Watch, Usage> {
@@ -159,7 +158,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     if children && matches!(whom, Whom::All | Whom::Command(_)) {
         return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
     }
-    let (stacks, profiles) = profiles(args.profiles, args.stacks)?;
+    let profiles = profiles(args.profiles, args.stacks)?;
     Ok(Watch {
         whom,
         children,
@@ -167,7 +166,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         interval,
         native: mode(args.native),
         budget_pct: budget(&args.budget)?,
-        stacks,
+        stacks: args.stacks,
         profiles,
         output: args.output,
         verbose: args.verbose,

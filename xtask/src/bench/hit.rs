@@ -21,7 +21,7 @@ pub(super) struct Cost {
     /// A hit in a process that is watched.
     pub(super) watched: f64,
     /// Of it, our program's part.
-    program: f64,
+    pub(super) program: f64,
     /// A hit in a process that is not watched, and runs the same file.
     other: f64,
     /// Hits a call.

@@ -36,9 +36,14 @@ pub(super) struct Detached {
 impl Tool {
     /// Attaches to `pids` with the plans that are in `cache`.
     pub(super) fn attach(pids: &[u32], cache: &Path) -> Result<Self> {
+        Self::attach_with(pids, cache, &[])
+    }
+
+    /// The same with these arguments.
+    pub(super) fn attach_with(pids: &[u32], cache: &Path, arguments: &[&str]) -> Result<Self> {
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         let mut command = Command::new(repo::release_binary());
-        command.args(["--pid", &list, "--json"]).env("XDG_CACHE_HOME", cache);
+        command.args(["--pid", &list, "--json"]).args(arguments).env("XDG_CACHE_HOME", cache);
         let talker = Talker::start(&mut command)?;
         let mut until_live = Duration::ZERO;
         for _ in pids {

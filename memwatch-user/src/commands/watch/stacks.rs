@@ -76,7 +76,7 @@ impl Stacks {
 
     /// Begins to walk stacks of a target, or says why not.
     pub(super) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
-        let Some(maps) = &mut self.maps else { return State::Off("not asked for: --stacks on".to_owned()) };
+        let Some(maps) = &mut self.maps else { return State::Off("not wanted: --stacks off".to_owned()) };
         match begin(maps, target, plan) {
             Ok(process) => {
                 self.processes.insert(target.process.id.pid, process);

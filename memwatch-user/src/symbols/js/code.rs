@@ -2,15 +2,17 @@
 //! baseline code, a whole chain of inlined ones in Maglev's and TurboFan's.
 
 use super::{
+    machine::Code,
     memory::{Heap, Memory, Object, ReadError},
+    places::{InlinedCall, Link, Places},
     positions::{self, Position},
 };
 use crate::v8::objects::Item;
 
 /// The largest table that is read: a function of a megabyte of source has about this.
 const MAX_TABLE: usize = 1 << 20;
-/// V8 inlines at most a few levels (`--max-inlined-bytecode-size-cumulative` bounds them).
-const MAX_INLINED: usize = 64;
+/// The largest piece of machine code that is looked into. Functions of ours had up to 16 kB.
+const MAX_CODE: u32 = 256 << 10;
 /// Bytes of an inlined call: its position, and its function.
 const INLINED_CALL: usize = 16;
 
@@ -61,7 +63,10 @@ pub(super) fn compiled<M: Memory>(
     let kind = flags.cast_signed() & objects.number(Item::KindMask);
     match kind - objects.number(Item::KindBaseline) {
         0 => Ok(vec![baseline(heap, code, offset, bytecode_sizes)?]),
-        1 | 2 => optimized(heap, code, offset - 1),
+        1 | 2 => {
+            let is_maglev = kind == objects.number(Item::KindBaseline) + 1;
+            optimized(heap, code, Machine { start, size, is_maglev }, offset - 1)
+        }
         _ => Ok(vec![Part::WHOLE]),
     }
 }
@@ -87,43 +92,68 @@ fn bytecode_part<M: Memory>(heap: &Heap<M>, bytecode: Object, offset: u32) -> Re
     Ok(Part { inlined: None, offset: position.and_then(Position::offset) })
 }
 
-fn optimized<M: Memory>(heap: &Heap<M>, code: Object, offset: u32) -> Result<Vec<Part>, ReadError> {
-    let table = heap.byte_array(heap.object(code, Item::CodePositions)?, MAX_TABLE)?;
-    let Some(mut position) = positions::find(&table, heap.objects.positions, offset) else {
-        return Ok(vec![Part::WHOLE]);
-    };
-    let deopt = heap.object(code, Item::CodeDeopt)?;
-    let mut parts = Vec::new();
-    while let Some(call) = position.inlined_call() {
-        let (inlined, caller) = inlined_call(heap, deopt, call)?;
-        parts.push(Part { inlined, offset: position.offset() });
-        position = caller;
-        if parts.len() == MAX_INLINED {
-            return Err(ReadError::TooLarge("a chain of inlined calls"));
-        }
-    }
-    parts.push(Part { inlined: None, offset: position.offset() });
-    Ok(parts)
+/// A piece of machine code.
+#[derive(Clone, Copy)]
+struct Machine {
+    start: u64,
+    size: u32,
+    is_maglev: bool,
 }
 
-/// The function of an inlined call, and from where it is called.
-fn inlined_call<M: Memory>(
+fn optimized<M: Memory>(
     heap: &Heap<M>,
-    deopt: Object,
-    call: u32,
-) -> Result<(Option<Object>, Position), ReadError> {
-    let slot = |item| {
-        let word = heap.element(deopt, heap.objects.offset(item))?;
-        Object::from_word(word).ok_or(ReadError::Implausible("deoptimization data"))
+    code: Object,
+    machine: Machine,
+    offset: u32,
+) -> Result<Vec<Part>, ReadError> {
+    let table = heap.byte_array(heap.object(code, Item::CodePositions)?, MAX_TABLE)?;
+    let deopt = heap.object(code, Item::CodeDeopt)?;
+    let places = Places {
+        entries: positions::entries(&table, heap.objects.positions),
+        calls: inlined_calls(heap, deopt)?,
     };
-    let calls = heap.byte_array(slot(Item::DeoptInlining)?, MAX_TABLE)?;
-    let entry = calls.chunks_exact(INLINED_CALL).nth(call as usize);
-    let (caller, rest) =
-        entry.and_then(<[u8]>::split_first_chunk).ok_or(ReadError::Implausible("an inlined call"))?;
-    let function = rest.first_chunk().map_or(-1, |id| i32::from_le_bytes(*id));
-    let caller = Position(u64::from_le_bytes(*caller));
+    let literals = deopt_slot(heap, deopt, Item::DeoptLiterals)?;
+    let chain = places.chain(offset, instructions(heap, machine)?.as_ref());
+    if chain.is_empty() {
+        return Ok(vec![Part::WHOLE]);
+    }
+    chain.into_iter().map(|link| part(heap, literals, link)).collect()
+}
+
+/// The instructions, where the table of positions alone does not tell.
+fn instructions<M: Memory>(heap: &Heap<M>, machine: Machine) -> Result<Option<Code>, ReadError> {
+    let is_told = !machine.is_maglev && heap.objects.turbofan_places_slow_paths();
+    if is_told || machine.size > MAX_CODE {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; machine.size as usize];
+    heap.bytes(machine.start, &mut bytes)?;
+    Ok(Some(Code::new(&bytes, machine.is_maglev)))
+}
+
+fn part<M: Memory>(heap: &Heap<M>, literals: Object, link: Link) -> Result<Part, ReadError> {
+    let offset = link.position.offset();
     // A function that is inlined into itself has no literal.
-    let Ok(literal) = u32::try_from(function) else { return Ok((None, caller)) };
-    let shared = Object::from_word(heap.element(slot(Item::DeoptLiterals)?, literal)?);
-    shared.map(|shared| (Some(shared), caller)).ok_or(ReadError::Implausible("an inlined function"))
+    let Some(literal) = link.function.and_then(|function| u32::try_from(function).ok()) else {
+        return Ok(Part { inlined: None, offset });
+    };
+    let inlined = Object::from_word(heap.element(literals, literal)?);
+    let inlined = inlined.ok_or(ReadError::Implausible("an inlined function"))?;
+    Ok(Part { inlined: Some(inlined), offset })
+}
+
+fn deopt_slot<M: Memory>(heap: &Heap<M>, deopt: Object, item: Item) -> Result<Object, ReadError> {
+    let word = heap.element(deopt, heap.objects.offset(item))?;
+    Object::from_word(word).ok_or(ReadError::Implausible("deoptimization data"))
+}
+
+/// All inlined calls of a piece of code.
+fn inlined_calls<M: Memory>(heap: &Heap<M>, deopt: Object) -> Result<Vec<InlinedCall>, ReadError> {
+    let calls = heap.byte_array(deopt_slot(heap, deopt, Item::DeoptInlining)?, MAX_TABLE)?;
+    let call = |entry: &[u8]| {
+        let (caller, rest) = entry.split_first_chunk()?;
+        let function = i32::from_le_bytes(*rest.first_chunk()?);
+        Some(InlinedCall { caller: Position(u64::from_le_bytes(*caller)), function })
+    };
+    Ok(calls.chunks_exact(INLINED_CALL).filter_map(call).collect())
 }

@@ -6,7 +6,10 @@
 
 mod code;
 mod function;
+mod machine;
 mod memory;
+mod peeled;
+mod places;
 mod positions;
 mod script;
 mod source_map;

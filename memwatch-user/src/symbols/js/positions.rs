@@ -27,19 +27,40 @@ impl Position {
 /// The place of the instruction at `offset` of the code: that of the last entry which begins at or before it.
 #[must_use]
 pub(super) fn find(table: &[u8], encoding: Positions, offset: u32) -> Option<Position> {
-    let mut numbers = Numbers(table);
-    // The first distance counts from the function's entry, which is before the first instruction
-    // (`kFunctionEntryBytecodeOffset`).
-    let (mut at, mut place, mut found) = (-1_i64, 0_i64, None);
-    while let Some(distance) = code_distance(&mut numbers, encoding) {
-        at = at.checked_add(distance)?;
-        if at > i64::from(offset) {
-            break;
-        }
-        place = place.wrapping_add(numbers.signed()?);
-        found = Some(Position(place.cast_unsigned()));
+    Entries::new(table, encoding).take_while(|(at, _)| *at <= offset).last().map(|(_, place)| place)
+}
+
+/// All entries up to the first that is nonsense: the offset in the code from which on it counts, and the place.
+#[must_use]
+pub(super) fn entries(table: &[u8], encoding: Positions) -> Vec<(u32, Position)> {
+    Entries::new(table, encoding).collect()
+}
+
+struct Entries<'a> {
+    numbers: Numbers<'a>,
+    encoding: Positions,
+    at: i64,
+    place: i64,
+}
+
+impl<'a> Entries<'a> {
+    fn new(table: &'a [u8], encoding: Positions) -> Self {
+        // The first distance counts from the function's entry, which is before the first instruction
+        // (`kFunctionEntryBytecodeOffset`).
+        Self { numbers: Numbers(table), encoding, at: -1, place: 0 }
     }
-    found
+}
+
+impl Iterator for Entries<'_> {
+    type Item = (u32, Position);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.at = self.at.checked_add(code_distance(&mut self.numbers, self.encoding)?)?;
+        self.place = self.place.wrapping_add(self.numbers.signed()?);
+        // That of the entry itself counts for what begins the function.
+        let at = u32::try_from(self.at.max(0)).ok()?;
+        Some((at, Position(self.place.cast_unsigned())))
+    }
 }
 
 /// How far the next entry is in the code.

@@ -107,6 +107,12 @@ impl Objects {
         self.number(item).unsigned_abs()
     }
 
+    /// Whether TurboFan's tables of positions have entries for slow paths (12 on; Maglev's have none).
+    #[must_use]
+    pub fn turbofan_places_slow_paths(&self) -> bool {
+        self.version >= (12, 0)
+    }
+
     /// Whether `name` (without `v8dbg_`) is of use.
     #[must_use]
     pub fn wants(name: &str) -> bool {

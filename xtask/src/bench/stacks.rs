@@ -1,0 +1,118 @@
+//! What stacks of JavaScript cost the target.
+
+use anyhow::Result;
+
+use super::bpf_stats::BpfStats;
+use super::node::Node;
+use super::page::{Bar, Section};
+use super::pairs::Pairs;
+use super::stats::median;
+use super::tool::Tool;
+use super::{Bench, hit};
+
+/// Functions on the stack.
+const DEPTHS: [u32; 2] = [8, 32];
+/// Arrays a measurement; each is large enough to be a sample of its own.
+const ARRAYS: u32 = 5_000;
+/// What is asked for.
+const STACKS: [&str; 2] = ["--stacks", "on"];
+/// Megabytes a second at which the bar holds, and those that the program allocates when asked to work.
+const RATE: f64 = 500.0;
+const MEGABYTES: f64 = 500.0;
+/// Portions of work a measurement.
+const PORTIONS: usize = 4;
+/// Of its throughput, so much is left at that rate.
+const BAR: Bar = Bar::AtLeast(0.99);
+
+/// The section.
+pub(super) fn section(bench: &Bench) -> Result<Section> {
+    let empty = hit::cost(bench)?;
+    let mut rows = vec![[
+        "our program at a probe that samples nothing".to_owned(),
+        format!("{:.2} µs", empty.program * 1e-3),
+    ]];
+    for depth in DEPTHS {
+        rows.push([
+            format!("our program at a sample, {depth} functions deep"),
+            format!("{:.2} µs", sample(bench, depth)? * 1e-3),
+        ]);
+    }
+    let mut section = Section::new("stacks", "Stacks of JavaScript").says(
+        "Time in the kernel by its own statistics, mean; the trap around it costs what it costs at any probe. A sample is \
+         taken for each 512 kB that are allocated.",
+    );
+    section.table(["", "mean"], rows);
+    throughput(bench, section, empty.watched)
+}
+
+/// Nanoseconds of our programs for each array, which is a sample.
+fn sample(bench: &Bench, depth: u32) -> Result<f64> {
+    let mut node = Node::start("stacks", &[])?;
+    let tool = Tool::attach_with(&[node.pid()], &bench.cache, &STACKS)?;
+    let stats = BpfStats::on(tool.pid())?;
+    let (line, before) = (format!("{depth} {ARRAYS}"), stats.runs()?.time_ns);
+    node.ask(&line)?;
+    let time_ns = stats.runs()?.time_ns - before;
+    tool.detach()?;
+    Ok(time_ns as f64 / f64::from(ARRAYS))
+}
+
+fn throughput(bench: &Bench, section: Section, hit_ns: f64) -> Result<Section> {
+    let mut node = Node::start("stacks", &[])?;
+    let pid = node.pid();
+    let (hits, extra_ns) = extra(bench, &mut node)?;
+    let pairs = Pairs::measure(bench.rounds, |attached| {
+        let tool = attached.then(|| Tool::attach_with(&[pid], &bench.cache, &STACKS)).transpose()?;
+        let cpu_s = work(&mut node)?;
+        tool.map(Tool::detach).transpose()?;
+        Ok(cpu_s)
+    })?;
+    let bare = median(pairs.bare().copied());
+    // A second in which so much is allocated has this much of it left for the program.
+    let cost_s = (hits * hit_ns + extra_ns) * 1e-9 / MEGABYTES * RATE;
+    let (ratio, null) = (pairs.ratio(|cpu_s| *cpu_s), pairs.null_ratio(|cpu_s| *cpu_s));
+    let mut section = section.says(&format!(
+        "A program that allocates small objects and nothing else, at {:.0} MB for each second of CPU time: CPU time attached, \
+         as a ratio. The bound for {RATE} MB a second counts {:.0} hits, each with its trap, and the time of our programs.",
+        MEGABYTES * PORTIONS as f64 / bare, hits / MEGABYTES * RATE,
+    ));
+    let rows = [
+        [
+            "CPU time, attached / not (95 %)".to_owned(),
+            format!("{:.4} ({:.4} to {:.4})", ratio.value, ratio.low, ratio.high),
+            String::new(),
+        ],
+        [
+            "CPU time, not / not (95 %)".to_owned(),
+            format!("{:.4} ({:.4} to {:.4})", null.value, null.low, null.high),
+            String::new(),
+        ],
+        [
+            format!("throughput left at {RATE} MB a second, bound"),
+            format!("{:.4}", 1.0 - cost_s),
+            BAR.judge(1.0 - cost_s),
+        ],
+    ];
+    section.table(["", "measured", "bar"], rows);
+    Ok(section)
+}
+
+/// Hits while the program allocates [`MEGABYTES`], and the nanoseconds of our programs in them.
+fn extra(bench: &Bench, node: &mut Node) -> Result<(f64, f64)> {
+    let tool = Tool::attach_with(&[node.pid()], &bench.cache, &STACKS)?;
+    let stats = BpfStats::on(tool.pid())?;
+    let before = stats.runs()?;
+    node.ask("work")?;
+    let runs = stats.runs()?;
+    tool.detach()?;
+    Ok(((runs.count - before.count) as f64, (runs.time_ns - before.time_ns) as f64))
+}
+
+/// CPU time of some work, seconds.
+fn work(node: &mut Node) -> Result<f64> {
+    let mut micros = 0.0;
+    for _ in 0..PORTIONS {
+        micros += node.ask("work")?;
+    }
+    Ok(micros * 1e-6)
+}
