@@ -34,6 +34,12 @@ impl Mono {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The moment `by` after this one.
+    #[must_use]
+    pub fn later(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
     /// Seconds since the clock's origin.
     #[must_use]
     pub fn seconds(self) -> f64 {

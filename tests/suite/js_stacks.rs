@@ -5,12 +5,12 @@ use std::{
     fs,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
     machine, node, releases, scratch,
     tool::{self, Finished},
 };
-use memwatch_user::report::record::{Body, Hello, State};
+use memwatch_user::report::record::{Body, Governor, Hello, State};
 
 /// The first release whose stacks are walked.
 const FIRST: u32 = 18;
@@ -95,6 +95,38 @@ fn stacks_that_are_not_wanted_are_not_walked() -> Result<()> {
     ensure!(records.iter().filter_map(tool::verdict).all(|verdict| verdict.sites.is_empty()));
     let refused = tool::run(&["--pid", &pid, "--stacks", "off", "--pprof", "/dev/null"])?;
     refused.expect(2)
+}
+
+/// A program that only allocates costs more than a hundredth of a percent of a CPU within any five seconds.
+#[test]
+fn stacks_that_cost_more_than_they_may_rest() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("stacks")?;
+    let pid = node.pid().to_string();
+    let finished =
+        tool::run(&["--pid", &pid, "--json", "--duration", "13s", "--budget", "0.01%", "--native", "off"])?;
+    finished.done()?;
+    node.healthy()?;
+    let records = finished.records()?;
+    let rests: Vec<&Governor> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Governor(governor) if governor.mode == "stacks" => Some(governor),
+            _ => None,
+        })
+        .collect();
+    // It would cost less than it may in no five seconds: one phase fits in, and a rest as long as its price.
+    let [rest] = rests.as_slice() else { bail!("{rests:?}") };
+    ensure!(
+        rest.cost_estimate_pct > rest.budget_pct && rest.coverage < 0.5 && rest.hit_rate_per_s > 1.0,
+        "{rest:?}"
+    );
+    let backoffs = records.iter().find_map(|record| match &record.body {
+        Body::Bye(bye) => Some(bye.target_overhead.backoffs),
+        _ => None,
+    });
+    ensure!(backoffs == Some(1), "{backoffs:?}");
+    Ok(())
 }
 
 fn judge(version: &str, flags: &[&str], marks: &Marks) -> Result<Judged> {

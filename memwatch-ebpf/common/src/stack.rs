@@ -43,8 +43,12 @@ pub struct StackLayout {
     pub large_size_argument: u32,
     /// Zero.
     pub _pad: u32,
+    /// How often a probe on an allocation was hit. Counted by the kernel side; threads that are hit at once may lose one.
+    pub hits: u64,
+    /// How often a stack was walked; counted likewise.
+    pub walks: u64,
 }
-const _: () = assert!(size_of::<StackLayout>() == 64);
+const _: () = assert!(size_of::<StackLayout>() == 80);
 
 impl StackLayout {
     /// Whether functions point at their code through the table of code.

@@ -54,12 +54,13 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
 
 /// Thread and layout, if the hit counts: the collector's own evacuation uses the same allocators.
 #[inline(always)]
-fn allocating(ctx: &ProbeContext) -> Option<(u64, &'static StackLayout)> {
+fn allocating(ctx: &ProbeContext) -> Option<(u64, &'static mut StackLayout)> {
     let thread = scope::hit(ctx)?.thread;
     if threads::state(thread).is_some_and(|state| state.is_collecting()) {
         return None;
     }
-    let layout: &StackLayout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
+    let layout: &mut StackLayout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
+    layout.hits += 1;
     Some((thread, layout))
 }
 
@@ -89,7 +90,8 @@ fn sampled(thread: u64, bytes: u64, layout: &StackLayout) -> Option<u64> {
 
 /// Counts `weight` bytes for the stack that the thread is in, and sends the stack if it is new.
 #[inline(always)]
-fn count(thread: u64, layout: &StackLayout, weight: u64) {
+fn count(thread: u64, layout: &mut StackLayout, weight: u64) {
+    layout.walks += 1;
     let Some(event) = walk::walk(thread, layout) else { return };
     let key = event.key;
     if let Some(volume) = raw::map_value(&STACKS, key) {

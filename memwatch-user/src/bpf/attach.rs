@@ -13,6 +13,7 @@ use aya::programs::{
 };
 
 use super::load::{Kernel, LoadError, in_program};
+use crate::plan::ProbeSite;
 
 /// Where one probe goes.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,14 @@ pub enum AttachError {
     /// The program could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The file cannot be held open.
+    #[error("cannot keep {file} open: {source}")]
+    File {
+        /// Which.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The kernel refused the probe.
     #[error(
         "cannot attach {program} at offset {file_offset:#x} of {file}: {source}; is the target still running?"
@@ -43,6 +52,12 @@ pub enum AttachError {
         /// Why.
         source: Box<ProgramError>,
     },
+}
+
+impl<'a> From<&'a ProbeSite> for Place<'a> {
+    fn from(site: &'a ProbeSite) -> Self {
+        Self { program: &site.program, file_offset: site.file_offset }
+    }
 }
 
 /// Live probes on one binary. Dropping it detaches them, one after another; [`detach_all`] is faster.

@@ -27,6 +27,12 @@ impl StackMaps {
         self.layouts.insert(pid, layout, 0).map_err(in_map(map::STACK_LAYOUTS))
     }
 
+    /// How often `pid` was hit by a probe on an allocation since [`Self::walk`], and how often its stack was walked.
+    #[must_use]
+    pub fn hits_and_walks(&self, pid: u32) -> (u64, u64) {
+        self.layouts.get(&pid, 0).map_or((0, 0), |layout| (layout.hits, layout.walks))
+    }
+
     /// Stacks of `pid` are not walked any more; that they were not is no error.
     pub fn stop(&mut self, pid: u32) {
         let _absent = self.layouts.remove(&pid);

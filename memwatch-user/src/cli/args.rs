@@ -38,7 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Watch processes until Ctrl-C, their end, or --duration (the default command)
-    Watch(WatchArgs),
+    Watch(Box<WatchArgs>),
     /// Say what this host and a process allow, each line with its fix
     Doctor(DoctorArgs),
     /// Start a small leaking Node program and watch it being caught

@@ -123,7 +123,7 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job
     };
     match cli.command {
         None => watch(cli.watch).map(Job::Watch),
-        Some(Command::Watch(args)) => watch(args).map(Job::Watch),
+        Some(Command::Watch(args)) => watch(*args).map(Job::Watch),
         Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
         Some(Command::Demo(args)) => demo(args).map(Job::Demo),
     }

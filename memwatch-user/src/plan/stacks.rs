@@ -124,6 +124,8 @@ impl StackPlan {
             // `AllocateRaw(LocalHeap*, int)` from V8 12 on, `AllocateRaw(int)` before.
             large_size_argument: if self.objects.version >= (12, 0) { 2 } else { 1 },
             _pad: 0,
+            hits: 0,
+            walks: 0,
         })
     }
 }

@@ -8,14 +8,19 @@ use std::{
 
 use memwatch_common::names::{MAX_ATTACHMENTS, probe};
 
+use super::{cost::Charge, pace::Rest, sampling::Sampling};
 use crate::{
     bpf::{
         attach::{AttachError, Attachment, Place, Scope, detach_all},
         load::Kernel,
     },
+    model::Mono,
     plan::Plan,
     target::{FileKey, Image},
 };
+
+/// Programs that sample what JavaScript allocates.
+const SAMPLERS: [&str; 2] = [probe::ALLOC_SLOW, probe::ALLOC_LARGE];
 
 /// Why a binary got no probes.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +37,8 @@ pub(super) enum NoProbes {
 pub(super) struct Attachments {
     /// Whether probes carry cookies, so that one attachment serves every process of a file.
     cookies: bool,
-    /// Whether what JavaScript allocates is sampled.
-    stacks: bool,
+    /// Whether what JavaScript allocates is sampled, and which share of one CPU that may cost each process.
+    stacks: Option<f64>,
     live: BTreeMap<Key, Live>,
     last_number: u32,
 }
@@ -47,11 +52,18 @@ struct Key {
 
 struct Live {
     attachment: Attachment,
+    sampling: Option<Sampling>,
     users: BTreeSet<u32>,
 }
 
+impl Live {
+    fn probes(self) -> impl Iterator<Item = Attachment> {
+        [Some(self.attachment), self.sampling.and_then(Sampling::into_live)].into_iter().flatten()
+    }
+}
+
 impl Attachments {
-    pub(super) fn new(cookies: bool, stacks: bool) -> Self {
+    pub(super) fn new(cookies: bool, stacks: Option<f64>) -> Self {
         Self { cookies, stacks, live: BTreeMap::new(), last_number: 0 }
     }
 
@@ -69,9 +81,10 @@ impl Attachments {
             live.users.insert(pid);
             return Ok(live.attachment.number);
         }
-        let attachment = self.attach(kernel, key, image, plan)?;
-        let number = attachment.number;
-        self.live.insert(key, Live { attachment, users: BTreeSet::from([pid]) });
+        let mut live = self.attach(kernel, key, image, plan)?;
+        let number = live.attachment.number;
+        live.users.insert(pid);
+        self.live.insert(key, live);
         Ok(number)
     }
 
@@ -83,8 +96,8 @@ impl Attachments {
         plan: &Plan,
     ) -> Result<(), NoProbes> {
         let key = Key { file: image.key, process: None };
-        let attachment = self.attach(kernel, key, image, plan)?;
-        self.live.insert(key, Live { attachment, users: BTreeSet::new() });
+        let live = self.attach(kernel, key, image, plan)?;
+        self.live.insert(key, live);
         Ok(())
     }
 
@@ -97,13 +110,32 @@ impl Attachments {
             .filter_map(|(key, live)| (live.users.remove(&pid) && live.users.is_empty()).then_some(*key))
             .collect();
         for live in unused.iter().filter_map(|key| self.live.remove(key)) {
-            thread::spawn(move || detach_all([live.attachment]));
+            thread::spawn(move || detach_all(live.probes()));
         }
+    }
+
+    /// Lets probes on allocations rest where they cost too much, and brings them back. `charges`: of each process, for
+    /// them. Rests that have begun, with whom they concern.
+    pub(super) fn pace(
+        &mut self,
+        kernel: &mut Kernel,
+        now: Mono,
+        charges: &BTreeMap<u32, Charge>,
+    ) -> Vec<(u32, Rest)> {
+        let mut rests = Vec::new();
+        for Live { sampling, users, .. } in self.live.values_mut() {
+            let Some(sampling) = sampling else { continue };
+            let of_users = users.iter().filter_map(|pid| Some((*pid, *charges.get(pid)?))).collect();
+            if let Some(rest) = sampling.turn(kernel, now, &of_users) {
+                rests.extend(of_users.keys().map(|pid| (*pid, rest)));
+            }
+        }
+        rests
     }
 
     /// Detaches everything.
     pub(super) fn detach(self) {
-        detach_all(self.live.into_values().map(|live| live.attachment));
+        detach_all(self.live.into_values().flat_map(Live::probes));
     }
 
     fn attach(
@@ -112,20 +144,17 @@ impl Attachments {
         key: Key,
         image: &Image,
         plan: &Plan,
-    ) -> Result<Attachment, NoProbes> {
+    ) -> Result<Live, NoProbes> {
         let number = self.free_number().ok_or(NoProbes::TooMany)?;
         kernel.set_heap_layout(number, plan.heap_layout()).map_err(AttachError::from)?;
-        let samples = self.stacks && plan.stacks.is_ok();
-        let places: Vec<Place<'_>> = plan
-            .probes
-            .iter()
-            .filter(|probe| {
-                samples || ![probe::ALLOC_SLOW, probe::ALLOC_LARGE].contains(&probe.program.as_str())
-            })
-            .map(|probe| Place { program: &probe.program, file_offset: probe.file_offset })
-            .collect();
         let scope = key.process.map_or(Scope::File, Scope::Process);
-        Ok(kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?)
+        let (samplers, others): (Vec<_>, Vec<_>) =
+            plan.probes.iter().cloned().partition(|site| SAMPLERS.contains(&site.program.as_str()));
+        let places: Vec<Place<'_>> = others.iter().map(Place::from).collect();
+        let attachment = kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?;
+        let budget = self.stacks.filter(|_| plan.stacks.is_ok());
+        let sampling = budget.map(|budget| Sampling::start(kernel, number, scope, image, samplers, budget));
+        Ok(Live { attachment, sampling: sampling.transpose()?, users: BTreeSet::new() })
     }
 
     /// 0 means that nobody has claimed the process. In turn, so that a number is not used again while the kernel still

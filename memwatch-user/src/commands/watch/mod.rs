@@ -5,6 +5,7 @@
 //! [`events`] is everything that can happen, [`output`] is where the records go.
 
 mod attachments;
+mod cost;
 mod ending;
 mod events;
 mod features;
@@ -16,7 +17,9 @@ mod losses;
 mod native;
 mod origins;
 pub(crate) mod output;
+mod pace;
 mod profiles;
+mod sampling;
 mod session;
 mod stacks;
 mod translate;
@@ -60,12 +63,6 @@ use crate::{
 };
 use memwatch_common::target::TaskLayout;
 
-/// What a collection costs the target: 5.1 hits of 0.96 µs, as `cargo xtask bench` measured (docs/performance.md).
-const COST_OF_COLLECTION_S: f64 = 5.1 * 0.96e-6;
-/// What a sample costs it: two to four hits of 0.96 µs, and a walk of 1.2 µs at 9 frames, 3.3 µs at 33 (the kernel's
-/// own account of the program's time, Node 22).
-const COST_OF_SAMPLE_S: f64 = 6e-6;
-
 /// What came of a watch.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -94,7 +91,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let (stack_ring, stacks) = stacks(watch, &mut kernel, profiles.are_wanted())?;
     let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, cookies: features.attach_cookie };
     let origins = Origins { stacks, natives: Natives::new(native) };
-    let mut session = Session::new(kernel, features.attach_cookie, roster, origins);
+    let mut session = Session::new(kernel, features.attach_cookie, roster, origins, watch.budget_pct / 100.0);
     let mut run = Run {
         adopted: session.adopt_running()?,
         events: Events::new(ring, stack_ring, watch.interval, watch.duration)?,
@@ -310,8 +307,7 @@ impl Run {
     fn bye(&self, stop: Stop) -> Record {
         let now = clock::now();
         let watched_s = now.since(self.since).as_secs_f64();
-        let cost_s = self.session.collections() as f64 * COST_OF_COLLECTION_S
-            + self.session.samples() as f64 * COST_OF_SAMPLE_S;
+        let cost_s = self.session.cost_s();
         Record {
             schema: SCHEMA,
             ts: Time::from_unix_ms(self.session.clock().unix_ms(now)),
@@ -324,7 +320,7 @@ impl Run {
                     estimated_pct: (watched_s > 0.0)
                         .then(|| 100.0 * cost_s / watched_s + self.session.native_cost_pct()),
                     budget_pct: self.budget_pct,
-                    backoffs: 0,
+                    backoffs: self.session.backoffs(),
                 },
             }),
         }

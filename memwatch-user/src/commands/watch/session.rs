@@ -8,12 +8,14 @@ use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
 
 use super::{
     attachments::Attachments,
+    cost,
     features::External,
     hello,
     looks::{self, Look, Looked, Looks},
     losses::{Losses, Reading},
     origins::Origins,
-    translate::Stamp,
+    pace::Rest,
+    translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
 };
@@ -42,6 +44,8 @@ const ATTEMPTS: u32 = 5;
 pub(super) struct Session {
     kernel: Kernel,
     attachments: Attachments,
+    /// Share of one CPU that stacks may cost a target.
+    budget: f64,
     cookies: bool,
     clock: WallClock,
     cache: Option<Cache>,
@@ -50,6 +54,7 @@ pub(super) struct Session {
     losses: Losses,
     origins: Origins,
     collections: u64,
+    backoffs: u64,
     adopted: u64,
 }
 
@@ -80,10 +85,11 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins) -> Self {
+    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins, budget: f64) -> Self {
         Self {
             kernel,
-            attachments: Attachments::new(cookies, origins.stacks.are_wanted()),
+            attachments: Attachments::new(cookies, origins.stacks.are_wanted().then_some(budget)),
+            budget,
             cookies,
             clock: WallClock::sample(),
             cache: Cache::of_user(),
@@ -92,6 +98,7 @@ impl Session {
             losses: Losses::default(),
             origins,
             collections: 0,
+            backoffs: 0,
             adopted: 0,
         }
     }
@@ -292,9 +299,14 @@ impl Session {
         self.kernel.remove_target(pid);
     }
 
-    /// How many samples of what JavaScript allocates there were.
-    pub(super) fn samples(&self) -> u64 {
-        self.origins.stacks.samples()
+    /// What watching has cost the targets so far, CPU seconds, but for native memory.
+    pub(super) fn cost_s(&self) -> f64 {
+        cost::of_collections(self.collections) + self.origins.stacks.cost_s()
+    }
+
+    /// How often probes had to rest.
+    pub(super) fn backoffs(&self) -> u64 {
+        self.backoffs
     }
 
     /// Everything that was sampled.
@@ -333,8 +345,22 @@ impl Session {
         let stamps = self.watched.values().map(|member| &member.watched.stamp);
         let mut records: Vec<Record> =
             stamps.flat_map(|stamp| self.origins.natives.decisions(stamp)).collect();
-        records.extend(self.new_losses(clock::now()));
+        let now = clock::now();
+        records.extend(self.pace(now));
+        records.extend(self.new_losses(now));
         (looks, records)
+    }
+
+    /// Lets probes on allocations rest where they cost more than they may.
+    fn pace(&mut self, now: Mono) -> Vec<Record> {
+        let charges = self.origins.stacks.charges();
+        let rests = self.attachments.pace(&mut self.kernel, now, &charges);
+        self.backoffs += rests.len() as u64;
+        let tell = |(pid, rest): (u32, Rest)| {
+            let member = self.watched.get(&pid)?;
+            Some(member.watched.stamp.record(now, translate::rest(&rest, self.budget)))
+        };
+        rests.into_iter().filter_map(tell).collect()
     }
 
     /// Takes in a look at a target, which may be gone by now.
@@ -372,11 +398,6 @@ impl Session {
         }
         let tell = |member: &Member| member.watched.stamp.record(now, Body::Loss(loss.clone()));
         self.watched.values().map(tell).collect()
-    }
-
-    /// Collections of all targets so far.
-    pub(super) fn collections(&self) -> u64 {
-        self.collections
     }
 
     /// Percent of one CPU that following native memory costs the targets.

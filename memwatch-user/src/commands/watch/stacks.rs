@@ -7,7 +7,7 @@ use std::{
 
 use memwatch_common::stack::{StackEvent, StackKey, StackVolume};
 
-use super::translate;
+use super::{cost::Charge, translate};
 use crate::{
     attribute::{self, Sampled},
     bpf::stacks::StackMaps,
@@ -34,8 +34,8 @@ pub(super) struct Stacks {
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
     kept: Vec<(Stack, StackVolume)>,
-    /// Samples of what was forgotten.
-    gone: u64,
+    /// What stacks of processes that are gone cost them, CPU seconds.
+    gone_s: f64,
 }
 
 /// Stacks of one process.
@@ -66,7 +66,7 @@ enum Trial {
 impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(super) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
-        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone: 0 }
+        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -105,6 +105,7 @@ impl Stacks {
     /// Stacks of a process that is gone, or watched no more.
     pub(super) fn forget(&mut self, pid: u32) {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
+        self.gone_s += charge(maps, pid).seconds;
         maps.stop(pid);
         let gone = process.known.into_iter().map(|(key, known)| known.end(key, maps));
         let gone: Vec<_> = gone.collect();
@@ -135,19 +136,27 @@ impl Stacks {
         gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
     }
 
-    /// How many samples there were.
-    pub(super) fn samples(&self) -> u64 {
-        let Some(maps) = &self.maps else { return 0 };
-        let here = self.processes.values().flat_map(|process| process.sampled(maps, |_| true));
-        self.gone + here.map(|one| one.samples).sum::<u64>()
+    /// What each process was charged for its stacks so far.
+    pub(super) fn charges(&self) -> BTreeMap<u32, Charge> {
+        let Some(maps) = &self.maps else { return BTreeMap::new() };
+        self.processes.keys().map(|pid| (*pid, charge(maps, *pid))).collect()
+    }
+
+    /// What all stacks have cost, of processes that are gone too, CPU seconds.
+    pub(super) fn cost_s(&self) -> f64 {
+        self.gone_s + self.charges().values().map(|charge| charge.seconds).sum::<f64>()
     }
 
     fn keep(&mut self, gone: Vec<(Stack, StackVolume)>) {
-        self.gone += gone.iter().map(|(_, volume)| volume.samples).sum::<u64>();
         if self.keeps {
             self.kept.extend(gone);
         }
     }
+}
+
+fn charge(maps: &StackMaps, pid: u32) -> Charge {
+    let (hits, walks) = maps.hits_and_walks(pid);
+    Charge::of(hits, walks)
 }
 
 fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>) -> Result<Process, String> {

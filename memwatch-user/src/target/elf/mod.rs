@@ -115,6 +115,11 @@ impl Elf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
+    /// This very file, open once more.
+    pub fn descriptor(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Fills `to` from `offset` of the file.
     pub fn read(&self, offset: u64, to: &mut [u8]) -> io::Result<()> {
         self.file.read_exact_at(to, offset)

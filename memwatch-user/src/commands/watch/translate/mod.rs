@@ -8,6 +8,7 @@ pub(super) use self::{
     verdict::{silence, verdict},
 };
 
+use super::pace::Rest;
 use crate::{
     attribute::Site,
     host::{
@@ -21,6 +22,7 @@ use crate::{
         time::Time,
     },
     series::{Isolate, MemwatchLeak, MemwatchStats},
+    units::span,
     v8::reasons,
 };
 
@@ -126,6 +128,21 @@ pub(super) fn decision(decision: native::Decision, budget_pct: f64) -> (Mono, Bo
         reason: decision.reason,
     });
     (decision.at, body)
+}
+
+/// Probes on allocations that rest.
+pub(super) fn rest(rest: &Rest, budget: f64) -> Body {
+    Body::Governor(record::Governor {
+        mode: "stacks".to_owned(),
+        hit_rate_per_s: rest.hits_per_s,
+        cost_estimate_pct: 100.0 * rest.cost,
+        budget_pct: 100.0 * budget,
+        coverage: rest.coverage,
+        reason: format!(
+            "where JavaScript allocates cost more than it may: not looked at for {}",
+            span(rest.lasts.as_secs_f64())
+        ),
+    })
 }
 
 /// One place that holds native memory.
