@@ -1,6 +1,6 @@
 'use strict';
-// Leaks buffers: of each upload the first 64 bytes are kept, as a slice that keeps the whole chunk of the stream. Fixed:
-// they are copied, and those of the last thousand are kept.
+// Leaks buffers: of each upload the first 64 bytes are kept, as a slice that keeps the whole chunk of the stream.
+// Fixed: they are copied, and those of the last thousand are kept.
 // Source: nodejs/node#21967, where the same keeps chunks that are read from files. Right kinds: external, native.
 
 const { createReadStream, mkdtempSync, writeFileSync } = require('fs');

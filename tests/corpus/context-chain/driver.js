@@ -12,7 +12,8 @@ let messages = 0;
 
 function span() {
   const number = messages++;
-  return { number, began: Date.now(), tags: new Array(100).fill(number), parent: leaky ? context.getStore() : undefined };
+  const parent = leaky ? context.getStore() : undefined;
+  return { number, parent, began: Date.now(), tags: new Array(100).fill(number) };
 }
 
 async function handle() {

@@ -1,6 +1,6 @@
 'use strict';
-// Leaks JavaScript heap: a cache that is limited by size alone, not by number, takes what it evicts out of its books but
-// not out of its lists. Leaky lru-cache 7.8.0, fixed 7.8.2.
+// Leaks JavaScript heap: a cache that is limited by size alone, not by number, takes what it evicts out of its books
+// but not out of its lists. Leaky lru-cache 7.8.0, fixed 7.8.2.
 // Source: isaacs/node-lru-cache#227. Right kind: js-heap.
 
 const { pace, random, variant } = require('../harness');

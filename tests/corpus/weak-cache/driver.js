@@ -25,6 +25,6 @@ function read(name) {
 }
 
 pace(150, () => {
-  open.push(read(`document-${random(1e6)}`));
+  open.push(read(`document-${random(5000)}`));
   if (open.length > FEW) open.shift();
 });
