@@ -9,6 +9,9 @@ use crate::units::{bytes, percent};
 /// How many frames of a site are shown: the function, its caller and theirs.
 const FRAMES: usize = 3;
 
+/// How many sites are told: the live view has five lines for them and the evidence.
+const SITES: usize = 3;
+
 /// The least share that is told of sites after the first.
 const LEAST_SHARE: f64 = 0.01;
 
@@ -20,11 +23,8 @@ const NATIVE: &str = "native";
 
 /// The sites that matter, in their order: the records have all of them.
 pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
-    sites
-        .iter()
-        .enumerate()
-        .filter(|(place, site)| *place == 0 || site.share >= LEAST_SHARE)
-        .map(|(_, site)| site)
+    let matters = |(place, site): &(usize, &Site)| *place == 0 || site.share >= LEAST_SHARE;
+    sites.iter().take(SITES).enumerate().filter(matters).map(|(_, site)| site)
 }
 
 /// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
@@ -123,5 +123,6 @@ mod tests {
         let shares = |sites: &[Site]| worth_telling(sites).map(|site| site.share).collect::<Vec<_>>();
         assert_eq!(shares(&[site(0.005), site(0.004)]), [0.005]);
         assert_eq!(shares(&[site(0.6), site(0.2), site(0.001)]), [0.6, 0.2]);
+        assert_eq!(shares(&[site(0.3), site(0.2), site(0.1), site(0.1)]), [0.3, 0.2, 0.1]);
     }
 }
