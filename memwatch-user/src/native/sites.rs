@@ -27,6 +27,9 @@ const ENOUGH: u64 = 12;
 /// A site whose blocks are mostly freed is none that holds memory. Blocks that were freed before the first look, and whose
 /// bytes stayed as they were, are up to 2.5 % of a site's (measured), hence a share and not a count.
 const LEAST_LIVE: f64 = 0.5;
+/// A site that windows met as often as it was met, and then did not for so long, has stopped: the probability of that if
+/// it had gone on. Without this a cache that has filled would be held against its site for good.
+const CHANCE: f64 = 1e-3;
 /// Sites that are told apart; the samples of further ones are left out.
 const MOST_SITES: usize = 4096;
 /// 97.5 % point of the normal distribution.
@@ -73,6 +76,31 @@ struct Blocks {
     bytes: f64,
     /// What became of the sampled ones, by age.
     found: [Found; AGES.len()],
+    /// Numbers of the first and the last window that met the site, and how many did.
+    first: u32,
+    last: u32,
+    met: u32,
+}
+
+impl Blocks {
+    /// Takes in bytes that the window of this number saw.
+    fn add(&mut self, bytes: f64, window: u32) {
+        self.bytes += bytes;
+        if self.met == 0 {
+            self.first = window;
+        }
+        if self.met == 0 || self.last != window {
+            self.last = window;
+            self.met += 1;
+        }
+    }
+
+    /// Whether the site hands out no more, after so many windows in all.
+    fn has_stopped(&self, windows: u32) -> bool {
+        let span = f64::from(self.last - self.first) + 2.0;
+        let missed = f64::from(windows.saturating_sub(self.last));
+        self.met == 0 || (1.0 - f64::from(self.met) / span).powf(missed) < CHANCE
+    }
 }
 
 impl Site {
@@ -103,19 +131,26 @@ pub struct Estimate {
     pub age: Duration,
 }
 
+/// Windows of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Windows {
+    count: u32,
+    length_s: f64,
+}
+
 /// All sites of one process.
 #[derive(Debug, Default)]
 pub struct Sites {
     known: Vec<Site>,
     index: HashMap<Vec<u64>, usize>,
-    miss_s: f64,
-    all_s: f64,
+    misses: Windows,
+    all: Windows,
     /// Samples of sites beyond the limit.
     pub left_out: u64,
 }
 
 impl Sites {
-    /// Takes in a sample that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
+    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
     /// the site's number.
     pub fn sample(&mut self, frames: &[u64], key: &[u64], seen: Seen, bytes: f64) -> Option<usize> {
         let number = match self.index.get(key) {
@@ -130,15 +165,22 @@ impl Sites {
                 self.known.len() - 1
             }
         };
-        self.known.get_mut(number)?.blocks(seen).bytes += bytes;
+        let window = self.windows(seen).count;
+        self.known.get_mut(number)?.blocks(seen).add(bytes, window);
         Some(number)
     }
 
     /// Takes in a window's length, less what its traps took.
     pub fn window(&mut self, seen: Seen, length_s: f64) {
+        let windows = self.windows(seen);
+        windows.count += 1;
+        windows.length_s += length_s;
+    }
+
+    fn windows(&mut self, seen: Seen) -> &mut Windows {
         match seen {
-            Seen::Misses => self.miss_s += length_s,
-            Seen::All => self.all_s += length_s,
+            Seen::Misses => &mut self.misses,
+            Seen::All => &mut self.all,
         }
     }
 
@@ -147,16 +189,25 @@ impl Sites {
         self.known.get_mut(site)?.blocks(seen).found.get_mut(age)
     }
 
-    /// Sites whose blocks stay, by what they keep, largest first.
+    /// Sites whose blocks stay, by what they keep, largest first. Those that have stopped are left out, unless all have.
     #[must_use]
     pub fn holding(&self) -> Vec<Estimate> {
-        let mut estimates: Vec<Estimate> = self.known.iter().filter_map(|site| self.estimate(site)).collect();
+        let (ended, current): (Vec<&Site>, Vec<&Site>) =
+            self.known.iter().partition(|site| self.has_stopped(site));
+        let estimates = |sites: Vec<&Site>| sites.into_iter().filter_map(|site| self.estimate(site)).collect();
+        let mut estimates: Vec<Estimate> = Some(estimates(current))
+            .filter(|current: &Vec<Estimate>| !current.is_empty())
+            .unwrap_or_else(|| estimates(ended));
         let total: f64 = estimates.iter().map(|estimate| estimate.bytes_per_s).sum();
         for estimate in &mut estimates {
             estimate.share = if total > 0.0 { estimate.bytes_per_s / total } else { 0.0 };
         }
         estimates.sort_by(|a, b| b.bytes_per_s.total_cmp(&a.bytes_per_s));
         estimates
+    }
+
+    fn has_stopped(&self, site: &Site) -> bool {
+        site.all.has_stopped(self.all.count) && site.misses.has_stopped(self.misses.count)
     }
 
     /// How many sites change their blocks so that it cannot be told whether they are freed.
@@ -180,10 +231,12 @@ impl Sites {
         if live < LEAST_LIVE {
             return None;
         }
-        let rate = |bytes: f64, seconds: f64| if seconds > 0.0 { bytes / seconds } else { 0.0 };
+        let rate = |blocks: &Blocks, windows: Windows| {
+            if windows.length_s > 0.0 { blocks.bytes / windows.length_s } else { 0.0 }
+        };
         let handed_out = match in_all {
-            Some(_) => rate(site.all.bytes, self.all_s),
-            None => rate(site.misses.bytes, self.miss_s),
+            Some(_) => rate(&site.all, self.all),
+            None => rate(&site.misses, self.misses),
         };
         Some(Estimate {
             frames: site.frames.clone(),
@@ -260,6 +313,32 @@ mod tests {
         site(&mut sites, 2, Seen::All, 9000.0, found(0, 60, 0));
         let shown: Vec<_> = sites.holding().iter().map(|e| (e.frames[0], e.bytes_per_s)).collect();
         assert_eq!(shown, [(1, 300.0)]);
+    }
+
+    #[test]
+    fn a_site_that_has_stopped_is_named_only_where_none_goes_on() {
+        let named = |sites: &Sites| sites.holding().iter().map(|e| e.frames[0]).collect::<Vec<_>>();
+        let mut sites = Sites::default();
+        for _ in 0..20 {
+            sites.window(Seen::All, 1.0);
+            site(&mut sites, 1, Seen::All, 9000.0, found(20, 0, 0));
+        }
+        (0..20).for_each(|_| sites.window(Seen::All, 1.0));
+        assert_eq!(named(&sites), [1]);
+        site(&mut sites, 2, Seen::All, 9.0, found(5, 0, 0));
+        assert_eq!(named(&sites), [2]);
+    }
+
+    #[test]
+    fn how_rarely_a_site_is_met_says_when_it_has_stopped() {
+        for (met, every, missed, expected) in
+            [(20, 1, 2, false), (20, 1, 3, true), (10, 4, 10, false), (10, 4, 30, true), (1, 1, 9, false), (1, 1, 10, true)]
+        {
+            let mut blocks = Blocks::default();
+            (0..met).for_each(|time| blocks.add(1.0, 1 + time * every));
+            assert_eq!(blocks.has_stopped(blocks.last + missed), expected, "{met} {every} {missed}");
+        }
+        assert!(Blocks::default().has_stopped(5));
     }
 
     #[test]
