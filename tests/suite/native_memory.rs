@@ -17,22 +17,28 @@ use memwatch_user::{
 /// Percent of one CPU.
 const BUDGET: f64 = 1.0;
 
-struct Watched {
-    node: Node,
-    tracker: Tracker,
+/// A process whose native memory is followed.
+pub(super) struct Watched {
+    pub(super) node: Node,
+    pub(super) tracker: Tracker,
+}
+
+/// The fixture with the addon, doing `works`.
+pub(super) fn start(version: &str, works: &[&str]) -> Result<Node> {
+    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
+    let start = node::start(version, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
+    works.iter().fold(start, |start, work| start.argument(work)).ready()
 }
 
 impl Watched {
-    fn start(
+    /// Starts the fixture, does something `before`, and follows it.
+    pub(super) fn start(
         version: &str,
         mode: Mode,
         works: &[&str],
         before: impl FnOnce(&mut Node) -> Result<()>,
     ) -> Result<Self> {
-        let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
-        let start =
-            node::start(version, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
-        let mut node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
+        let mut node = start(version, works)?;
         before(&mut node)?;
         let id = process::current(node.pid()).context("it has ended")?;
         let tracker = Tracker::start(id, mode, BUDGET, true).map_err(anyhow::Error::msg)?;
@@ -40,7 +46,7 @@ impl Watched {
     }
 
     /// What is known once it is as `wanted`, or when time is up.
-    fn known(&self, within: Duration, wanted: impl Fn(&Known) -> bool) -> Known {
+    pub(super) fn known(&self, within: Duration, wanted: impl Fn(&Known) -> bool) -> Known {
         let deadline = Instant::now() + within;
         loop {
             let known = self.tracker.known();
@@ -59,7 +65,7 @@ impl Watched {
 }
 
 /// The innermost function, if it is the addon's.
-fn function(holder: &Holder) -> &str {
+pub(super) fn function(holder: &Holder) -> &str {
     let frame =
         holder.frames.first().filter(|frame| frame.module.as_deref().is_some_and(|m| m.ends_with("/built")));
     frame.and_then(|frame| frame.function.as_deref()).unwrap_or_default()
@@ -79,6 +85,9 @@ fn every_block_that_is_followed_is_counted_once() -> Result<()> {
             node.said("cached").map(drop)
         })?;
         watched.known(patience(), |known| known.outstanding.is_some());
+        // A forked child has the probes' breakpoints until it executes something.
+        watched.node.tell("spawn 3")?;
+        ensure!(watched.node.said("spawned")? == "3");
         watched.node.tell("mix 300")?;
         let said = watched.node.said("mixed")?;
         // Half of a cache that was filled before we looked is replaced.
@@ -138,10 +147,7 @@ fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
 #[test]
 fn the_verdict_on_native_memory_says_who_holds_it() -> Result<()> {
     let _machine = machine::shared();
-    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
-    let start =
-        node::start(releases::USUAL, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
-    let node = start.argument("leak-1m").ready()?;
+    let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
     let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
     let records = finished.records()?;
