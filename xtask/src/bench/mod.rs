@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: measures, and writes docs/performance.md. Every figure of that page comes from here.
 //!
-//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`]. What they share: [`peer`] and
+//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`native`]. What they share: [`peer`] and
 //! [`tool`] are what is measured, [`node`] whom it is measured on, [`pairs`] alternates and compares, [`page`] writes.
 
 mod attach;
@@ -10,6 +10,7 @@ mod child;
 mod hit;
 mod http;
 mod machine;
+mod native;
 mod node;
 mod own;
 mod page;
@@ -36,7 +37,7 @@ const PACKAGES: [&str; 2] = ["bpftrace", "wrk"];
 /// Options of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only the section of this name: attach, http, batch, hit or own.
+    /// Only the section of this name: attach, http, batch, hit, own or native.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each thing is measured; fewer than five give no interval to speak of.
@@ -50,12 +51,13 @@ pub(crate) struct Args {
 /// A name, and what measures and writes the section.
 type Part = (&'static str, fn(&Bench) -> Result<Section>);
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("attach", attach::section),
     ("http", http::section),
     ("batch", batch::section),
     ("hit", hit::section),
     ("own", own::section),
+    ("native", native::section),
 ];
 
 /// What the sections share.

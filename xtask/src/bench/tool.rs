@@ -12,6 +12,8 @@ use crate::repo;
 
 /// Written right after the last probe is live.
 const HELLO: &str = r#""type":"hello""#;
+/// A decision about native memory.
+pub(super) const GOVERNOR: &str = r#""type":"governor""#;
 /// A collection.
 const GC: &str = r#""type":"gc""#;
 /// The last record.
@@ -36,9 +38,14 @@ pub(super) struct Detached {
 impl Tool {
     /// Attaches to `pids` with the plans that are in `cache`.
     pub(super) fn attach(pids: &[u32], cache: &Path) -> Result<Self> {
+        Self::attach_as(pids, cache, &[])
+    }
+
+    /// The same with these options.
+    pub(super) fn attach_as(pids: &[u32], cache: &Path, options: &[&str]) -> Result<Self> {
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         let mut command = Command::new(repo::release_binary());
-        command.args(["--pid", &list, "--json"]).env("XDG_CACHE_HOME", cache);
+        command.args(["--pid", &list, "--json"]).args(options).env("XDG_CACHE_HOME", cache);
         let talker = Talker::start(&mut command)?;
         let mut until_live = Duration::ZERO;
         for _ in pids {
@@ -52,6 +59,11 @@ impl Tool {
         let line = self.talker.wait_for(GC)?;
         self.collections += 1;
         Ok(line.at - self.talker.since)
+    }
+
+    /// Waits for a record that contains `what`.
+    pub(super) fn wait_for(&self, what: &str) -> Result<()> {
+        self.talker.wait_for(what).map(drop)
     }
 
     /// Its process id.
