@@ -194,7 +194,8 @@ impl Sites {
     pub fn holding(&self) -> Vec<Estimate> {
         let (ended, current): (Vec<&Site>, Vec<&Site>) =
             self.known.iter().partition(|site| self.has_stopped(site));
-        let estimates = |sites: Vec<&Site>| sites.into_iter().filter_map(|site| self.estimate(site)).collect();
+        let estimates =
+            |sites: Vec<&Site>| sites.into_iter().filter_map(|site| self.estimate(site)).collect();
         let mut estimates: Vec<Estimate> = Some(estimates(current))
             .filter(|current: &Vec<Estimate>| !current.is_empty())
             .unwrap_or_else(|| estimates(ended));
@@ -331,9 +332,14 @@ mod tests {
 
     #[test]
     fn how_rarely_a_site_is_met_says_when_it_has_stopped() {
-        for (met, every, missed, expected) in
-            [(20, 1, 2, false), (20, 1, 3, true), (10, 4, 10, false), (10, 4, 30, true), (1, 1, 9, false), (1, 1, 10, true)]
-        {
+        for (met, every, missed, expected) in [
+            (20, 1, 2, false),
+            (20, 1, 3, true),
+            (10, 4, 10, false),
+            (10, 4, 30, true),
+            (1, 1, 9, false),
+            (1, 1, 10, true),
+        ] {
             let mut blocks = Blocks::default();
             (0..met).for_each(|time| blocks.add(1.0, 1 + time * every));
             assert_eq!(blocks.has_stopped(blocks.last + missed), expected, "{met} {every} {missed}");

@@ -1,10 +1,10 @@
 //! One `malloc` and its `free` in a loop: followed by us, beside two empty probes at the same places, and beside bpftrace.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 
 use super::super::Bench;
 use super::super::child::Talker;
@@ -13,6 +13,7 @@ use super::super::page::{Bar, Section, interval};
 use super::super::stats::{Estimate, mean_ratio, median};
 use super::super::tool::{GOVERNOR, Tool};
 use super::{ADDON, addon};
+use crate::cargo::cargo;
 use crate::repo;
 
 /// Pairs a measurement: a second under the slowest of what is compared.
@@ -21,11 +22,11 @@ const PAIRS: u32 = 200_000;
 const FLOOR: Bar = Bar::AtMost(1.35);
 /// How many times cheaper it is than bpftrace doing the same.
 const PEER: Bar = Bar::AtLeast(8.0);
-/// What bpftrace says when all probes are live.
+/// The program with probes that do nothing.
+const EMPTY: &str = "empty_probes";
+/// What it and bpftrace say when all probes are live.
 const LIVE: &str = "live";
 
-/// Programs that are never run, where ours are hit.
-const EMPTY: &str = "uprobe:LIBC:FAST /0/ { exit() } uprobe:LIBC:FREE /0/ { exit() }";
 /// Outstanding bytes by stack.
 const TRACKS: &str = "uprobe:LIBC:malloc { @size[tid] = arg0 }
 uretprobe:LIBC:malloc /@size[tid]/ { @block[retval] = @size[tid]; @bytes[ustack(8)] = sum(@size[tid]); delete(@size[tid]) }
@@ -44,67 +45,51 @@ struct Times {
 pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
     let addon = addon(ADDON)?;
     let mut node = Node::start("native", &[&addon.to_string_lossy()])?;
-    let places = Places::of(node.pid())?;
+    cargo().args(["build", "--release", "--package", "memwatch-user", "--example", EMPTY]).run()?;
     let mut times = Times::default();
     pair(&mut node)?;
     for _ in 0..bench.rounds {
         times.bare.push(pair(&mut node)?);
-        times.empty.push(under_bpftrace(&mut node, &places.script(EMPTY))?);
+        times.empty.push(under_empty(&mut node)?);
         times.full.push(under_tool(&mut node, &bench.cache)?);
-        times.peer.push(under_bpftrace(&mut node, &places.script(TRACKS))?);
+        times.peer.push(under_bpftrace(&mut node)?);
     }
     Ok(times.written(section))
 }
 
-/// Where we probe the allocator of a process.
-struct Places {
-    libc: String,
-    fast: String,
-    free: String,
+/// Probes that do nothing, where ours are.
+fn under_empty(node: &mut Node) -> Result<f64> {
+    let mut command = Command::new(repo::root().join("target/release/examples").join(EMPTY));
+    let mut talker = Talker::start(command.arg(node.pid().to_string()))?;
+    talker.wait_for(LIVE)?;
+    let ns = pair(node)?;
+    talker.end()?;
+    Ok(ns)
 }
 
-impl Places {
-    /// As `doctor` says.
-    fn of(pid: u32) -> Result<Self> {
-        let mut doctor = Command::new(repo::release_binary());
-        let out = doctor.args(["doctor", "--json", "--pid", &pid.to_string()]).output()?;
-        let text = String::from_utf8_lossy(&out.stdout);
-        let details: Vec<String> = text.lines().filter_map(detail).collect();
-        let after = |what: &str| {
-            let word = details.iter().find_map(|line| line.split_once(what)?.1.split([':', ',']).next());
-            word.map(str::to_owned).with_context(|| format!("doctor names no `{what}`: {text}"))
-        };
-        Ok(Self {
-            libc: after("glibc in ")?,
-            fast: after("behind the fast path of malloc at ")?,
-            free: after("entry of free at ")?,
-        })
-    }
-
-    fn script(&self, text: &str) -> String {
-        let probes = text.replace("LIBC", &self.libc).replace("FAST", &self.fast).replace("FREE", &self.free);
-        // Whichever end bpftrace begins with: both timers run when all is attached.
-        format!(
-            "interval:ms:50 {{ @first = 1 }} {probes} interval:ms:50 /@first/ {{ printf(\"{LIVE}\\n\") }}"
-        )
-    }
-}
-
-fn detail(line: &str) -> Option<String> {
-    serde_json::from_str::<Value>(line).ok()?["detail"].as_str().map(str::to_owned)
-}
-
-fn under_bpftrace(node: &mut Node, script: &str) -> Result<f64> {
+fn under_bpftrace(node: &mut Node) -> Result<f64> {
+    let pid = node.pid().to_string();
+    let script = script(&libc(node.pid())?);
     let mut command = Command::new("bpftrace");
-    // Addresses in the middle of functions are unsafe in its view; without tracefs it complains, and works.
-    command
-        .args(["--unsafe", "-B", "line", "-p", &node.pid().to_string(), "-e", script])
-        .stderr(Stdio::null());
+    // Without tracefs it complains of every probe that it detaches, and works.
+    command.args(["-B", "line", "-p", &pid, "-e", &script]).stderr(Stdio::null());
     let talker = Talker::start(&mut command)?;
     talker.wait_for(LIVE)?;
     let ns = pair(node)?;
     talker.interrupt()?;
     Ok(ns)
+}
+
+/// Whichever end bpftrace begins with: both timers run when all is attached.
+fn script(libc: &str) -> String {
+    let probes = TRACKS.replace("LIBC", libc);
+    format!("interval:ms:50 {{ @first = 1 }} {probes} interval:ms:50 /@first/ {{ printf(\"{LIVE}\\n\") }}")
+}
+
+fn libc(pid: u32) -> Result<String> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps"))?;
+    let path = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    path.map(str::to_owned).find(|path| path.ends_with("/libc.so.6")).context("it has no libc.so.6")
 }
 
 fn under_tool(node: &mut Node, cache: &Path) -> Result<f64> {
@@ -158,11 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_name_the_places() {
-        let [libc, fast, free] = ["/lib/libc.so.6", "0x98a87", "0x98ef3"].map(str::to_owned);
-        let script = Places { libc, fast, free }.script(EMPTY);
-        assert!(script.contains("uprobe:/lib/libc.so.6:0x98a87 /0/"), "{script}");
-        assert_eq!(detail(r#"{"detail":"glibc in /lib/libc.so.6, 13 wrappers"}"#).unwrap().len(), 36);
+    fn the_script_says_when_it_is_live() {
+        let script = script("/lib/libc.so.6");
+        assert!(
+            script.contains("uprobe:/lib/libc.so.6:free") && script.ends_with("{ printf(\"live\\n\") }"),
+            "{script}"
+        );
     }
 
     #[test]
