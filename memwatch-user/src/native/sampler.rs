@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use memwatch_common::native::{BlockSample, CallSite, NativeCount, Window};
+use memwatch_common::native::{CallSite, NativeCount, Window};
 
 use super::{
     Decision, Desk, Holder, Known, Mode,

@@ -90,25 +90,32 @@ fn simulated(state: &mut u64) -> f64 {
     const PER_S: f64 = 1500.0;
     const WINDOW_S: f64 = 0.02;
     let mut sites = Sites::default();
-    let sizes = [40, 100, 1000];
+    let lengths = [40, 100, 1000];
     for _ in 0..600 {
         sites.window(Seen::All, WINDOW_S);
         let mut arrived = Vec::new();
         let mut time = -uniform(state).max(1e-9).ln() / PER_S;
         while time < WINDOW_S {
-            arrived.push(sizes[(uniform(state) * 3.0) as usize % 3]);
+            let third = uniform(state);
+            arrived.push(if third < 1.0 / 3.0 {
+                lengths[0]
+            } else if third < 2.0 / 3.0 {
+                lengths[1]
+            } else {
+                lengths[2]
+            });
             time -= uniform(state).max(1e-9).ln() / PER_S;
         }
         let taken = arrived.len().min(6);
         let books =
             CallSite { allocated_blocks: arrived.len() as u64, taken: taken as u64, ..CallSite::default() };
-        for size in &arrived[..taken] {
-            let site = sites.sample(&[1], &[1], Seen::All, weight(*size, &books)).unwrap();
+        for length in &arrived[..taken] {
+            let site = sites.sample(&[1], &[1], Seen::All, weight(*length, &books)).unwrap();
             let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
             if uniform(state) < 0.8 { found.live += 1 } else { found.freed += 1 }
         }
     }
-    let truth = PER_S * 0.8 * sizes.iter().sum::<u64>() as f64 / 3.0;
+    let truth = PER_S * 0.8 * lengths.iter().sum::<u64>() as f64 / 3.0;
     sites.holding()[0].bytes_per_s / truth
 }
 
