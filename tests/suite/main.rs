@@ -20,6 +20,7 @@
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
+//! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
@@ -43,6 +44,7 @@ mod js_storms;
 mod malloc_books;
 mod memwatch_event;
 mod native_memory;
+mod native_windows;
 mod output;
 mod outside_heap;
 mod plan_cache;

@@ -5,34 +5,42 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     full, machine, native,
-    node::{self, Node},
-    patience, releases, tool,
+    node::{self, Node, Start},
+    patience, releases, skip,
+    tool::{self, Finished},
+    workspace,
 };
 use memwatch_user::{
     native::{Holder, Known, Mode, Tracker},
-    report::record::{Body, Kind},
+    report::record::{Body, Frame, Kind, Site},
     target::process,
 };
 
 /// Percent of one CPU.
 const BUDGET: f64 = 1.0;
 
-struct Watched {
-    node: Node,
-    tracker: Tracker,
+/// A process whose native memory is followed.
+pub(super) struct Watched {
+    pub(super) node: Node,
+    pub(super) tracker: Tracker,
+}
+
+/// The fixture with the addon, doing `works`.
+pub(super) fn start(version: &str, works: &[&str]) -> Result<Node> {
+    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
+    let start = node::start(version, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
+    works.iter().fold(start, |start, work| start.argument(work)).ready()
 }
 
 impl Watched {
-    fn start(
+    /// Starts the fixture, does something `before`, and follows it.
+    pub(super) fn start(
         version: &str,
         mode: Mode,
         works: &[&str],
         before: impl FnOnce(&mut Node) -> Result<()>,
     ) -> Result<Self> {
-        let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
-        let start =
-            node::start(version, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
-        let mut node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
+        let mut node = start(version, works)?;
         before(&mut node)?;
         let id = process::current(node.pid()).context("it has ended")?;
         let tracker = Tracker::start(id, mode, BUDGET, true).map_err(anyhow::Error::msg)?;
@@ -40,7 +48,7 @@ impl Watched {
     }
 
     /// What is known once it is as `wanted`, or when time is up.
-    fn known(&self, within: Duration, wanted: impl Fn(&Known) -> bool) -> Known {
+    pub(super) fn known(&self, within: Duration, wanted: impl Fn(&Known) -> bool) -> Known {
         let deadline = Instant::now() + within;
         loop {
             let known = self.tracker.known();
@@ -59,7 +67,7 @@ impl Watched {
 }
 
 /// The innermost function, if it is the addon's.
-fn function(holder: &Holder) -> &str {
+pub(super) fn function(holder: &Holder) -> &str {
     let frame =
         holder.frames.first().filter(|frame| frame.module.as_deref().is_some_and(|m| m.ends_with("/built")));
     frame.and_then(|frame| frame.function.as_deref()).unwrap_or_default()
@@ -79,6 +87,9 @@ fn every_block_that_is_followed_is_counted_once() -> Result<()> {
             node.said("cached").map(drop)
         })?;
         watched.known(patience(), |known| known.outstanding.is_some());
+        // A forked child has the probes' breakpoints until it executes something.
+        watched.node.tell("spawn 3")?;
+        ensure!(watched.node.said("spawned")? == "3");
         watched.node.tell("mix 300")?;
         let said = watched.node.said("mixed")?;
         // Half of a cache that was filled before we looked is replaced.
@@ -110,10 +121,13 @@ fn a_leaking_call_site_is_named_beside_a_cache_and_churn() -> Result<()> {
     Ok(())
 }
 
+/// Beside a cache of 3 s, a table that fills within a minute, and half a million blocks a second that come and go.
 fn found_within(leak: &str, time: Duration) -> Result<()> {
-    let watched = Watched::start(releases::USUAL, Mode::Auto, &[leak, "cache", "churn"], |_| Ok(()))?;
+    let works = [leak, "cache", "table", "churn"];
+    let watched = Watched::start(releases::USUAL, Mode::Auto, &works, |_| Ok(()))?;
     let is_found = |known: &Known| {
         known.holders.first().is_some_and(|holder| function(holder) == "leak_block" && holder.share > 0.8)
+            && known.holders.iter().all(|holder| ["", "leak_block"].contains(&function(holder)))
     };
     let known = watched.known(time, is_found);
     ensure!(is_found(&known), "{leak}: {:#?}", known.holders);
@@ -123,6 +137,82 @@ fn found_within(leak: &str, time: Duration) -> Result<()> {
     ensure!(known.cost_pct < 2.0 * BUDGET, "{} %", known.cost_pct);
     watched.tracker.stop();
     Ok(())
+}
+
+/// A program of the corpus: its variants with their releases, and the function and module that are right.
+struct Published {
+    case: &'static str,
+    leaky: &'static str,
+    fixed: &'static str,
+    function: &'static str,
+    module: &'static str,
+}
+
+const PUBLISHED: [Published; 2] = [
+    Published {
+        case: "leveldown-getmany",
+        leaky: "20.20.2",
+        fixed: "20.20.2",
+        function: "db_get_many",
+        module: "leveldown-leaky/prebuilds/linux-x64/node.napi.glibc.node",
+    },
+    Published {
+        case: "napi-ref-core",
+        leaky: "10.15.3",
+        fixed: "10.15.2",
+        function: "napi_create_reference",
+        module: "bin/node",
+    },
+];
+
+/// How long each is watched.
+const PUBLISHED_WATCHED: &str = "75s";
+
+#[test]
+fn published_leaks_are_named_and_their_mended_releases_are_none() -> Result<()> {
+    let corpus = workspace().join(".cache/corpus");
+    if !full() || !corpus.join("addons/reference.node").exists() {
+        return skip("published leaks", "MEMWATCH_FULL is not 1, or the corpus is not there");
+    }
+    let _machine = machine::shared();
+    for published in &PUBLISHED {
+        let finished = published.watch("leaky", published.leaky)?;
+        let named = |site: &Site| site.frames.iter().any(|frame| published.is_named(frame));
+        let sites = sites(&finished)?;
+        ensure!(sites.first().is_some_and(named), "{}: {sites:#?}", published.case);
+        let finished = published.watch("fixed", published.fixed)?;
+        ensure!(finished.code()? != 1, "{}, fixed: {}", published.case, finished.stdout);
+    }
+    Ok(())
+}
+
+/// Of the last verdict on native memory that has some.
+fn sites(finished: &Finished) -> Result<Vec<Site>> {
+    let records = finished.records()?;
+    let verdicts = records.iter().filter_map(tool::verdict).filter(|verdict| verdict.kind == Kind::Native);
+    Ok(verdicts
+        .map(|verdict| verdict.sites.clone())
+        .filter(|sites| !sites.is_empty())
+        .last()
+        .unwrap_or_default())
+}
+
+impl Published {
+    fn watch(&self, variant: &str, version: &str) -> Result<Finished> {
+        let corpus = workspace().join(".cache/corpus");
+        let modules = format!("NODE_PATH={}", corpus.join(self.case).join("node_modules").display());
+        let addons = format!("MEMWATCH_ADDONS={}", corpus.join("addons").display());
+        let driver = workspace().join("tests/corpus").join(self.case).join("driver.js");
+        let start = Start::new(releases::node(version)?, driver).argument(variant);
+        let node = start.under(&["env", &modules, &addons]).ready()?;
+        tool::run(&["--pid", &node.pid().to_string(), "--json", "--duration", PUBLISHED_WATCHED])
+    }
+
+    fn is_named(&self, frame: &Frame) -> bool {
+        let (function, module) = (frame.function.as_deref(), frame.module.as_deref());
+        function.is_some_and(|name| name.contains(self.function))
+            && module.is_some_and(|name| name.ends_with(self.module))
+    }
 }
 
 #[test]
@@ -138,10 +228,7 @@ fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
 #[test]
 fn the_verdict_on_native_memory_says_who_holds_it() -> Result<()> {
     let _machine = machine::shared();
-    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC"])?;
-    let start =
-        node::start(releases::USUAL, "native_memory")?.argument(addon.to_str().context("a path of UTF-8")?);
-    let node = start.argument("leak-1m").ready()?;
+    let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
     let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
     let records = finished.records()?;

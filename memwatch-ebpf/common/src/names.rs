@@ -70,9 +70,11 @@ pub mod malloc_probe {
     pub const MEMALIGN_EXIT: &str = "memalign_exit";
     /// Entry of `free`.
     pub const FREED: &str = "freed";
+    /// Anywhere: does nothing. What a probe costs by itself, for the bench.
+    pub const EMPTY: &str = "empty";
 
     /// All of them.
-    pub const ALL: [&str; 10] = [
+    pub const ALL: [&str; 11] = [
         POINT_SAMPLED,
         RETURN_SAMPLED,
         POINT_FOLLOWED,
@@ -83,6 +85,7 @@ pub mod malloc_probe {
         MEMALIGN_ENTER,
         MEMALIGN_EXIT,
         FREED,
+        EMPTY,
     ];
 }
 

@@ -3,7 +3,7 @@
 /// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
 pub const STACK_BYTES: usize = 4096;
 /// Call sites that are kept apart; the blocks of further ones are counted as lost.
-pub const MAX_CALL_SITES: u32 = 10_000;
+pub const MAX_CALL_SITES: u32 = 1 << 14;
 /// Blocks that can be outstanding at once while every one is followed; further ones are counted as lost.
 pub const MAX_BLOCKS: u32 = 1 << 20;
 /// Threads that can be inside of a call of the allocator at once.

@@ -40,7 +40,8 @@ pub struct Governor {
     misses: Pace,
     all: Pace,
     began: Option<Mono>,
-    spent_s: f64,
+    /// By kind of window.
+    spent_s: [f64; 2],
     armed_s: [f64; 2],
     traps: u64,
     /// What a trap costs in a row of them, seconds.
@@ -87,7 +88,7 @@ impl Governor {
             misses: pace(has_misses),
             all: pace(true),
             began: None,
-            spent_s: 0.0,
+            spent_s: [0.0; 2],
             armed_s: [0.0; 2],
             traps: 0,
             burst_s: TRAP_S / COLD,
@@ -113,24 +114,34 @@ impl Governor {
     pub fn account(&mut self, now: Mono, seen: Seen, armed: Duration, traps: u64) {
         let cost_s = traps as f64 * self.trap_s();
         let armed_s = armed.as_secs_f64().max(1e-3);
-        self.spent_s += cost_s;
+        self.spent_s[seen as usize] += cost_s;
         self.traps += traps;
         self.armed_s[seen as usize] += armed_s;
+        let share = self.share(now, seen);
+        let usual_cost = self.spent_s[seen as usize] / self.armed_s[seen as usize];
         let (pace, longest) = match seen {
             Seen::Misses => (&mut self.misses, LONGEST_MISS),
             Seen::All => (&mut self.all, LONGEST_ALL),
         };
-        // Each kind has half of the budget.
-        let share = self.budget / 2.0;
         let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
         pace.last = now;
         pace.next = Some(later(now, gap));
-        let affordable_s = share * EVERY_S / (cost_s / armed_s).max(1e-6);
+        let affordable_s = share * EVERY_S / usual_cost.max(1e-6);
         pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest);
         // Probes of the last window are still on their way out.
         for other in [&mut self.misses, &mut self.all] {
             other.next = other.next.map(|next| next.max(later(now, SHORTEST_GAP)));
         }
+    }
+
+    /// Each kind has half of the budget, and windows on all blocks have what the others leave of theirs.
+    fn share(&self, now: Mono, seen: Seen) -> f64 {
+        let seconds = self.began.map_or(0.0, |began| now.since(began).as_secs_f64());
+        let others = match seen {
+            Seen::All if seconds > 0.0 => self.spent_s[Seen::Misses as usize] / seconds,
+            _ => f64::INFINITY,
+        };
+        self.budget - others.min(self.budget / 2.0)
     }
 
     /// What a trap costs this target, seconds.
@@ -159,7 +170,7 @@ impl Governor {
         }
         Spent {
             traps_per_s: self.traps as f64 / seconds,
-            cost_pct: 100.0 * self.spent_s / seconds,
+            cost_pct: 100.0 * self.spent_s.iter().sum::<f64>() / seconds,
             misses: self.armed_s[Seen::Misses as usize] / seconds,
             all: self.armed_s[Seen::All as usize] / seconds,
         }

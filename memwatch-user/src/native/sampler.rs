@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use memwatch_common::native::{BlockSample, CallSite, NativeCount, Window};
+use memwatch_common::native::{CallSite, NativeCount, Window};
 
 use super::{
     Decision, Desk, Holder, Known, Mode,
@@ -219,7 +219,7 @@ impl<'a> Sampling<'a> {
             let books = self.tap.call_site(sample.call_site, serial).unwrap_or_default();
             let frames = self.stacks.walk(sample);
             let key = self.stacks.key(&frames);
-            if let Some(site) = self.sites.sample(&frames, key, seen, weight(sample, &books)) {
+            if let Some(site) = self.sites.sample(&frames, key, seen, weight(sample.size, &books)) {
                 self.verify.add(sample, site, seen, reused.contains(&sample.address));
             }
         }
@@ -282,7 +282,7 @@ fn whole(bytes: f64) -> u64 {
 }
 
 /// What a sample stands for: its call site's bytes in the window, divided among the samples of it.
-fn weight(sample: &BlockSample, books: &CallSite) -> f64 {
+pub(super) fn weight(size: u64, books: &CallSite) -> f64 {
     let blocks = books.allocated_blocks.max(1) as f64 / books.taken.max(1) as f64;
-    blocks * sample.size as f64
+    blocks * size as f64
 }

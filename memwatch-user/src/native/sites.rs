@@ -27,6 +27,9 @@ const ENOUGH: u64 = 12;
 /// A site whose blocks are mostly freed is none that holds memory. Blocks that were freed before the first look, and whose
 /// bytes stayed as they were, are up to 2.5 % of a site's (measured), hence a share and not a count.
 const LEAST_LIVE: f64 = 0.5;
+/// A site that windows met as often as it was met, and then did not for so long, has stopped: the probability of that if
+/// it had gone on. Without this a cache that has filled would be held against its site for good.
+const CHANCE: f64 = 1e-3;
 /// Sites that are told apart; the samples of further ones are left out.
 const MOST_SITES: usize = 4096;
 /// 97.5 % point of the normal distribution.
@@ -73,6 +76,31 @@ struct Blocks {
     bytes: f64,
     /// What became of the sampled ones, by age.
     found: [Found; AGES.len()],
+    /// Numbers of the first and the last window that met the site, and how many did.
+    first: u32,
+    last: u32,
+    met: u32,
+}
+
+impl Blocks {
+    /// Takes in bytes that the window of this number saw.
+    fn add(&mut self, bytes: f64, window: u32) {
+        self.bytes += bytes;
+        if self.met == 0 {
+            self.first = window;
+        }
+        if self.met == 0 || self.last != window {
+            self.last = window;
+            self.met += 1;
+        }
+    }
+
+    /// Whether the site hands out no more, after so many windows in all.
+    fn has_stopped(&self, windows: u32) -> bool {
+        let span = f64::from(self.last - self.first) + 2.0;
+        let missed = f64::from(windows.saturating_sub(self.last));
+        self.met == 0 || (1.0 - f64::from(self.met) / span).powf(missed) < CHANCE
+    }
 }
 
 impl Site {
@@ -103,19 +131,26 @@ pub struct Estimate {
     pub age: Duration,
 }
 
+/// Windows of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct Windows {
+    count: u32,
+    length_s: f64,
+}
+
 /// All sites of one process.
 #[derive(Debug, Default)]
 pub struct Sites {
     known: Vec<Site>,
     index: HashMap<Vec<u64>, usize>,
-    miss_s: f64,
-    all_s: f64,
+    misses: Windows,
+    all: Windows,
     /// Samples of sites beyond the limit.
     pub left_out: u64,
 }
 
 impl Sites {
-    /// Takes in a sample that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
+    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
     /// the site's number.
     pub fn sample(&mut self, frames: &[u64], key: &[u64], seen: Seen, bytes: f64) -> Option<usize> {
         let number = match self.index.get(key) {
@@ -130,15 +165,22 @@ impl Sites {
                 self.known.len() - 1
             }
         };
-        self.known.get_mut(number)?.blocks(seen).bytes += bytes;
+        let window = self.windows(seen).count;
+        self.known.get_mut(number)?.blocks(seen).add(bytes, window);
         Some(number)
     }
 
     /// Takes in a window's length, less what its traps took.
     pub fn window(&mut self, seen: Seen, length_s: f64) {
+        let windows = self.windows(seen);
+        windows.count += 1;
+        windows.length_s += length_s;
+    }
+
+    fn windows(&mut self, seen: Seen) -> &mut Windows {
         match seen {
-            Seen::Misses => self.miss_s += length_s,
-            Seen::All => self.all_s += length_s,
+            Seen::Misses => &mut self.misses,
+            Seen::All => &mut self.all,
         }
     }
 
@@ -147,16 +189,26 @@ impl Sites {
         self.known.get_mut(site)?.blocks(seen).found.get_mut(age)
     }
 
-    /// Sites whose blocks stay, by what they keep, largest first.
+    /// Sites whose blocks stay, by what they keep, largest first. Those that have stopped are left out, unless all have.
     #[must_use]
     pub fn holding(&self) -> Vec<Estimate> {
-        let mut estimates: Vec<Estimate> = self.known.iter().filter_map(|site| self.estimate(site)).collect();
+        let (ended, current): (Vec<&Site>, Vec<&Site>) =
+            self.known.iter().partition(|site| self.has_stopped(site));
+        let estimates =
+            |sites: Vec<&Site>| sites.into_iter().filter_map(|site| self.estimate(site)).collect();
+        let mut estimates: Vec<Estimate> = Some(estimates(current))
+            .filter(|current: &Vec<Estimate>| !current.is_empty())
+            .unwrap_or_else(|| estimates(ended));
         let total: f64 = estimates.iter().map(|estimate| estimate.bytes_per_s).sum();
         for estimate in &mut estimates {
             estimate.share = if total > 0.0 { estimate.bytes_per_s / total } else { 0.0 };
         }
         estimates.sort_by(|a, b| b.bytes_per_s.total_cmp(&a.bytes_per_s));
         estimates
+    }
+
+    fn has_stopped(&self, site: &Site) -> bool {
+        site.all.has_stopped(self.all.count) && site.misses.has_stopped(self.misses.count)
     }
 
     /// How many sites change their blocks so that it cannot be told whether they are freed.
@@ -180,10 +232,12 @@ impl Sites {
         if live < LEAST_LIVE {
             return None;
         }
-        let rate = |bytes: f64, seconds: f64| if seconds > 0.0 { bytes / seconds } else { 0.0 };
+        let rate = |blocks: &Blocks, windows: Windows| {
+            if windows.length_s > 0.0 { blocks.bytes / windows.length_s } else { 0.0 }
+        };
         let handed_out = match in_all {
-            Some(_) => rate(site.all.bytes, self.all_s),
-            None => rate(site.misses.bytes, self.miss_s),
+            Some(_) => rate(&site.all, self.all),
+            None => rate(&site.misses, self.misses),
         };
         Some(Estimate {
             frames: site.frames.clone(),
@@ -218,55 +272,4 @@ pub fn wilson(hits: u64, trials: u64) -> [f64; 2] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A site with `found` at every age up to 12 s.
-    fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
-        let number = sites.sample(&[key, 9], &[key], seen, bytes).unwrap();
-        for age in 0..5 {
-            *sites.found(number, seen, age).unwrap() = found;
-        }
-    }
-
-    fn found(live: u64, freed: u64, changed: u64) -> Found {
-        Found { live, freed, changed }
-    }
-
-    #[test]
-    fn sites_hold_what_stays() {
-        let mut sites = Sites::default();
-        sites.window(Seen::All, 1.0);
-        site(&mut sites, 1, Seen::All, 3000.0, found(10, 0, 0));
-        *sites.found(0, Seen::All, 5).unwrap() = found(0, 3, 0);
-        site(&mut sites, 2, Seen::All, 90_000.0, found(1, 99, 0));
-        site(&mut sites, 3, Seen::All, 2000.0, found(5, 5, 0));
-        site(&mut sites, 4, Seen::All, 5000.0, found(3, 0, 0));
-        site(&mut sites, 5, Seen::All, 5000.0, found(1, 1, 8));
-        let holding = sites.holding();
-        let shown: Vec<_> = holding.iter().map(|e| (e.frames[0], e.bytes_per_s, e.share, e.n)).collect();
-        assert_eq!(shown, [(1, 3000.0, 0.75, 10), (3, 1000.0, 0.25, 10)]);
-        assert_eq!(holding[0].age, Duration::from_secs(12));
-        assert_eq!(sites.uncertain(), 1);
-    }
-
-    #[test]
-    fn the_slow_path_counts_where_windows_on_all_blocks_met_too_little() {
-        let mut sites = Sites::default();
-        sites.window(Seen::All, 1.0);
-        sites.window(Seen::Misses, 2.0);
-        site(&mut sites, 1, Seen::Misses, 600.0, found(6, 0, 0));
-        site(&mut sites, 2, Seen::Misses, 600.0, found(6, 0, 0));
-        site(&mut sites, 2, Seen::All, 9000.0, found(0, 60, 0));
-        let shown: Vec<_> = sites.holding().iter().map(|e| (e.frames[0], e.bytes_per_s)).collect();
-        assert_eq!(shown, [(1, 300.0)]);
-    }
-
-    #[test]
-    fn intervals_of_shares() {
-        let [low, high] = wilson(8, 10);
-        assert!((low - 0.490).abs() < 0.001 && (high - 0.943).abs() < 0.001, "{low} {high}");
-        let [low, high] = wilson(0, 0);
-        assert!(low <= 0.0 && high >= 1.0, "{low} {high}");
-    }
-}
+mod tests;

@@ -75,6 +75,12 @@ impl Talker {
         self.lines.try_iter()
     }
 
+    /// Ends its standard input, and waits until it is gone.
+    pub(super) fn end(&mut self) -> Result<ExitStatus> {
+        drop(self.child.stdin.take());
+        self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
+    }
+
     /// Ctrl-C; its remaining lines, how it ended, and how long that took.
     pub(super) fn interrupt(mut self) -> Result<(Vec<Line>, ExitStatus, Duration)> {
         let began = Instant::now();

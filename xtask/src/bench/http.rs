@@ -13,7 +13,7 @@ use super::tool::Tool;
 use super::traffic::Traffic;
 
 /// Seconds of a measurement.
-const SECONDS: u32 = 3;
+pub(super) const SECONDS: u32 = 3;
 /// The server and the load generator keep a processor each busy.
 const CONNECTIONS: u32 = 16;
 /// Requests a second: at least this times as many when attached.
@@ -21,9 +21,12 @@ const THROUGHPUT: Bar = Bar::AtLeast(0.99);
 /// 99th percentile of the latency: at most this times as long.
 const LATENCY: Bar = Bar::AtMost(1.02);
 
-struct Load {
-    per_s: f64,
-    p99_s: f64,
+/// What a load measured.
+pub(super) struct Load {
+    /// Requests a second.
+    pub(super) per_s: f64,
+    /// 99th percentile of the latency, seconds.
+    pub(super) p99_s: f64,
 }
 
 /// The section.
@@ -63,7 +66,8 @@ fn written(pairs: &Pairs<Load>, traffic: Traffic) -> Section {
     section
 }
 
-fn load(port: &str) -> Result<Load> {
+/// As many requests as the server takes for [`SECONDS`].
+pub(super) fn load(port: &str) -> Result<Load> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t1", &format!("-c{CONNECTIONS}"), &format!("-d{SECONDS}"), "--latency"]);
     let out = wrk.arg(format!("http://127.0.0.1:{port}/")).output().context("cannot start wrk")?;

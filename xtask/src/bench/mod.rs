@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: measures, and writes docs/performance.md. Every figure of that page comes from here.
 //!
-//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`stacks`]. What they share: [`peer`] and
-//! [`tool`] are what is measured, [`node`] whom it is measured on, [`pairs`] alternates and compares, [`page`] writes.
+//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`stacks`], [`native`]. What they
+//! share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on, [`pairs`] alternates and compares,
+//! [`page`] writes.
 
 mod attach;
 mod batch;
@@ -10,6 +11,7 @@ mod child;
 mod hit;
 mod http;
 mod machine;
+mod native;
 mod node;
 mod own;
 mod page;
@@ -37,7 +39,7 @@ const PACKAGES: [&str; 2] = ["bpftrace", "wrk"];
 /// Options of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only the section of this name: attach, http, batch, hit, own or stacks.
+    /// Only the section of this name: attach, http, batch, hit, own, stacks or native.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each thing is measured; fewer than five give no interval to speak of.
@@ -51,13 +53,14 @@ pub(crate) struct Args {
 /// A name, and what measures and writes the section.
 type Part = (&'static str, fn(&Bench) -> Result<Section>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("attach", attach::section),
     ("http", http::section),
     ("batch", batch::section),
     ("hit", hit::section),
     ("own", own::section),
     ("stacks", stacks::section),
+    ("native", native::section),
 ];
 
 /// What the sections share.

@@ -66,7 +66,7 @@ fn cpu(bench: &Bench, what: &str, every_ms: &str) -> Result<Row> {
 }
 
 /// CPU time of all threads that are alive.
-fn cpu_seconds(pid: u32) -> Result<f64> {
+pub(super) fn cpu_seconds(pid: u32) -> Result<f64> {
     let mut total = 0.0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
         // A thread may end meanwhile.
@@ -91,7 +91,8 @@ fn memory(bench: &Bench, targets: usize) -> Result<Row> {
     Ok([format!("resident memory, {targets} target{plural}, MiB"), measured, met])
 }
 
-fn mebibytes(status: &str, field: &str) -> Result<f64> {
+/// A field of /proc/PID/status.
+pub(super) fn mebibytes(status: &str, field: &str) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
     kibibytes.map(|kib| kib / 1024.0).with_context(|| format!("no {field} in status"))

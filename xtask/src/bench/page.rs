@@ -65,7 +65,7 @@ impl Bar {
     }
 
     /// The same, and whether its interval leaves room for the opposite.
-    fn judge_estimate(self, estimate: Estimate) -> String {
+    pub(super) fn judge_estimate(self, estimate: Estimate) -> String {
         let open = self.is_met(estimate.low) != self.is_met(estimate.high);
         self.judge(estimate.value) + if open { ", within noise" } else { "" }
     }
@@ -87,7 +87,8 @@ impl fmt::Display for Bar {
     }
 }
 
-fn interval(estimate: Estimate) -> String {
+/// An estimate with its interval.
+pub(super) fn interval(estimate: Estimate) -> String {
     format!("{:.4} ({:.4} to {:.4})", estimate.value, estimate.low, estimate.high)
 }
 

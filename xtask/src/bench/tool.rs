@@ -12,6 +12,8 @@ use crate::repo;
 
 /// Written right after the last probe is live.
 const HELLO: &str = r#""type":"hello""#;
+/// A decision about native memory.
+pub(super) const GOVERNOR: &str = r#""type":"governor""#;
 /// A collection.
 const GC: &str = r#""type":"gc""#;
 /// The last record.
@@ -57,6 +59,11 @@ impl Tool {
         let line = self.talker.wait_for(GC)?;
         self.collections += 1;
         Ok(line.at - self.talker.since)
+    }
+
+    /// Waits for a record that contains `what`.
+    pub(super) fn wait_for(&self, what: &str) -> Result<()> {
+        self.talker.wait_for(what).map(drop)
     }
 
     /// Its process id.

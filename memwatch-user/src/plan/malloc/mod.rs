@@ -135,6 +135,8 @@ pub enum Scope {
     Allocations,
     /// All blocks that are handed out or freed.
     All,
+    /// None: the places of `All`, with programs that do nothing. The bench measures what is added to that.
+    Nothing,
 }
 
 /// The plan for the allocator of the process `pid`, which has `maps`.

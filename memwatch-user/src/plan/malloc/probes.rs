@@ -67,6 +67,7 @@ pub(super) fn uses<'a>(
         Scope::Misses => (probe.point == Point::Miss).then_some((malloc_probe::POINT_SAMPLED, probe.frame)),
         Scope::Allocations => sampled(probe, suffices),
         Scope::All => followed(probe, suffices, has_chunks),
+        Scope::Nothing => followed(probe, suffices, has_chunks).map(|_| (malloc_probe::EMPTY, 0)),
     };
     program.map(|(program, cookie)| Use { program, probe, cookie })
 }

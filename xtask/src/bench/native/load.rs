@@ -1,0 +1,86 @@
+//! What `auto` and `growth` cost whole programs that leak: only those are looked at.
+
+use anyhow::Result;
+
+use super::super::Bench;
+use super::super::http::{self, Load};
+use super::super::node::Node;
+use super::super::own::cpu_seconds;
+use super::super::page::{Bar, COMPARED, Section, compared};
+use super::super::pairs::Pairs;
+use super::super::tool::{GOVERNOR, Tool};
+use super::{ADDON, addon};
+
+/// Requests a second, and their 99th percentile, in times of those of a server that nobody watches.
+const HTTP: [Bar; 2] = [Bar::AtLeast(0.98), Bar::AtMost(1.05)];
+/// Blocks a second.
+const STORM: Bar = Bar::AtLeast(0.97);
+/// Requests a second.
+const GROWTH: Bar = Bar::AtLeast(0.995);
+/// Rounds of the storm's measurement: two or three seconds.
+const STORM_ROUNDS: &str = "storm 20000";
+
+/// A load on the server, and what it took.
+struct Served {
+    load: Load,
+    /// CPU time a request, seconds.
+    cpu_s: f64,
+}
+
+/// Adds the table.
+pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
+    let addon = addon(ADDON)?;
+    let addon = addon.to_string_lossy();
+    let [auto, growth] = [["--native", "auto"], ["--native", "growth"]];
+    let server = Node::start("server", &[&addon])?;
+    let (auto, growth) = (served(bench, &server, &auto)?, served(bench, &server, &growth)?);
+    let mut storm = Node::start("native", &[&addon, "leak"])?;
+    let storm = stormed(bench, &mut storm)?;
+    let mut section = section.says(
+        "Programs that leak 1 MB/s, so that the alarm keeps windows coming: the server of above, and an addon that takes and \
+         frees blocks without a pause. All of memwatch-bpf is attached, the default budget of 1 % included.",
+    );
+    let cpu = |served: &Served| served.cpu_s;
+    let rows = [
+        compared("`auto`: requests a second", &auto, |served| served.load.per_s, 1.0, HTTP[0]),
+        compared("`auto`: 99th percentile, ms", &auto, |served| served.load.p99_s, 1e3, HTTP[1]),
+        compared("`auto`: CPU time a request, µs", &auto, cpu, 1e6, Bar::AtMost(1.02)),
+        compared("`auto`: millions of blocks a second", &storm, |per_us| *per_us, 1.0, STORM),
+        compared("`growth`: requests a second", &growth, |served| served.load.per_s, 1.0, GROWTH),
+        compared("`growth`: CPU time a request, µs", &growth, cpu, 1e6, Bar::AtMost(1.005)),
+    ];
+    section.table(COMPARED, rows);
+    Ok(section)
+}
+
+fn served(bench: &Bench, server: &Node, mode: &[&str]) -> Result<Pairs<Served>> {
+    let (pid, port) = (server.pid(), &server.hello);
+    // Compiled and grown before it counts.
+    http::load(port)?;
+    Pairs::measure(bench.rounds, |attached| {
+        let tool = attached.then(|| alarmed(pid, bench, mode)).transpose()?;
+        let before = cpu_seconds(pid)?;
+        let load = http::load(port)?;
+        let cpu_s = (cpu_seconds(pid)? - before) / (load.per_s * f64::from(http::SECONDS));
+        tool.map(Tool::detach).transpose()?;
+        Ok(Served { load, cpu_s })
+    })
+}
+
+/// Millions of blocks a second, by the wall clock.
+fn stormed(bench: &Bench, node: &mut Node) -> Result<Pairs<f64>> {
+    node.ask(STORM_ROUNDS)?;
+    Pairs::measure(bench.rounds, |attached| {
+        let tool = attached.then(|| alarmed(node.pid(), bench, &["--native", "auto"])).transpose()?;
+        let per_us = node.ask(STORM_ROUNDS)?;
+        tool.map(Tool::detach).transpose()?;
+        Ok(per_us)
+    })
+}
+
+/// Attached, and the alarm has been raised.
+fn alarmed(pid: u32, bench: &Bench, mode: &[&str]) -> Result<Tool> {
+    let tool = Tool::attach_with(&[pid], &bench.cache, mode)?;
+    tool.wait_for(GOVERNOR)?;
+    Ok(tool)
+}
