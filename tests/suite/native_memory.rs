@@ -190,11 +190,8 @@ fn published_leaks_are_named_and_their_mended_releases_are_none() -> Result<()> 
 fn sites(finished: &Finished) -> Result<Vec<Site>> {
     let records = finished.records()?;
     let verdicts = records.iter().filter_map(tool::verdict).filter(|verdict| verdict.kind == Kind::Native);
-    Ok(verdicts
-        .map(|verdict| verdict.sites.clone())
-        .filter(|sites| !sites.is_empty())
-        .last()
-        .unwrap_or_default())
+    let last = verdicts.map(|verdict| verdict.sites.clone()).rfind(|sites| !sites.is_empty());
+    Ok(last.unwrap_or_default())
 }
 
 impl Published {
