@@ -29,6 +29,8 @@ const SHORTEST: Duration = Duration::from_millis(5);
 const EVERY_S: f64 = 2.0;
 /// Probes take a third of a second to go, in which none can be armed.
 const SHORTEST_GAP: Duration = Duration::from_millis(600);
+/// What probes on their way out may add to that: a storm of allocations on two CPUs has half a million traps meanwhile.
+const LONGEST_DELAY: Duration = Duration::from_secs(300);
 /// Also with the smallest budget there is a window now and then.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
 
@@ -134,6 +136,19 @@ impl Governor {
         }
     }
 
+    /// The probes of the last window are gone, and had so many traps on their way out: the next one comes later.
+    pub fn left(&mut self, now: Mono, seen: Seen, traps: u64) {
+        let cost_s = traps as f64 * self.trap_s();
+        self.spent_s[seen as usize] += cost_s;
+        self.traps += traps;
+        let longer = (cost_s / self.share(now, seen)).min(LONGEST_DELAY.as_secs_f64());
+        let pace = match seen {
+            Seen::Misses => &mut self.misses,
+            Seen::All => &mut self.all,
+        };
+        pace.next = pace.next.map(|next| later(next, Duration::from_secs_f64(longer)));
+    }
+
     /// Each kind has half of the budget, and windows on all blocks have what the others leave of theirs.
     fn share(&self, now: Mono, seen: Seen) -> f64 {
         let seconds = self.began.map_or(0.0, |began| now.since(began).as_secs_f64());
@@ -204,16 +219,18 @@ fn later(now: Mono, by: Duration) -> Mono {
 mod tests {
     use super::*;
 
-    /// Ten minutes of windows over a target with so many traps a second in each kind.
-    fn run(budget_pct: f64, miss_rate: u64, all_rate: u64) -> (Spent, [u32; 2]) {
+    /// Ten minutes of windows over a target with so many traps a second in each kind; also for `leaving`, while probes go.
+    fn run(budget_pct: f64, miss_rate: u64, all_rate: u64, leaving: Duration) -> (Spent, [u32; 2]) {
         let mut governor = Governor::new(budget_pct, true);
         let (mut now, mut windows) = (Mono(0), [0; 2]);
         while now.seconds() < 600.0 {
             if let Some(Opening { seen, length }) = governor.due(now) {
                 now = later(now, length);
                 let rate = if seen == Seen::All { all_rate } else { miss_rate };
-                let micros = u64::try_from(length.as_micros()).unwrap();
-                governor.account(now, seen, length, rate * micros / 1_000_000);
+                let traps_in = |time: Duration| rate * u64::try_from(time.as_micros()).unwrap() / 1_000_000;
+                governor.account(now, seen, length, traps_in(length));
+                now = later(now, leaving);
+                governor.left(now, seen, traps_in(leaving));
                 windows[seen as usize] += 1;
             } else {
                 now = later(now, Duration::from_millis(10));
@@ -224,13 +241,17 @@ mod tests {
 
     #[test]
     fn the_budget_is_kept_and_used() {
-        for (budget, misses, all, least) in
-            [(1.0, 40_000, 300_000, 0.6), (1.0, 3000, 100_000, 0.4), (0.1, 40_000, 300_000, 0.05)]
-        {
-            let (spent, windows) = run(budget, misses, all);
+        let [at_once, slowly] = [Duration::ZERO, Duration::from_millis(200)];
+        for (budget, misses, all, leaving, least, times) in [
+            (1.0, 40_000, 300_000, at_once, 0.6, 9),
+            (1.0, 3000, 100_000, at_once, 0.4, 9),
+            (0.1, 40_000, 300_000, at_once, 0.05, 9),
+            (1.0, 40_000, 300_000, slowly, 0.4, 5),
+        ] {
+            let (spent, windows) = run(budget, misses, all, leaving);
             assert!(spent.cost_pct <= budget * 1.05, "{spent:?}");
             assert!(spent.cost_pct >= least, "{spent:?}");
-            assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
+            assert!(windows.iter().all(|count| *count >= times), "{windows:?}");
         }
     }
 
@@ -244,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_quiet_target_is_looked_at_as_often_as_probes_can_go() {
-        let (spent, [misses, all]) = run(1.0, 10, 100);
+        let (spent, [misses, all]) = run(1.0, 10, 100, Duration::ZERO);
         assert!(spent.cost_pct < 0.01, "{spent:?}");
         assert!(misses > 200 && all > 200, "{misses} {all}");
     }

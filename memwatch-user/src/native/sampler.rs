@@ -95,6 +95,15 @@ impl Watch<'_> {
     }
 }
 
+/// Probes of the last window on their way out. The target pays for each trap until they are gone: a third of a second, where
+/// the window had a fiftieth.
+struct Leaving {
+    thread: JoinHandle<()>,
+    seen: Seen,
+    /// Traps that are accounted for.
+    traps: u64,
+}
+
 /// Windows and what they caught.
 struct Sampling<'a> {
     desk: &'a Desk,
@@ -109,7 +118,7 @@ struct Sampling<'a> {
     verify: Verify,
     since: Mono,
     serial: u64,
-    leaving: Option<JoinHandle<()>>,
+    leaving: Option<Leaving>,
     tell: Mono,
     repeat: Mono,
 }
@@ -152,7 +161,7 @@ impl<'a> Sampling<'a> {
     /// Does what is due. Returns when there is something to do next.
     fn turn(&mut self, now: Mono, alarmed: bool) -> Mono {
         self.verify.look(now, &mut self.memory, &mut self.sites);
-        let is_leaving = self.leaving.as_ref().is_some_and(|thread| !thread.is_finished());
+        let is_leaving = self.is_leaving(now);
         if alarmed
             && !is_leaving
             && let Some(opening) = self.governor.due(now)
@@ -177,6 +186,16 @@ impl<'a> Sampling<'a> {
             .map_or(soon, |next| next.min(soon))
     }
 
+    /// Whether the probes of the last window are still on their way out. Once they are gone, what they cost on it is
+    /// accounted for.
+    fn is_leaving(&mut self, now: Mono) -> bool {
+        if let Some(gone) = self.leaving.take_if(|leaving| leaving.thread.is_finished()) {
+            let _panicked = gone.thread.join();
+            self.governor.left(now, gone.seen, self.tap.count(NativeCount::Traps) - gone.traps);
+        }
+        self.leaving.is_some()
+    }
+
     /// Opens a window, waits, closes it, and takes in what it caught. Blocks that are handed out while probes come and go
     /// are not counted, or rates would be wrong.
     fn window(&mut self, opening: &Opening) -> anyhow::Result<()> {
@@ -196,9 +215,11 @@ impl<'a> Sampling<'a> {
         }
         let until = clock::now();
         let armed = armed?;
-        self.leaving = Some(thread::spawn(move || armed.disarm()));
+        let thread = thread::spawn(move || armed.disarm());
         thread::sleep(ARRIVAL);
-        let traps = self.tap.count(NativeCount::Traps) - before;
+        let after = self.tap.count(NativeCount::Traps);
+        self.leaving = Some(Leaving { thread, seen: opening.seen, traps: after });
+        let traps = after - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
@@ -266,8 +287,8 @@ impl<'a> Sampling<'a> {
     }
 
     fn end(self) {
-        if let Some(thread) = self.leaving {
-            let _panicked = thread.join();
+        if let Some(leaving) = self.leaving {
+            let _panicked = leaving.thread.join();
         }
     }
 }
