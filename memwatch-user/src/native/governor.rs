@@ -21,8 +21,10 @@ const COLD: f64 = 4.0;
 const LEAST_GAPS: u64 = 1000;
 /// The longest window on the slow path.
 const LONGEST_MISS: Duration = Duration::from_millis(200);
-/// The longest window on all blocks: what it slows down must be lost in a server's own noise.
-const LONGEST_ALL: Duration = Duration::from_millis(20);
+/// The longest window on all blocks: the target is slowed down while it lasts.
+const LONGEST_ALL: Duration = Duration::from_millis(100);
+/// A window lasts at least this share of the time that its probes take to go: the target pays for that in any case.
+const OF_LEAVING: u32 = 8;
 /// The shortest window of either kind.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// What a window may take of the time until the next one, so that there are some in a minute.
@@ -119,15 +121,12 @@ impl Governor {
         self.armed_s[seen as usize] += armed_s;
         let share = self.share(now, seen);
         let usual_cost = self.spent_s[seen as usize] / self.armed_s[seen as usize];
-        let (pace, longest) = match seen {
-            Seen::Misses => (&mut self.misses, LONGEST_MISS),
-            Seen::All => (&mut self.all, LONGEST_ALL),
-        };
+        let pace = self.pace(seen);
         let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
         pace.last = now;
         pace.next = Some(later(now, gap));
         let affordable_s = share * EVERY_S / usual_cost.max(1e-6);
-        pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest);
+        pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest(seen));
         // Probes of the last window are still on their way out.
         for other in [&mut self.misses, &mut self.all] {
             other.next = other.next.map(|next| next.max(later(now, SHORTEST_GAP)));
@@ -142,6 +141,25 @@ impl Governor {
             _ => f64::INFINITY,
         };
         self.budget - others.min(self.budget / 2.0)
+    }
+
+    /// The probes of the last window took so long to go. The kernel lets go of the program first and of the breakpoint
+    /// after a grace period (0.35 to 1.2 s from first to last, measured): until then the target traps as often, unseen.
+    pub fn left(&mut self, now: Mono, seen: Seen, took: Duration, traps_per_s: f64) {
+        let cost_s = traps_per_s * took.as_secs_f64() * self.trap_s();
+        self.spent_s[seen as usize] += cost_s;
+        let gap = cost_s / self.share(now, seen);
+        let pace = self.pace(seen);
+        let gap = Duration::from_secs_f64(gap.min(LONGEST_GAP.as_secs_f64()));
+        pace.next = pace.next.map(|next| later(next, gap).min(later(now, LONGEST_GAP)));
+        pace.length = pace.length.max(took / OF_LEAVING).min(longest(seen));
+    }
+
+    fn pace(&mut self, seen: Seen) -> &mut Pace {
+        match seen {
+            Seen::Misses => &mut self.misses,
+            Seen::All => &mut self.all,
+        }
     }
 
     /// What a trap costs this target, seconds.
@@ -174,6 +192,13 @@ impl Governor {
             misses: self.armed_s[Seen::Misses as usize] / seconds,
             all: self.armed_s[Seen::All as usize] / seconds,
         }
+    }
+}
+
+fn longest(seen: Seen) -> Duration {
+    match seen {
+        Seen::Misses => LONGEST_MISS,
+        Seen::All => LONGEST_ALL,
     }
 }
 
@@ -232,6 +257,18 @@ mod tests {
             assert!(spent.cost_pct >= least, "{spent:?}");
             assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
         }
+    }
+
+    #[test]
+    fn probes_that_are_slow_to_go_are_paid_for() {
+        let mut governor = Governor::new(1.0, true);
+        let second = |number: u64| Mono(number * 1_000_000_000);
+        governor.due(second(0));
+        governor.account(second(100), Seen::All, Duration::from_millis(20), 8000);
+        governor.left(second(101), Seen::All, Duration::from_millis(800), 400_000.0);
+        assert!((governor.spent(second(101)).cost_pct - 100.0 * 328_000.0 * TRAP_S / 101.0).abs() < 0.01);
+        assert_eq!(governor.all.next, Some(second(161)));
+        assert_eq!(governor.all.length, Duration::from_millis(100));
     }
 
     #[test]

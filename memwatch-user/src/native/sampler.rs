@@ -95,6 +95,14 @@ impl Watch<'_> {
     }
 }
 
+/// Probes of a window that are on their way out.
+struct Leaving {
+    thread: JoinHandle<()>,
+    since: Mono,
+    seen: Seen,
+    traps_per_s: f64,
+}
+
 /// Windows and what they caught.
 struct Sampling<'a> {
     desk: &'a Desk,
@@ -109,7 +117,7 @@ struct Sampling<'a> {
     verify: Verify,
     since: Mono,
     serial: u64,
-    leaving: Option<JoinHandle<()>>,
+    leaving: Option<Leaving>,
     tell: Mono,
     repeat: Mono,
 }
@@ -152,7 +160,7 @@ impl<'a> Sampling<'a> {
     /// Does what is due. Returns when there is something to do next.
     fn turn(&mut self, now: Mono, alarmed: bool) -> Mono {
         self.verify.look(now, &mut self.memory, &mut self.sites);
-        let is_leaving = self.leaving.as_ref().is_some_and(|thread| !thread.is_finished());
+        let is_leaving = self.is_leaving(now);
         if alarmed
             && !is_leaving
             && let Some(opening) = self.governor.due(now)
@@ -177,6 +185,15 @@ impl<'a> Sampling<'a> {
             .map_or(soon, |next| next.min(soon))
     }
 
+    /// Whether probes of the last window are still there; what that cost is charged when they have gone.
+    fn is_leaving(&mut self, now: Mono) -> bool {
+        let gone = self.leaving.take_if(|leaving| leaving.thread.is_finished());
+        if let Some(Leaving { since, seen, traps_per_s, .. }) = gone {
+            self.governor.left(now, seen, now.since(since), traps_per_s);
+        }
+        self.leaving.is_some()
+    }
+
     /// Opens a window, waits, closes it, and takes in what it caught. Blocks that are handed out while probes come and go
     /// are not counted, or rates would be wrong.
     fn window(&mut self, opening: &Opening) -> anyhow::Result<()> {
@@ -196,13 +213,15 @@ impl<'a> Sampling<'a> {
         }
         let until = clock::now();
         let armed = armed?;
-        self.leaving = Some(thread::spawn(move || armed.disarm()));
+        let thread = thread::spawn(move || armed.disarm());
         thread::sleep(ARRIVAL);
         let traps = self.tap.count(NativeCount::Traps) - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
+        let traps_per_s = traps as f64 / length_s.max(1e-3);
+        self.leaving = Some(Leaving { thread, since: until, seen: opening.seen, traps_per_s });
         self.sites
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen);
@@ -248,7 +267,7 @@ impl<'a> Sampling<'a> {
         let spent = self.governor.spent(now);
         let reason = format!(
             "a trap costs it {:.1} µs; sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in \
-             windows of up to 20 ms that slow it down; does not see frees, nor sites that never allocate in a window; {} \
+             windows of up to 0.1 s, each of which slows it down for up to a second; does not see frees, nor sites that never allocate in a window; {} \
              sites change their blocks too much to tell",
             self.governor.trap_s() * 1e6,
             100.0 * spent.misses,
@@ -266,8 +285,8 @@ impl<'a> Sampling<'a> {
     }
 
     fn end(self) {
-        if let Some(thread) = self.leaving {
-            let _panicked = thread.join();
+        if let Some(leaving) = self.leaving {
+            let _panicked = leaving.thread.join();
         }
     }
 }
