@@ -95,13 +95,12 @@ impl Watch<'_> {
     }
 }
 
-/// Probes of the last window on their way out. The target pays for each trap until they are gone: a third of a second, where
-/// the window had a fiftieth.
+/// Probes of a window that are on their way out.
 struct Leaving {
     thread: JoinHandle<()>,
+    since: Mono,
     seen: Seen,
-    /// Traps that are accounted for.
-    traps: u64,
+    traps_per_s: f64,
 }
 
 /// Windows and what they caught.
@@ -186,12 +185,11 @@ impl<'a> Sampling<'a> {
             .map_or(soon, |next| next.min(soon))
     }
 
-    /// Whether the probes of the last window are still on their way out. Once they are gone, what they cost on it is
-    /// accounted for.
+    /// Whether probes of the last window are still there; what that cost is charged when they have gone.
     fn is_leaving(&mut self, now: Mono) -> bool {
-        if let Some(gone) = self.leaving.take_if(|leaving| leaving.thread.is_finished()) {
-            let _panicked = gone.thread.join();
-            self.governor.left(now, gone.seen, self.tap.count(NativeCount::Traps) - gone.traps);
+        let gone = self.leaving.take_if(|leaving| leaving.thread.is_finished());
+        if let Some(Leaving { since, seen, traps_per_s, .. }) = gone {
+            self.governor.left(now, seen, now.since(since), traps_per_s);
         }
         self.leaving.is_some()
     }
@@ -217,13 +215,13 @@ impl<'a> Sampling<'a> {
         let armed = armed?;
         let thread = thread::spawn(move || armed.disarm());
         thread::sleep(ARRIVAL);
-        let after = self.tap.count(NativeCount::Traps);
-        self.leaving = Some(Leaving { thread, seen: opening.seen, traps: after });
-        let traps = after - before;
+        let traps = self.tap.count(NativeCount::Traps) - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
+        let traps_per_s = traps as f64 / length_s.max(1e-3);
+        self.leaving = Some(Leaving { thread, since: until, seen: opening.seen, traps_per_s });
         self.sites
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen);
@@ -269,7 +267,7 @@ impl<'a> Sampling<'a> {
         let spent = self.governor.spent(now);
         let reason = format!(
             "a trap costs it {:.1} µs; sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in \
-             windows of up to 20 ms that slow it down; does not see frees, nor sites that never allocate in a window; {} \
+             windows of up to 0.1 s, each of which slows it down for up to a second; does not see frees, nor sites that never allocate in a window; {} \
              sites change their blocks too much to tell",
             self.governor.trap_s() * 1e6,
             100.0 * spent.misses,

@@ -132,7 +132,11 @@ impl<M: Memory> Resolver<M> {
             return Some(Rc::clone(known));
         }
         let function = function::read(&self.heap, shared, id).ok()?;
-        let script = function.script.and_then(|script| self.script(thread, script, id.script));
+        let script = match function.script {
+            // It was moved meanwhile: without its script a function of the user's would pass for a builtin.
+            Some(script) => Some(self.script(thread, script, id.script)?),
+            None => None,
+        };
         let known = Rc::new(Known { function, script });
         if id.literal >= 0 {
             make_room(&mut self.functions, MAX_FUNCTIONS);
