@@ -122,7 +122,7 @@ fn a_leaking_call_site_is_named_beside_a_cache_and_churn() -> Result<()> {
 }
 
 /// Beside a cache of 3 s, a table that fills within a minute, and half a million blocks a second that come and go: these make
-/// windows so dear that there is one in some minutes, and until the second the table is what grows.
+/// windows so dear that there is one a minute, and until the second the table is what grows.
 #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
 fn found_within(leak: &str, time: Duration) -> Result<()> {
     let works = [leak, "cache", "table", "churn"];

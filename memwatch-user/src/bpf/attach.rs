@@ -7,9 +7,12 @@
 
 use std::{num::NonZeroU32, path::Path};
 
-use aya::programs::{
-    ProgramError, UProbe,
-    uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
+use aya::{
+    Ebpf,
+    programs::{
+        ProgramError, UProbe,
+        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
+    },
 };
 
 use super::load::{Kernel, LoadError, in_program};
@@ -100,7 +103,7 @@ impl Kernel {
         scope: Scope,
         place: Place<'_>,
     ) -> Result<UProbeLink, AttachError> {
-        let program = self.loaded_uprobe(place.program)?;
+        let program = loaded_uprobe(&mut self.ebpf, place.program)?;
         let location = UProbeAttachLocation::AbsoluteOffset(place.file_offset);
         let (cookie, scope) = match scope {
             Scope::File => (Some(u64::from(number)), UProbeScope::AllProcesses),
@@ -116,16 +119,17 @@ impl Kernel {
                 source: Box::new(source),
             })
     }
+}
 
-    fn loaded_uprobe(&mut self, name: &str) -> Result<&mut UProbe, LoadError> {
-        let failed = in_program(name);
-        let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
-        let program: &mut UProbe = program.try_into().map_err(&failed)?;
-        if program.fd().is_err() {
-            program.load().map_err(&failed)?;
-        }
-        Ok(program)
+/// The program of that name, loaded by now.
+pub(super) fn loaded_uprobe<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut UProbe, LoadError> {
+    let failed = in_program(name);
+    let program = ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
+    let program: &mut UProbe = program.try_into().map_err(&failed)?;
+    if program.fd().is_err() {
+        program.load().map_err(&failed)?;
     }
+    Ok(program)
 }
 
 /// Detaches everything, side by side: the kernel waits for a grace period at each probe (some hundredths of a second),

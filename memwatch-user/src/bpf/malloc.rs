@@ -6,10 +6,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, path::Path};
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
-    programs::{
-        UProbe,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
-    },
+    programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
 };
 use memwatch_common::{
     loss::LossReason,
@@ -21,8 +18,8 @@ use memwatch_common::{
 };
 
 use super::{
-    attach::{AttachError, detach_links},
-    load::{LoadError, in_map, in_program, losses_of, typed},
+    attach::{AttachError, detach_links, loaded_uprobe},
+    load::{LoadError, in_map, losses_of, typed},
     object, raw,
 };
 use crate::{
@@ -108,7 +105,7 @@ impl Tap {
 
     /// Loads the programs that `scope` needs, so that [`Self::arm`] has nothing left to do but to arm.
     pub fn prepare(&mut self, plan: &MallocPlan, scope: Scope) -> Result<(), LoadError> {
-        plan.uses(scope).iter().try_for_each(|one| self.program(one.program).map(|_| ()))
+        plan.uses(scope).iter().try_for_each(|one| loaded_uprobe(&mut self.ebpf, one.program).map(|_| ()))
     }
 
     /// Says what is sampled from now on.
@@ -127,7 +124,7 @@ impl Tap {
     fn arm_one(&mut self, pid: NonZeroU32, file: &Path, one: &Use<'_>) -> Result<UProbeLink, AttachError> {
         let location = UProbeAttachLocation::AbsoluteOffset(one.probe.file_offset);
         let point = UProbeAttachPoint { location, cookie: Some(one.cookie) };
-        let program = self.program(one.program)?;
+        let program = loaded_uprobe(&mut self.ebpf, one.program)?;
         let link =
             program.attach(point, file, UProbeScope::OneProcess(pid)).and_then(|id| program.take_link(id));
         link.map_err(|source| AttachError::Attach {
@@ -136,16 +133,6 @@ impl Tap {
             file: file.display().to_string(),
             source: Box::new(source),
         })
-    }
-
-    fn program(&mut self, name: &str) -> Result<&mut UProbe, LoadError> {
-        let failed = in_program(name);
-        let program = self.ebpf.program_mut(name).ok_or(LoadError::Missing("program that a plan names"))?;
-        let program: &mut UProbe = program.try_into().map_err(&failed)?;
-        if program.fd().is_err() {
-            program.load().map_err(&failed)?;
-        }
-        Ok(program)
     }
 
     /// Hands every sample that is there to `take`, oldest first.

@@ -6,7 +6,7 @@ use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 use memwatch_common::native::{CallSite, NativeCount, Window};
 
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, governor::trap_s, later, symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, governor::trap_s, symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::malloc::{Armed, Tap},
@@ -40,10 +40,10 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
         }
     };
     let mut following = Following::new(desk, tap);
-    let mut next = later(clock::now(), TELLING);
+    let mut next = clock::now().later(TELLING);
     while desk.wait(next) {
         following.tell();
-        next = later(clock::now(), TELLING);
+        next = clock::now().later(TELLING);
     }
     following.tell();
     armed.disarm();

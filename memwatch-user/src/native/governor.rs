@@ -124,12 +124,12 @@ impl Governor {
         let pace = self.pace(seen);
         let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
         pace.last = now;
-        pace.next = Some(later(now, gap));
+        pace.next = Some(now.later(gap));
         let affordable_s = share * EVERY_S / usual_cost.max(1e-6);
         pace.length = Duration::from_secs_f64(affordable_s.min(1.0)).clamp(SHORTEST, longest(seen));
         // Probes of the last window are still on their way out.
         for other in [&mut self.misses, &mut self.all] {
-            other.next = other.next.map(|next| next.max(later(now, SHORTEST_GAP)));
+            other.next = other.next.map(|next| next.max(now.later(SHORTEST_GAP)));
         }
     }
 
@@ -151,7 +151,7 @@ impl Governor {
         let gap = cost_s / self.share(now, seen);
         let pace = self.pace(seen);
         let gap = Duration::from_secs_f64(gap.min(LONGEST_GAP.as_secs_f64()));
-        pace.next = pace.next.map(|next| later(next, gap).min(later(now, LONGEST_GAP)));
+        pace.next = pace.next.map(|next| next.later(gap).min(now.later(LONGEST_GAP)));
         pace.length = pace.length.max(took / OF_LEAVING).min(longest(seen));
     }
 
@@ -221,10 +221,6 @@ pub fn trap_s(gaps: &[u64]) -> f64 {
     burst_s(gaps).map_or(TRAP_S, |burst| burst * COLD)
 }
 
-fn later(now: Mono, by: Duration) -> Mono {
-    Mono(now.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,13 +231,13 @@ mod tests {
         let (mut now, mut windows) = (Mono(0), [0; 2]);
         while now.seconds() < 600.0 {
             if let Some(Opening { seen, length }) = governor.due(now) {
-                now = later(now, length);
+                now = now.later(length);
                 let rate = if seen == Seen::All { all_rate } else { miss_rate };
                 let micros = u64::try_from(length.as_micros()).unwrap();
                 governor.account(now, seen, length, rate * micros / 1_000_000);
                 windows[seen as usize] += 1;
             } else {
-                now = later(now, Duration::from_millis(10));
+                now = now.later(Duration::from_millis(10));
             }
         }
         (governor.spent(now), windows)

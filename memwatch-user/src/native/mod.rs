@@ -235,7 +235,3 @@ fn anonymous_bytes(pid: u32) -> Option<u64> {
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib << 10)
 }
-
-fn later(now: Mono, by: Duration) -> Mono {
-    Mono(now.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
-}

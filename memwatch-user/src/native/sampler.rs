@@ -14,7 +14,6 @@ use super::{
     alarm::Alarm,
     anonymous_bytes,
     governor::{Governor, Opening},
-    later,
     memory::Memory,
     sites::{Seen, Sites},
     symbols::Names,
@@ -50,7 +49,7 @@ pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
         let now = clock::now();
         if now >= reading {
             watch.read(now);
-            reading = later(now, READING);
+            reading = now.later(READING);
         }
         if watch.alarmed && sampling.is_none() {
             sampling = plan.and_then(|plan| Sampling::start(desk, plan));
@@ -153,7 +152,7 @@ impl<'a> Sampling<'a> {
             serial: 0,
             leaving: None,
             tell: now,
-            repeat: later(now, TELLING),
+            repeat: now.later(TELLING),
         })
     }
 
@@ -169,15 +168,15 @@ impl<'a> Sampling<'a> {
             log::warn!("a window on the allocator of process {} failed: {error:#}", self.pid);
         }
         if now >= self.tell {
-            self.tell = later(now, TELLING);
+            self.tell = now.later(TELLING);
             self.tell_known(now);
         }
         if now >= self.repeat && alarmed {
-            self.repeat = later(now, REPEATING);
+            self.repeat = now.later(REPEATING);
             self.tell_governor(now);
         }
         let window = self.governor.next().filter(|_| alarmed && !is_leaving);
-        let soon = later(now, if is_leaving { Duration::from_millis(50) } else { TELLING });
+        let soon = now.later(if is_leaving { Duration::from_millis(50) } else { TELLING });
         [window, self.verify.next(), Some(self.tell)]
             .into_iter()
             .flatten()
