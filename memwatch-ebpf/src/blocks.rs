@@ -6,7 +6,7 @@
 use aya_ebpf::EbpfContext;
 use memwatch_common::{
     loss::LossReason,
-    native::{Block, BlockSample, CallSite, GAP_SHIFT, GAP_STEPS, NO_SIZE, NativeCount, Window},
+    native::{Block, BlockSample, CallSite, GAP_SHIFT, GAP_STEPS, NO_SIZE, NativeCount, Spot, Window},
 };
 
 use crate::{
@@ -54,17 +54,25 @@ pub(crate) fn trap() {
     clock.time_ns = now;
 }
 
-/// The block that a probe inside of an allocating function finds in the register of results; `None` on failure. The
-/// probe's cookie says how many bytes above the stack pointer the caller's frame is, the return address right below it.
+/// The block that a probe inside of an allocating function finds where its cookie says; `None` on failure.
 #[inline(always)]
 pub(crate) fn at_point<C: EbpfContext>(ctx: &C) -> Option<Fresh> {
     let registers = raw::registers(ctx);
-    let slot = registers.sp + raw::attach_cookie(ctx) - 8;
+    let spot = Spot::of(raw::attach_cookie(ctx));
+    let address = match spot.result {
+        Some(place) => raw::register(ctx, place)?,
+        None => registers.result,
+    };
+    let size = match spot.asked {
+        Some(place) => raw::register(ctx, place),
+        None => size(address),
+    };
+    let slot = registers.sp + u64::from(spot.frame) - 8;
     let Some(caller) = raw::read_user(slot) else {
         losses::count(LossReason::BlockUnreadable);
         return None;
     };
-    fresh(registers.result, registers, slot, caller)
+    fresh(address, size, registers, slot, caller)
 }
 
 /// The block that an allocating function returned; `None` on failure.
@@ -77,19 +85,19 @@ pub(crate) fn at_return<C: EbpfContext>(ctx: &C) -> Option<Fresh> {
 /// The block at `address` that was handed out by the function that has just returned.
 #[inline(always)]
 pub(crate) fn of_caller(address: u64, registers: Registers) -> Option<Fresh> {
-    fresh(address, registers, registers.sp - 8, registers.ip)
+    fresh(address, size(address), registers, registers.sp - 8, registers.ip)
 }
 
 #[inline(always)]
-fn fresh(address: u64, registers: Registers, slot: u64, caller: u64) -> Option<Fresh> {
+fn fresh(address: u64, size: Option<u64>, registers: Registers, slot: u64, caller: u64) -> Option<Fresh> {
     if address == 0 {
         return None;
     }
-    let Some(size) = size(address) else {
+    let call_site = beyond_wrappers(slot, caller)?;
+    let Some(size) = size else {
         losses::count(LossReason::BlockUnreadable);
         return None;
     };
-    let call_site = beyond_wrappers(slot, caller);
     Some(Fresh { address, block: Block { size, call_site }, registers })
 }
 
@@ -99,21 +107,25 @@ fn size(address: u64) -> Option<u64> {
     if HAS_CHUNKS.load() == 0 {
         return raw::map_value(&IN_FLIGHT, raw::current()).map(|request| request.size);
     }
-    let word = raw::read_user(address - 8)?;
+    let word = raw::read_user(address.wrapping_sub(8))?;
     let overhead = if word & CHUNK_IS_MMAPPED == 0 { 8 } else { 16 };
     Some((word & !CHUNK_FLAGS).wrapping_sub(overhead))
 }
 
-/// The return address, at `slot` of the stack, of whoever allocates on behalf of nobody else.
+/// The return address, at `slot` of the stack, of whoever allocates on behalf of nobody else; `None` if the block is seen
+/// elsewhere.
 #[inline(always)]
-fn beyond_wrappers(mut slot: u64, mut caller: u64) -> u64 {
+fn beyond_wrappers(mut slot: u64, mut caller: u64) -> Option<u64> {
     for _ in 0..MOST_WRAPPERS {
         let Some(frame) = raw::map_value(&WRAPPERS, caller) else { break };
+        if *frame == 0 {
+            return None;
+        }
         slot += *frame;
         let Some(next) = raw::read_user(slot) else { break };
         caller = next;
     }
-    caller
+    Some(caller)
 }
 
 /// Counts a block, and samples it if its call site has not had its share of this window.

@@ -82,7 +82,8 @@ pub(crate) static IN_FLIGHT: HashMap<u64, Request> = HashMap::with_max_entries(1
 pub(crate) static WINDOW: Array<Window> = Array::with_max_entries(1, 0);
 
 /// Return addresses inside of functions that only pass an allocation on (`operator new`), with the bytes from the stack
-/// pointer there to the caller's frame. Written by the collector before probes are live.
+/// pointer there to the caller's frame; 0 where the block is counted elsewhere. Written by the collector before probes are
+/// live.
 #[map]
 pub(crate) static WRAPPERS: HashMap<u64, u64> = HashMap::with_max_entries(MAX_WRAPPERS, 0);
 

@@ -153,6 +153,13 @@ pub(crate) fn registers<C: EbpfContext>(ctx: &C) -> Registers {
     of_machine(unsafe { &*ctx.as_ptr().cast::<bpf_user_pt_regs_t>() })
 }
 
+/// The register at `place` of the kernel's `pt_regs`. Read as the kernel's memory, as a context is only read at places that
+/// the verifier knows.
+#[inline(always)]
+pub(crate) fn register<C: EbpfContext>(ctx: &C, place: u8) -> Option<u64> {
+    read_kernel(ctx.as_ptr() as u64 + u64::from(place))
+}
+
 #[cfg(not(bpf_target_arch = "aarch64"))]
 #[inline(always)]
 fn of_machine(regs: &bpf_user_pt_regs_t) -> Registers {

@@ -44,6 +44,7 @@ mod js_storms;
 mod malloc_books;
 mod memwatch_event;
 mod native_memory;
+mod native_musl;
 mod native_windows;
 mod output;
 mod outside_heap;

@@ -42,7 +42,13 @@ impl Watched {
     ) -> Result<Self> {
         let mut node = start(version, works)?;
         before(&mut node)?;
-        let id = process::current(node.pid()).context("it has ended")?;
+        let pid = node.pid();
+        Self::follow(node, pid, mode)
+    }
+
+    /// Follows `pid`, which is `node` or was started by it.
+    pub(super) fn follow(node: Node, pid: u32, mode: Mode) -> Result<Self> {
+        let id = process::current(pid).context("it has ended")?;
         let tracker = Tracker::start(id, mode, BUDGET, true).map_err(anyhow::Error::msg)?;
         Ok(Self { node, tracker })
     }
@@ -73,7 +79,7 @@ pub(super) fn function(holder: &Holder) -> &str {
     frame.and_then(|frame| frame.function.as_deref()).unwrap_or_default()
 }
 
-fn sum(known: &Known, name: &str) -> (u64, u64) {
+pub(super) fn sum(known: &Known, name: &str) -> (u64, u64) {
     let own = known.holders.iter().filter(|holder| function(holder) == name);
     own.fold((0, 0), |(blocks, bytes), holder| (blocks + holder.n, bytes + holder.bytes))
 }

@@ -76,9 +76,14 @@ impl Root {
     fn furnish(&self) -> Result<()> {
         for fixture in fs::read_dir(node::fixture("x").parent().context("fixtures")?)? {
             let fixture = fixture?.path();
-            self.copy(&fixture, &format!("/{}", fixture.file_name().context("fixture")?.to_string_lossy()))?;
+            self.bring(&fixture)?;
         }
         Ok(fs::create_dir_all(self.path.join("proc"))?)
+    }
+
+    /// Copies a file into it, under `/`.
+    pub fn bring(&self, file: &Path) -> Result<()> {
+        self.copy(file, &format!("/{}", file.file_name().context("a file")?.to_string_lossy()))
     }
 
     fn copy(&self, from: &Path, to: &str) -> Result<()> {

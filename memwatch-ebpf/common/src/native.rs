@@ -135,6 +135,42 @@ impl NativeCount {
     pub const LEN: u32 = 3;
 }
 
+/// Cookie of a probe inside of an allocating function: where what it looks for is there. Registers are given by their place
+/// in the kernel's `pt_regs`, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spot {
+    /// Bytes from the stack pointer to the caller's frame, the return address right below it.
+    pub frame: u16,
+    /// The register with the block's address; `None` for the one that functions return their results in.
+    pub result: Option<u8>,
+    /// A register with the bytes asked for; `None` where the block's header says how many there are.
+    pub asked: Option<u8>,
+}
+
+impl Spot {
+    /// As a cookie: the frame, then each register's place behind a byte that says whether there is one.
+    #[must_use]
+    pub fn cookie(self) -> u64 {
+        let [low, high] = self.frame.to_le_bytes();
+        let register = |place: Option<u8>| [u8::from(place.is_some()), place.unwrap_or(0)];
+        let [[has_result, result], [has_asked, asked]] = [register(self.result), register(self.asked)];
+        u64::from_le_bytes([low, high, has_result, result, has_asked, asked, 0, 0])
+    }
+
+    /// Of a cookie.
+    #[must_use]
+    #[inline(always)]
+    pub fn of(cookie: u64) -> Self {
+        let [low, high, has_result, result, has_asked, asked, ..] = cookie.to_le_bytes();
+        let register = |has: u8, place| (has != 0).then_some(place);
+        Self {
+            frame: u16::from_le_bytes([low, high]),
+            result: register(has_result, result),
+            asked: register(has_asked, asked),
+        }
+    }
+}
+
 /// Cookies of `alloc_enter`: in which arguments the bytes asked for are.
 pub mod asked {
     /// The first (`malloc`, `valloc`).
@@ -143,4 +179,19 @@ pub mod asked {
     pub const PRODUCT: u64 = 1;
     /// The second (`memalign`, `aligned_alloc`).
     pub const SECOND: u64 = 2;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spots_are_what_their_cookies_say() {
+        for (frame, result, asked) in
+            [(80, None, None), (8, Some(0), None), (48, Some(72), Some(32)), (0, None, Some(255))]
+        {
+            let spot = Spot { frame, result, asked };
+            assert_eq!(Spot::of(spot.cookie()), spot);
+        }
+    }
 }

@@ -35,6 +35,9 @@ fn return_sampled(ctx: RetProbeContext) -> u32 {
     if let Some(fresh) = blocks::at_return(&ctx) {
         blocks::sample(&fresh);
     }
+    if HAS_CHUNKS.load() == 0 {
+        raw::remove(&IN_FLIGHT, raw::current());
+    }
     0
 }
 

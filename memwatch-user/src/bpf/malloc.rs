@@ -22,10 +22,7 @@ use super::{
     load::{LoadError, in_map, losses_of, typed},
     object, raw,
 };
-use crate::{
-    plan::malloc::{MallocPlan, Scope, Use},
-    target::Allocator,
-};
+use crate::plan::malloc::{MallocPlan, Scope, Use};
 
 /// Maps of the object that an instance of this kind has no use for: one entry is the least there can be.
 const UNUSED: [&str; 7] = [
@@ -70,7 +67,7 @@ impl Armed {
 impl Tap {
     /// Loads maps and programs for `plan`. With `follow`, outstanding blocks are kept: about 90 MB of the kernel's memory.
     pub fn load(plan: &MallocPlan, follow: bool) -> Result<Self, LoadError> {
-        let has_chunks = u8::from(plan.allocator == Allocator::Glibc);
+        let has_chunks = u8::from(plan.has_chunks());
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
@@ -87,8 +84,9 @@ impl Tap {
         }
         let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
         let mut wrappers: HashMap<MapData, u64, u64> = typed(&mut ebpf, map::WRAPPERS)?;
-        for (address, frame) in &plan.wrappers {
-            wrappers.insert(address, frame, 0).map_err(in_map(map::WRAPPERS))?;
+        for wrapper in &plan.wrappers {
+            let frame = wrapper.frame_told(follow);
+            wrappers.insert(wrapper.address, frame, 0).map_err(in_map(map::WRAPPERS))?;
         }
         Ok(Self {
             _wrappers: wrappers,

@@ -39,7 +39,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
             return;
         }
     };
-    let mut following = Following::new(desk, tap);
+    let mut following = Following::new(desk, plan, tap);
     let mut next = clock::now().later(TELLING);
     while desk.wait(next) {
         following.tell();
@@ -52,7 +52,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
 struct Following<'a> {
     desk: &'a Desk,
     tap: Tap,
-    stacks: Stacks,
+    stacks: Stacks<'a>,
     names: Names,
     /// A stack of each call site.
     frames: HashMap<u64, Vec<u64>>,
@@ -61,12 +61,12 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(desk: &'a Desk, tap: Tap) -> Self {
+    fn new(desk: &'a Desk, plan: &'a MallocPlan, tap: Tap) -> Self {
         let pid = desk.id.pid;
         Self {
             desk,
             tap,
-            stacks: Stacks::of(pid),
+            stacks: Stacks::of(pid, &plan.frames),
             names: Names::of(pid),
             frames: HashMap::new(),
             since: clock::now(),

@@ -38,7 +38,7 @@ use crate::{
     host::clock,
     model::{Mono, ProcessId},
     plan::malloc::{self, MallocPlan},
-    target::{Allocator, maps, process},
+    target::{maps, process},
 };
 
 /// How much is to be known of native memory.
@@ -194,20 +194,19 @@ impl Tracker {
     }
 }
 
-/// Sampled blocks are told freed from live by what glibc leaves in them; other allocators can be followed only.
+/// Sampled blocks have to be told freed from live; where they are not, they can be followed only.
 fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, String> {
     if !cookies {
         return Err("probes inside of malloc need Linux 5.15 or later".to_owned());
     }
     let maps = maps::of(pid).map_err(|error| format!("cannot read its mappings: {error}"))?;
     let plan = malloc::prepare(pid, &maps).map_err(|error| error.to_string())?;
-    if mode == Mode::Auto && plan.allocator != Allocator::Glibc {
-        let name = plan.allocator.name();
-        return Err(format!(
-            "freed blocks of {name} cannot be told from outside; --native full follows them"
-        ));
+    match plan.marks {
+        Err(why) if mode == Mode::Auto => {
+            Err(format!("{}: {why}; --native full follows every block", plan.allocator.name()))
+        }
+        _ => Ok(plan),
     }
-    Ok(plan)
 }
 
 impl Desk {

@@ -110,7 +110,7 @@ struct Sampling<'a> {
     tap: Tap,
     governor: Governor,
     memory: Memory,
-    stacks: Stacks,
+    stacks: Stacks<'a>,
     names: Names,
     sites: Sites,
     verify: Verify,
@@ -123,7 +123,7 @@ struct Sampling<'a> {
 
 impl<'a> Sampling<'a> {
     fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
-        let pid = NonZeroU32::new(desk.id.pid)?;
+        let (pid, marks) = (NonZeroU32::new(desk.id.pid)?, plan.marks.ok()?);
         let loaded = || -> anyhow::Result<(Tap, Memory)> {
             let mut tap = Tap::load(plan, false)?;
             tap.prepare(plan, Scope::Allocations)?;
@@ -144,10 +144,10 @@ impl<'a> Sampling<'a> {
             tap,
             governor: Governor::new(desk.budget_pct, plan.has_misses()),
             memory,
-            stacks: Stacks::of(desk.id.pid),
+            stacks: Stacks::of(desk.id.pid, &plan.frames),
             names: Names::of(desk.id.pid),
             sites: Sites::default(),
-            verify: Verify::default(),
+            verify: Verify::of(marks),
             since: now,
             serial: 0,
             leaving: None,
@@ -264,13 +264,17 @@ impl<'a> Sampling<'a> {
 
     fn tell_governor(&self, now: Mono) {
         let spent = self.governor.spent(now);
+        let misses = match self.plan.has_misses() {
+            true => format!("blocks of malloc's slow path {:.1} % of the time and ", 100.0 * spent.misses),
+            false => String::new(),
+        };
         let reason = format!(
-            "a trap costs it {:.1} µs; sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in \
-             windows of up to 0.1 s, each of which slows it down for up to a second; does not see frees, nor sites that never allocate in a window; {} \
+            "a trap costs it {:.1} µs; sees {misses}all blocks {:.2} %, in \
+             windows of up to 0.1 s, each of which slows it down for up to a second; does not see frees{}, nor sites that never allocate in a window; {} \
              sites change their blocks too much to tell",
             self.governor.trap_s() * 1e6,
-            100.0 * spent.misses,
             100.0 * spent.all,
+            self.plan.unseen(),
             self.sites.uncertain(),
         );
         self.desk.decide(Decision {

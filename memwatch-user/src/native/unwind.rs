@@ -5,6 +5,7 @@
 //! JavaScript's frames have frame pointers and no tables.
 
 use std::{
+    collections::HashMap,
     ops::Range,
     time::{Duration, Instant},
 };
@@ -15,10 +16,13 @@ use framehop::{
 };
 use memwatch_common::native::BlockSample;
 
-use crate::target::{
-    elf::{Section, Unwind},
-    library,
-    maps::{self, Mapping},
+use crate::{
+    plan::malloc::Frame,
+    target::{
+        elf::{Section, Unwind},
+        library,
+        maps::{self, Mapping},
+    },
 };
 
 /// Frames of a stack that are kept.
@@ -35,8 +39,10 @@ const NEAR: u64 = 1 << 30;
 const KEY_FRAMES: usize = 4;
 
 /// Walks copied stacks of one process.
-pub(super) struct Stacks {
+pub(super) struct Stacks<'a> {
     pid: u32,
+    /// Where the caller is, from addresses in code without tables.
+    bare: &'a HashMap<u64, Frame>,
     files: Vec<File>,
     unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
@@ -50,11 +56,20 @@ struct File {
     loaded: bool,
 }
 
-impl Stacks {
-    /// Of the process `pid`.
-    pub(super) fn of(pid: u32) -> Self {
+/// Where the walk of a stack begins, or a frame of it.
+#[derive(Clone, Copy)]
+struct At {
+    ip: u64,
+    sp: u64,
+    bp: u64,
+}
+
+impl<'a> Stacks<'a> {
+    /// Of the process `pid`, whose code at the addresses `bare` has no tables.
+    pub(super) fn of(pid: u32, bare: &'a HashMap<u64, Frame>) -> Self {
         Self {
             pid,
+            bare,
             files: Vec::new(),
             unwinder: UnwinderNative::new(),
             cache: CacheNative::new(),
@@ -78,14 +93,9 @@ impl Stacks {
 
     /// A frame's look-up address lies inside of the call, hence before the address that is returned to.
     fn walk_once(&mut self, sample: &BlockSample) -> Vec<u64> {
-        let mut read = |address: u64| {
-            let at = usize::try_from(address.checked_sub(sample.sp).ok_or(())?).map_err(|_| ())?;
-            let copied = sample.stack.get(..usize::try_from(sample.stack_len).map_err(|_| ())?).ok_or(())?;
-            let word = copied.get(at..at + 8).ok_or(())?;
-            <[u8; 8]>::try_from(word).map(u64::from_le_bytes).map_err(|_| ())
-        };
-        let registers = registers(sample);
-        let mut frames = self.unwinder.iter_frames(sample.ip, registers, &mut self.cache, &mut read);
+        let mut read = |address: u64| word(sample, address).ok_or(());
+        let start = self.beyond_bare(sample);
+        let mut frames = self.unwinder.iter_frames(start.ip, registers(start), &mut self.cache, &mut read);
         let mut walked = Vec::new();
         while walked.len() < MOST_FRAMES
             && let Ok(Some(frame)) = frames.next()
@@ -93,6 +103,25 @@ impl Stacks {
             walked.push(frame.address_for_lookup());
         }
         walked
+    }
+
+    /// The innermost frame of code that has tables.
+    fn beyond_bare(&self, sample: &BlockSample) -> At {
+        let mut at = At { ip: sample.ip, sp: sample.sp, bp: sample.bp };
+        let caller = |at: At| {
+            let frame = self.bare.get(&at.ip)?;
+            let sp = at.sp.checked_add(frame.size)?;
+            let bp = match frame.saved_frame_pointer {
+                Some(saved) => word(sample, at.sp.checked_add(saved)?)?,
+                None => at.bp,
+            };
+            Some(At { ip: word(sample, sp.checked_sub(8)?)?, sp, bp })
+        };
+        // Each frame is above the one before, and the copy ends.
+        while let Some(outer) = caller(at) {
+            at = outer;
+        }
+        at
     }
 
     /// From the caller that the kernel side named on: what is before it passes allocations on.
@@ -125,7 +154,7 @@ impl Stacks {
 
     /// Those of the innermost `frames` that tell a site from others. An addon's function is the same site whichever way V8
     /// took to it, so what is in the program itself counts only where there is nothing else.
-    pub(super) fn key<'a>(&self, frames: &'a [u64]) -> &'a [u64] {
+    pub(super) fn key<'f>(&self, frames: &'f [u64]) -> &'f [u64] {
         let program = self.files.iter().min_by_key(|file| file.range.start).map(|file| &file.range);
         let is_program = |frame: &u64| program.is_some_and(|range| range.contains(frame));
         let outside = frames.iter().position(is_program).filter(|count| *count > 0).unwrap_or(frames.len());
@@ -154,14 +183,22 @@ impl File {
     }
 }
 
+/// A word of a sample's copy of the stack.
+fn word(sample: &BlockSample, address: u64) -> Option<u64> {
+    let at = usize::try_from(address.checked_sub(sample.sp)?).ok()?;
+    let copied = sample.stack.get(..usize::try_from(sample.stack_len).ok()?)?;
+    let word = copied.get(at..at.checked_add(8)?)?;
+    word.try_into().ok().map(u64::from_le_bytes)
+}
+
 #[cfg(target_arch = "x86_64")]
-fn registers(sample: &BlockSample) -> UnwindRegsNative {
-    UnwindRegsNative::new(sample.ip, sample.sp, sample.bp)
+fn registers(at: At) -> UnwindRegsNative {
+    UnwindRegsNative::new(at.ip, at.sp, at.bp)
 }
 
 #[cfg(target_arch = "aarch64")]
-fn registers(sample: &BlockSample) -> UnwindRegsNative {
-    UnwindRegsNative::new(0, sample.sp, sample.bp)
+fn registers(at: At) -> UnwindRegsNative {
+    UnwindRegsNative::new(0, at.sp, at.bp)
 }
 
 fn module(pid: u32, file: &File) -> Option<Module<Vec<u8>>> {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use memwatch_common::native::BlockSample;
 
 use super::{
-    chunk::{self, Bytes, LOOK_BYTES, Look},
+    chunk::{self, Bytes, Look},
     memory::Memory,
     sites::{AGES, Seen, Sites},
 };
-use crate::model::Mono;
+use crate::{model::Mono, plan::malloc::Marks};
 
 /// Blocks of one site that wait for one age; further ones are not looked at any more. A share of 0.5 is known to ±0.12.
 const MOST_WAITING: u32 = 64;
@@ -18,8 +18,8 @@ const MOST_WAITING: u32 = 64;
 const MOST_BLOCKS: usize = 50_000;
 
 /// Sampled blocks that are looked at.
-#[derive(Default)]
 pub(super) struct Verify {
+    marks: Marks,
     /// By when the next look is due.
     due: BTreeMap<(Mono, u64), Block>,
     /// Which of them is at an address.
@@ -42,6 +42,12 @@ struct Block {
 }
 
 impl Verify {
+    /// Of an allocator that leaves such marks.
+    pub(super) fn of(marks: Marks) -> Self {
+        let (due, at, waiting) = (BTreeMap::new(), HashMap::new(), HashMap::new());
+        Self { marks, due, at, waiting, serial: 0 }
+    }
+
     /// Takes in a block that was handed out at `site`. Whatever was at its address before has been freed. `reused`: it has
     /// been handed out again meanwhile.
     pub(super) fn add(&mut self, sample: &BlockSample, site: usize, seen: Seen, reused: bool) {
@@ -78,7 +84,7 @@ impl Verify {
             }
             let mut block = entry.remove();
             self.forget(&block);
-            block.look(memory);
+            block.look(self.marks, memory);
             if let Some(found) = sites.found(block.site, block.seen, block.age) {
                 *match block.state {
                     Look::Unchanged => &mut found.live,
@@ -119,18 +125,15 @@ impl Verify {
 
 impl Block {
     /// A block that was freed stays so; that what is there now looks alive is no matter.
-    fn look(&mut self, memory: &Memory) {
+    fn look(&mut self, marks: Marks, memory: &Memory) {
         if self.state == Look::Freed {
             return;
         }
-        let mut now = [0; LOOK_BYTES];
-        if !memory.read(self.address.wrapping_sub(8), &mut now) {
+        let Some(now) = chunk::read(marks, memory, self.address, self.size) else {
             self.state = Look::Freed;
             return;
-        }
-        let next = memory.word(chunk::next_word_at(self.address, self.size));
-        let is_heap = |address| memory.is_heap(address);
-        let look = chunk::judge(self.address, self.size, &now, self.first.as_ref(), next, is_heap);
+        };
+        let look = chunk::compare(&now, self.first.as_ref());
         // Right after it was handed out it is still being written to.
         if self.age > 0 {
             self.first.get_or_insert(now);
@@ -180,7 +183,7 @@ mod tests {
         let (mut stays, mut goes) = (Box::new([7_u64; 16]), Box::new([7_u64; 16]));
         let mut sites = Sites::default();
         let site = site(&mut sites, 1);
-        let mut verify = Verify::default();
+        let mut verify = Verify::of(Marks::Glibc);
         verify.add(&sample(chunk(&mut stays), 0x68), site, Seen::All, false);
         verify.add(&sample(chunk(&mut goes), 0x68), site, Seen::All, false);
         let at = |seconds: u64| Mono(seconds * 1_000_000_000);
@@ -205,7 +208,7 @@ mod tests {
         let address = chunk(&mut words);
         let mut sites = Sites::default();
         let numbers = [site(&mut sites, 1), site(&mut sites, 2), site(&mut sites, 3)];
-        let mut verify = Verify::default();
+        let mut verify = Verify::of(Marks::Glibc);
         verify.add(&sample(address, 0x68), numbers[0], Seen::All, false);
         verify.add(&sample(address, 0x68), numbers[1], Seen::All, true);
         verify.add(&sample(address, 0x68), numbers[2], Seen::All, false);
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_site_with_many_blocks_does_not_crowd_out_the_others() {
-        let mut verify = Verify::default();
+        let mut verify = Verify::of(Marks::Glibc);
         for number in 0..1000 {
             verify.add(&sample(0x1000 + number * 16, 8), 0, Seen::All, false);
         }

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::{
     plan::malloc::{self, MallocPlan, MallocProbe, Point},
-    target::{Allocator, maps},
+    target::maps,
 };
 
 /// Findings about the allocator of the process `pid`.
@@ -25,12 +25,13 @@ pub(super) fn checks(pid: u32) -> Vec<Check> {
 
 fn modes(plan: &MallocPlan) -> Check {
     let path = &plan.library.path;
-    if plan.allocator != Allocator::Glibc {
-        let detail = format!("{} in {path}: freed blocks cannot be told from outside", plan.allocator.name());
+    let name = plan.allocator.name();
+    if let Err(why) = plan.marks {
+        let detail = format!("{name} in {path}: {why}");
         return Check::warn("malloc", detail, "use --native full for a one-off look");
     }
     let seen = if plan.has_misses() { "slow path and all blocks" } else { "all blocks only" };
-    Check::ok("malloc", format!("glibc in {path}, windows on {seen}, {} wrappers", plan.wrappers.len()))
+    Check::ok("malloc", format!("{name} in {path}, windows on {seen}, {} wrappers", plan.wrappers.len()))
 }
 
 /// Whether any mode has a program for this place.
@@ -43,6 +44,7 @@ fn place(probe: &MallocProbe) -> Check {
     let at = match probe.point {
         Point::Miss => "behind the slow path of",
         Point::Hit => "behind the fast path of",
+        Point::Result => "behind all paths of",
         Point::Entry => "entry of",
         Point::Return => "return of",
     };

@@ -5,13 +5,20 @@
 //! the argument still is. Where the code does not look as expected, a return probe takes the place of such a point.
 
 mod decode;
+mod flow;
+mod musl;
 mod probes;
+mod wrappers;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
-use memwatch_common::names::malloc_probe;
+use memwatch_common::{names::malloc_probe, native::Spot};
 
-use self::decode::instructions;
+use self::{decode::instructions, musl::Musl};
+pub use self::{
+    flow::Frame,
+    wrappers::{Passes, Wrapper},
+};
 use crate::target::{
     Allocator,
     elf::{Elf, Symbol},
@@ -20,8 +27,6 @@ use crate::target::{
     maps::Mapping,
 };
 
-/// glibc 2.36 has 107 KiB of `.eh_frame`, libstdc++ 180 KiB.
-const MOST_EH_FRAME: u64 = 4 << 20;
 /// What allocating functions are called. All are exported, so stripped files have them.
 const FUNCTIONS: [&str; 9] = [
     "malloc",
@@ -34,18 +39,8 @@ const FUNCTIONS: [&str; 9] = [
     "posix_memalign",
     "free",
 ];
-/// Functions that pass an allocation on: who calls them is whom we look for.
-const WRAPPERS: [&str; 9] = [
-    "_Znwm",
-    "_Znam",
-    "_ZnwmRKSt9nothrow_t",
-    "_ZnamRKSt9nothrow_t",
-    "_ZnwmSt11align_val_t",
-    "_ZnamSt11align_val_t",
-    "strdup",
-    "__strdup",
-    "strndup",
-];
+/// Why freed blocks of an allocator are not told from those that are there.
+const UNMARKED: &str = "freed blocks cannot be told from outside";
 
 /// Why an allocator cannot be probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,6 +73,8 @@ pub enum Point {
     Miss,
     /// Behind the fast path: it had one.
     Hit,
+    /// Where every block passes once, whichever way it took.
+    Result,
     /// Entry of the function.
     Entry,
     /// Return of the function.
@@ -93,12 +90,21 @@ pub struct MallocProbe {
     pub point: Point,
     /// Where: offset in the file.
     pub file_offset: u64,
-    /// Bytes from the stack pointer to the caller's frame ([`Point::Miss`] and [`Point::Hit`] only).
-    pub frame: u64,
+    /// Where the block, its caller and its size are found there: inside of a function only.
+    pub spot: Spot,
     /// The instruction there, for people.
     pub instruction: String,
     /// Whether the kernel emulates it; else each hit costs a second trap.
     pub emulated: bool,
+}
+
+/// By what a freed block is told from one that is there, from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marks {
+    /// glibc's header before each block, and the links in freed ones.
+    Glibc,
+    /// The header before each block of musl's `mallocng`, and the books of its group.
+    Musl,
 }
 
 /// Where every probe goes in one process's allocator.
@@ -110,9 +116,12 @@ pub struct MallocPlan {
     pub library: Library,
     /// All places, of which each mode uses some.
     pub probes: Vec<MallocProbe>,
-    /// Return addresses in the process inside of functions that pass an allocation on, with the bytes from the stack
-    /// pointer there to the caller's frame.
-    pub wrappers: Vec<(u64, u64)>,
+    /// Functions that pass an allocation on.
+    pub wrappers: Vec<Wrapper>,
+    /// Where the caller is, from addresses in the process in code that has no tables for unwinding.
+    pub frames: HashMap<u64, Frame>,
+    /// How freed blocks are told from outside; or why they are not.
+    pub marks: Result<Marks, &'static str>,
 }
 
 /// A probe of a mode: program, place, cookie.
@@ -149,15 +158,33 @@ pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError
         path,
         why: "it is out of reach, or no ELF file".to_owned(),
     })?;
+    let wrappers = wrappers::in_cpp(pid, maps);
+    match allocator {
+        Allocator::Musl => match Musl::of(&library) {
+            Ok(musl) => Ok(musl.plan(library, wrappers)),
+            Err(why) => general(library, allocator, wrappers, Err(why)),
+        },
+        Allocator::Glibc => general(library, allocator, wrappers, Ok(Marks::Glibc)),
+        _ => general(library, allocator, wrappers, Err(UNMARKED)),
+    }
+}
+
+/// The plan for an allocator whose functions are probed one by one.
+fn general(
+    library: Library,
+    allocator: Allocator,
+    mut wrappers: Vec<Wrapper>,
+    marks: Result<Marks, &'static str>,
+) -> Result<MallocPlan, MallocPlanError> {
     let probes = probes_of(&library, allocator)?;
-    let wrappers = wrappers(pid, maps, &library);
-    Ok(MallocPlan { allocator, library, probes, wrappers })
+    wrappers.extend(wrappers::of(&library));
+    Ok(MallocPlan { allocator, library, probes, wrappers, frames: HashMap::new(), marks })
 }
 
 fn probes_of(library: &Library, allocator: Allocator) -> Result<Vec<MallocProbe>, MallocPlanError> {
     let unreadable = |why: String| MallocPlanError::Unreadable { path: library.path.clone(), why };
     let (elf, path) = (&library.elf, &library.path);
-    let unwind = elf.unwind(MOST_EH_FRAME).map_err(|error| unreadable(error.to_string()))?;
+    let unwind = elf.unwind(wrappers::MOST_EH_FRAME).map_err(|error| unreadable(error.to_string()))?;
     let found = named(elf, &FUNCTIONS).map_err(|error| unreadable(error.to_string()))?;
     let mut all: Vec<MallocProbe> = Vec::new();
     for function in FUNCTIONS {
@@ -191,32 +218,21 @@ fn code(elf: &Elf, symbol: &Symbol) -> Option<Vec<iced_x86::Instruction>> {
     Some(instructions(&bytes, symbol.address))
 }
 
-/// Without a C++ library of its own the program itself has the functions, or there are none.
-fn wrappers(pid: u32, maps: &[Mapping], libc: &Library) -> Vec<(u64, u64)> {
-    let is_cpp = |mapping: &&Mapping| {
-        [&b"libstdc++.so"[..], b"libc++.so"].iter().any(|name| mapping.file_name().starts_with(name))
-    };
-    let cpp = maps.iter().find(is_cpp).or(maps.first()).and_then(|mapping| library::open(pid, mapping));
-    [Some(libc), cpp.as_ref()].into_iter().flatten().flat_map(wrappers_in).collect()
-}
-
-fn wrappers_in(library: &Library) -> Vec<(u64, u64)> {
-    let elf = &library.elf;
-    let Ok(unwind) = elf.unwind(MOST_EH_FRAME) else { return Vec::new() };
-    let functions = named(elf, &WRAPPERS).unwrap_or_default();
-    let codes = functions.iter().filter_map(|symbol| code(elf, symbol));
-    codes
-        .flat_map(|code| decode::return_addresses(&code).collect::<Vec<_>>())
-        .filter_map(|address| Some((address.wrapping_add(library.bias), unwind.frame_offset(address)?)))
-        .take(memwatch_common::native::MAX_WRAPPERS as usize / 2)
-        .collect()
-}
-
 impl MallocPlan {
     /// Whether the slow path alone can be seen.
     #[must_use]
     pub fn has_misses(&self) -> bool {
-        self.probes.iter().any(|probe| probe.function == "malloc" && probe.point == Point::Miss)
+        self.has("malloc", Point::Miss)
+    }
+
+    /// What is not seen even while all blocks are, in words to go on after "does not see frees".
+    #[must_use]
+    pub fn unseen(&self) -> &'static str {
+        match self.marks {
+            // `mremap`: its blocks of 128 KiB and more have mappings of their own (`MMAP_THRESHOLD`, `realloc.c`).
+            Ok(Marks::Musl) => ", nor what `realloc` adds to a block of 128 KiB and more",
+            _ => "",
+        }
     }
 
     /// A path that leads to the file for as long as the plan lives.
@@ -229,9 +245,8 @@ impl MallocPlan {
     /// attached costs from then on.
     #[must_use]
     pub fn uses(&self, scope: Scope) -> Vec<Use<'_>> {
-        let has_chunks = self.allocator == Allocator::Glibc;
         let mut uses: Vec<Use<'_>> =
-            self.probes.iter().filter_map(|probe| probes::uses(self, probe, scope, has_chunks)).collect();
+            self.probes.iter().filter_map(|probe| probes::uses(self, probe, scope)).collect();
         uses.sort_by_key(|one| match (one.program, one.probe.function) {
             (malloc_probe::FREED, _) => 3,
             (_, "malloc") if one.probe.point == Point::Miss => 1,
@@ -241,16 +256,21 @@ impl MallocPlan {
         uses
     }
 
-    /// Whether `function` has points at which its result is known.
-    pub(in crate::plan) fn has_point(&self, function: &str) -> bool {
-        let is_point = |probe: &MallocProbe| matches!(probe.point, Point::Miss | Point::Hit);
-        self.probes.iter().any(|probe| probe.function == function && is_point(probe))
+    /// Whether each block has a header from which its size is read.
+    #[must_use]
+    pub fn has_chunks(&self) -> bool {
+        self.allocator == Allocator::Glibc
     }
 
-    /// Whether every block of `function` passes one of its points: `malloc` has a fast path, glibc's `calloc` has none.
+    /// Whether `function` has such a point.
+    pub(in crate::plan) fn has(&self, function: &str, point: Point) -> bool {
+        self.probes.iter().any(|probe| probe.function == function && probe.point == point)
+    }
+
+    /// Whether every block of `function` passes one of its points: glibc's `malloc` has a fast path, its `calloc` has none.
     pub(in crate::plan) fn points_suffice(&self, function: &str) -> bool {
-        let has_hit = self.probes.iter().any(|probe| probe.function == function && probe.point == Point::Hit);
-        self.has_point(function) && (function != "malloc" || has_hit)
+        let has = |point| self.has(function, point);
+        has(Point::Result) || has(Point::Hit) || has(Point::Miss) && function != "malloc"
     }
 }
 

@@ -1,7 +1,10 @@
 //! The places of one function's probes, and which of them a mode uses.
 
 use iced_x86::Instruction;
-use memwatch_common::{names::malloc_probe, native::asked};
+use memwatch_common::{
+    names::malloc_probe,
+    native::{Spot, asked},
+};
 
 use super::{MallocPlan, MallocProbe, Point, Scope, Use, decode};
 use crate::{
@@ -17,28 +20,35 @@ pub(super) fn of(
     unwind: &Unwind,
     is_glibc: bool,
 ) -> Vec<MallocProbe> {
-    let probe = |point, at: &Instruction, frame| {
-        Some(MallocProbe {
-            function,
-            point,
-            file_offset: elf.code_offset(at.ip())?,
-            frame,
-            instruction: at.to_string(),
-            emulated: is_emulated(at),
-        })
-    };
     let mut probes = Vec::new();
     if is_glibc && ["malloc", "calloc"].contains(&function) {
-        probes.extend(
-            points(function, code)
-                .into_iter()
-                .filter_map(|(point, at)| probe(point, at, unwind.frame_offset(at.ip())?)),
-        );
+        probes.extend(points(function, code).into_iter().filter_map(|(point, instruction)| {
+            let frame = u16::try_from(unwind.frame_offset(instruction.ip())?).ok()?;
+            at(elf, function, point, instruction, Spot { frame, ..Spot::default() })
+        }));
     }
-    let (entry, first) = (decode::entry(code), code.first());
-    probes.extend(entry.and_then(|at| probe(Point::Entry, at, 0)));
-    probes.extend(first.and_then(|at| probe(Point::Return, at, 0)));
+    let ends = [(Point::Entry, decode::entry(code)), (Point::Return, code.first())];
+    let ends = ends.into_iter().filter_map(|(point, end)| at(elf, function, point, end?, Spot::default()));
+    probes.extend(ends);
     probes
+}
+
+/// A place of a probe.
+pub(super) fn at(
+    elf: &Elf,
+    function: &'static str,
+    point: Point,
+    instruction: &Instruction,
+    spot: Spot,
+) -> Option<MallocProbe> {
+    Some(MallocProbe {
+        function,
+        point,
+        file_offset: elf.code_offset(instruction.ip())?,
+        spot,
+        instruction: instruction.to_string(),
+        emulated: is_emulated(instruction),
+    })
 }
 
 /// The points of glibc's `malloc` or `calloc`: the checks of what the one function returned that both call most,
@@ -56,35 +66,40 @@ fn points<'a>(function: &str, code: &'a [Instruction]) -> Vec<(Point, &'a Instru
 }
 
 /// The program that a place gets so that `scope` is seen.
-pub(super) fn uses<'a>(
-    plan: &MallocPlan,
-    probe: &'a MallocProbe,
-    scope: Scope,
-    has_chunks: bool,
-) -> Option<Use<'a>> {
-    let suffices = plan.points_suffice(probe.function);
+pub(super) fn uses<'a>(plan: &MallocPlan, probe: &'a MallocProbe, scope: Scope) -> Option<Use<'a>> {
     let program = match scope {
-        Scope::Misses => (probe.point == Point::Miss).then_some((malloc_probe::POINT_SAMPLED, probe.frame)),
-        Scope::Allocations => sampled(probe, suffices),
-        Scope::All => followed(probe, suffices, has_chunks),
-        Scope::Nothing => followed(probe, suffices, has_chunks).map(|_| (malloc_probe::EMPTY, 0)),
+        Scope::Misses if probe.point == Point::Miss => {
+            Some((malloc_probe::POINT_SAMPLED, probe.spot.cookie()))
+        }
+        Scope::Misses => None,
+        Scope::Allocations => sampled(plan, probe),
+        Scope::All => followed(plan, probe),
+        Scope::Nothing => followed(plan, probe).map(|_| (malloc_probe::EMPTY, 0)),
     };
     program.map(|(program, cookie)| Use { program, probe, cookie })
 }
 
-fn sampled(probe: &MallocProbe, suffices: bool) -> Option<(&'static str, u64)> {
+fn sampled(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)> {
+    let suffices = plan.points_suffice(probe.function);
     match probe.point {
-        Point::Miss | Point::Hit => suffices.then_some((malloc_probe::POINT_SAMPLED, probe.frame)),
+        Point::Miss | Point::Hit | Point::Result => {
+            suffices.then_some((malloc_probe::POINT_SAMPLED, probe.spot.cookie()))
+        }
         Point::Return if suffices || ["free", "posix_memalign"].contains(&probe.function) => None,
+        // What it gets from `malloc` is seen there.
+        _ if probe.function == "realloc" && plan.has("malloc", Point::Result) => None,
         Point::Return => Some((malloc_probe::RETURN_SAMPLED, 0)),
-        Point::Entry => None,
+        Point::Entry => asked(plan, probe),
     }
 }
 
-fn followed(probe: &MallocProbe, suffices: bool, has_chunks: bool) -> Option<(&'static str, u64)> {
+fn followed(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)> {
+    let suffices = plan.points_suffice(probe.function);
     Some(match (probe.point, probe.function) {
-        (Point::Miss | Point::Hit, _) if suffices => (malloc_probe::POINT_FOLLOWED, probe.frame),
-        (Point::Miss | Point::Hit, _) | (Point::Return, "free") => return None,
+        (Point::Miss | Point::Hit | Point::Result, _) if suffices => {
+            (malloc_probe::POINT_FOLLOWED, probe.spot.cookie())
+        }
+        (Point::Miss | Point::Hit | Point::Result, _) | (Point::Return, "free") => return None,
         (Point::Return, "realloc") => (malloc_probe::REALLOC_EXIT, 0),
         (Point::Return, "posix_memalign") => (malloc_probe::MEMALIGN_EXIT, 0),
         (Point::Return, _) if suffices => return None,
@@ -92,9 +107,17 @@ fn followed(probe: &MallocProbe, suffices: bool, has_chunks: bool) -> Option<(&'
         (Point::Entry, "free") => (malloc_probe::FREED, 0),
         (Point::Entry, "realloc") => (malloc_probe::REALLOC_ENTER, 0),
         (Point::Entry, "posix_memalign") => (malloc_probe::MEMALIGN_ENTER, 0),
-        (Point::Entry, _) if has_chunks => return None,
-        (Point::Entry, "calloc") => (malloc_probe::ALLOC_ENTER, asked::PRODUCT),
-        (Point::Entry, "memalign" | "aligned_alloc") => (malloc_probe::ALLOC_ENTER, asked::SECOND),
-        (Point::Entry, _) => (malloc_probe::ALLOC_ENTER, asked::FIRST),
+        (Point::Entry, _) => return asked(plan, probe),
     })
+}
+
+/// Entry of an allocating function: what it is asked for, unless the block says so.
+fn asked(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)> {
+    let cookie = match probe.function {
+        "free" | "realloc" | "posix_memalign" => return None,
+        "calloc" => asked::PRODUCT,
+        "memalign" | "aligned_alloc" => asked::SECOND,
+        _ => asked::FIRST,
+    };
+    (!plan.has_chunks()).then_some((malloc_probe::ALLOC_ENTER, cookie))
 }

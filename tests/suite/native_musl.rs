@@ -1,0 +1,97 @@
+//! Who holds the memory of malloc where that is musl's: the same addon as with glibc, in the same words.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use memwatch_tests::{container::Root, full, machine, native, node::Node, patience};
+use memwatch_user::{
+    native::{Known, Mode},
+    plan::malloc::{self, Marks, Point},
+    target::maps,
+};
+
+use super::{
+    containers::node_inside,
+    native_memory::{Watched, function, sum},
+};
+
+/// The fixture with the addon in `root`, doing `works`; followed after something was done `before`.
+fn watched(
+    root: &Root,
+    mode: Mode,
+    works: &[&str],
+    before: impl FnOnce(&mut Node) -> Result<()>,
+) -> Result<Watched> {
+    // Without glibc's start files and its library, what the addon calls is musl's.
+    let addon = native::build(&["addon"], &["-g", "-shared", "-fPIC", "-nostdlib"])?;
+    root.bring(&addon)?;
+    let start = root.node("native_memory").argument("/built");
+    let mut node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
+    before(&mut node)?;
+    let pid = node_inside(&node)?;
+    Watched::follow(node, pid, mode)
+}
+
+#[test]
+fn one_place_that_the_kernel_emulates_sees_every_block_of_musl() -> Result<()> {
+    let root = Root::of_build("musl")?;
+    let node = root.node("idle").ready()?;
+    let pid = node_inside(&node)?;
+    let plan = malloc::prepare(pid, &maps::of(pid)?)?;
+    ensure!(plan.marks == Ok(Marks::Musl), "{:?}", plan.marks);
+    let of_malloc: Vec<_> = plan.probes.iter().filter(|probe| probe.function == "malloc").collect();
+    ensure!(
+        matches!(of_malloc[..], [probe] if probe.emulated && probe.point == Point::Result),
+        "{of_malloc:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn every_block_of_musl_is_counted_once() -> Result<()> {
+    let _machine = machine::shared();
+    let root = Root::of_build("musl")?;
+    let mut watched = watched(&root, Mode::Full, &[], |node| {
+        node.tell("cache 1000")?;
+        node.said("cached").map(drop)
+    })?;
+    watched.known(patience(), |known| known.outstanding.is_some());
+    watched.node.tell("mix 300")?;
+    let said = watched.node.said("mixed")?;
+    watched.node.tell("cache 500")?;
+    let truth: Vec<u64> = said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+    let is_exact = |known: &Known| {
+        let (blocks, bytes) = sum(known, "mix");
+        [blocks, bytes] == truth[..] && sum(known, "cache_block").0 == 500
+    };
+    let known = watched.known(patience(), is_exact);
+    ensure!(is_exact(&known), "not {truth:?}: {known:#?}");
+    ensure!(known.losses.is_empty(), "{:?}", known.losses);
+    watched.node.healthy()?;
+    watched.tracker.stop();
+    Ok(())
+}
+
+#[test]
+fn a_leaking_call_site_is_named_beside_a_cache_and_churn_on_musl() -> Result<()> {
+    let _machine = machine::shared();
+    found_within("leak-1m", Duration::from_secs(180))?;
+    if full() {
+        found_within("leak-100k", Duration::from_secs(180))?;
+    }
+    Ok(())
+}
+
+fn found_within(leak: &str, time: Duration) -> Result<()> {
+    let root = Root::of_build("musl")?;
+    let mut watched = watched(&root, Mode::Auto, &[leak, "cache", "table", "churn"], |_| Ok(()))?;
+    let is_found = |known: &Known| {
+        known.holders.first().is_some_and(|holder| function(holder) == "leak_block" && holder.share > 0.8)
+    };
+    let known = watched.known(time, is_found);
+    ensure!(is_found(&known), "{leak}: {:#?}", known.holders);
+    ensure!(known.holders.iter().all(|holder| function(holder) != "cache_block"), "{:#?}", known.holders);
+    watched.node.healthy()?;
+    watched.tracker.stop();
+    Ok(())
+}
