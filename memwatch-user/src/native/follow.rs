@@ -54,6 +54,7 @@ struct Following<'a> {
     tap: Tap,
     stacks: Stacks<'a>,
     names: Names,
+    unseen: Option<&'static str>,
     /// A stack of each call site.
     frames: HashMap<u64, Vec<u64>>,
     since: Mono,
@@ -68,6 +69,7 @@ impl<'a> Following<'a> {
             tap,
             stacks: Stacks::of(pid, &plan.frames),
             names: Names::of(pid),
+            unseen: plan.unseen(Scope::All),
             frames: HashMap::new(),
             since: clock::now(),
             told: -1.0,
@@ -135,8 +137,10 @@ impl<'a> Following<'a> {
                 traps_per_s,
                 cost_pct,
                 coverage: 1.0,
-                reason: "every malloc and every free is followed, whatever that costs; blocks from before are unknown"
-                    .to_owned(),
+                reason: format!(
+                    "every malloc and every free is followed, whatever that costs; blocks from before are unknown{}",
+                    self.unseen.map(|what| format!(", and {what}")).unwrap_or_default()
+                ),
             });
         }
         cost_pct

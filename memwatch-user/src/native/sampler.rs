@@ -274,7 +274,7 @@ impl<'a> Sampling<'a> {
              sites change their blocks too much to tell",
             self.governor.trap_s() * 1e6,
             100.0 * spent.all,
-            self.plan.unseen(),
+            self.plan.unseen(Scope::Allocations).map(|what| format!(", nor {what}")).unwrap_or_default(),
             self.sites.uncertain(),
         );
         self.desk.decide(Decision {

@@ -39,8 +39,11 @@ const FUNCTIONS: [&str; 9] = [
     "posix_memalign",
     "free",
 ];
-/// Why freed blocks of an allocator are not told from those that are there.
-const UNMARKED: &str = "freed blocks cannot be told from outside";
+/// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of any size none had changed by a bit.
+const UNTOUCHED: &str = "freed blocks cannot be told from outside, as they stay as they were";
+/// mimalloc 2.0.9 and gperftools 2.10: each freed block's first word was the bare address of another of its size, or null.
+const AMBIGUOUS: &str =
+    "freed blocks cannot be told from outside, as they look like those of the program's own lists";
 
 /// Why an allocator cannot be probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +125,8 @@ pub struct MallocPlan {
     pub frames: HashMap<u64, Frame>,
     /// How freed blocks are told from outside; or why they are not.
     pub marks: Result<Marks, &'static str>,
+    /// `operator new` gets its blocks from within the allocator, not from `malloc`. It may throw, hence has no return probe.
+    pub has_own_new: bool,
 }
 
 /// A probe of a mode: program, place, cookie.
@@ -165,7 +170,8 @@ pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError
             Err(why) => general(library, allocator, wrappers, Err(why)),
         },
         Allocator::Glibc => general(library, allocator, wrappers, Ok(Marks::Glibc)),
-        _ => general(library, allocator, wrappers, Err(UNMARKED)),
+        Allocator::Jemalloc => general(library, allocator, wrappers, Err(UNTOUCHED)),
+        Allocator::Mimalloc | Allocator::Tcmalloc => general(library, allocator, wrappers, Err(AMBIGUOUS)),
     }
 }
 
@@ -178,7 +184,8 @@ fn general(
 ) -> Result<MallocPlan, MallocPlanError> {
     let probes = probes_of(&library, allocator)?;
     wrappers.extend(wrappers::of(&library));
-    Ok(MallocPlan { allocator, library, probes, wrappers, frames: HashMap::new(), marks })
+    let has_own_new = named(&library.elf, &["_Znwm"]).is_ok_and(|found| !found.is_empty());
+    Ok(MallocPlan { allocator, library, probes, wrappers, frames: HashMap::new(), marks, has_own_new })
 }
 
 fn probes_of(library: &Library, allocator: Allocator) -> Result<Vec<MallocProbe>, MallocPlanError> {
@@ -225,13 +232,16 @@ impl MallocPlan {
         self.has("malloc", Point::Miss)
     }
 
-    /// What is not seen even while all blocks are, in words to go on after "does not see frees".
+    /// Which blocks are not seen even while all are to be, in words.
     #[must_use]
-    pub fn unseen(&self) -> &'static str {
-        match self.marks {
+    pub fn unseen(&self, scope: Scope) -> Option<&'static str> {
+        match (self.allocator, scope) {
             // `mremap`: its blocks of 128 KiB and more have mappings of their own (`MMAP_THRESHOLD`, `realloc.c`).
-            Ok(Marks::Musl) => ", nor what `realloc` adds to a block of 128 KiB and more",
-            _ => "",
+            (Allocator::Musl, Scope::Allocations) => {
+                Some("what `realloc` adds to a block of 128 KiB and more")
+            }
+            _ if self.has_own_new => Some("what the allocator's own `operator new` hands out"),
+            _ => None,
         }
     }
 

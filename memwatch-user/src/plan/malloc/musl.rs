@@ -88,6 +88,7 @@ impl Musl {
             wrappers,
             frames,
             marks: Ok(Marks::Musl),
+            has_own_new: false,
         }
     }
 }
