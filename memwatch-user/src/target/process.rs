@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn threads_and_holes_are_told_apart() {
-        let tid = std::thread::spawn(|| {
+        let tid = thread::spawn(|| {
             let tid = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
             (tid, identify(tid))
         })
