@@ -12,7 +12,7 @@ use memwatch_user::{
 
 use super::{
     containers::node_inside,
-    native_memory::{Watched, function, sum},
+    native_memory::{Watched, function, kernel, sum},
 };
 
 /// The fixture with the addon in `root`, doing `works`; followed after something was done `before`.
@@ -29,7 +29,7 @@ fn watched(
     let mut node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
     before(&mut node)?;
     let pid = node_inside(&node)?;
-    Watched::follow(node, pid, mode)
+    Watched::follow(node, pid, mode, kernel())
 }
 
 #[test]

@@ -26,7 +26,7 @@ const MOST_HOLDERS: usize = 20;
 pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
     let armed = || -> anyhow::Result<(Tap, Armed)> {
-        let mut tap = Tap::load(plan, true)?;
+        let mut tap = Tap::load(plan, true, desk.multi)?;
         tap.set_window(Window { serial: 0, samples: SAMPLES })?;
         tap.prepare(plan, Scope::All)?;
         let armed = tap.arm(pid, plan, Scope::All)?;
@@ -46,7 +46,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
         next = clock::now().later(TELLING);
     }
     following.tell();
-    armed.disarm();
+    let _paid_by_nobody = armed.disarm();
 }
 
 struct Following<'a> {

@@ -35,7 +35,7 @@ use memwatch_common::loss::LossReason;
 
 pub use self::symbols::Frame;
 use crate::{
-    host::clock,
+    host::{clock, features::Features},
     model::{Mono, ProcessId},
     plan::malloc::{self, MallocPlan},
     target::{maps, process},
@@ -143,21 +143,23 @@ struct Shared {
 struct Desk {
     id: ProcessId,
     budget_pct: f64,
+    /// Whether the kernel links many uprobes at once.
+    multi: bool,
     shared: Arc<Mutex<Shared>>,
     stop: Receiver<()>,
 }
 
 impl Tracker {
-    /// Begins to follow `id`. `cookies`: whether probes carry cookies (Linux 5.15 on). The error says in words why not.
-    pub fn start(id: ProcessId, mode: Mode, budget_pct: f64, cookies: bool) -> Result<Self, String> {
+    /// Begins to follow `id` with what the kernel has. The error says in words why not.
+    pub fn start(id: ProcessId, mode: Mode, budget_pct: f64, features: Features) -> Result<Self, String> {
         let plan = match mode {
             Mode::Off => return Err("not asked for (--native off)".to_owned()),
             Mode::Growth => None,
-            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, cookies)?),
+            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, features.attach_cookie)?),
         };
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (sender, stop) = mpsc::channel();
-        let desk = Desk { id, budget_pct, shared: Arc::clone(&shared), stop };
+        let desk = Desk { id, budget_pct, multi: features.uprobe_multi, shared: Arc::clone(&shared), stop };
         let run = move || match (mode, plan) {
             (Mode::Full, Some(plan)) => follow::run(&desk, &plan),
             (_, plan) => sampler::run(&desk, plan.as_ref()),

@@ -76,7 +76,8 @@ pub(super) fn uses<'a>(plan: &MallocPlan, probe: &'a MallocProbe, scope: Scope) 
         Scope::All => followed(plan, probe),
         Scope::Nothing => followed(plan, probe).map(|_| (malloc_probe::EMPTY, 0)),
     };
-    program.map(|(program, cookie)| Use { program, probe, cookie })
+    let busy = ["malloc", "free"].contains(&probe.function) && probe.point != Point::Miss;
+    program.map(|(program, cookie)| Use { program, probe, cookie, busy })
 }
 
 fn sampled(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)> {
