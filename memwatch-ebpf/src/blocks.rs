@@ -128,13 +128,15 @@ fn beyond_wrappers(mut slot: u64, mut caller: u64) -> Option<u64> {
     Some(caller)
 }
 
-/// Counts a block, and samples it if its call site has not had its share of this window.
+/// Counts a block, and samples it if its turn has come. Outside of a window it does neither.
 #[inline(always)]
 pub(crate) fn sample(fresh: &Fresh) {
-    let Some(window) = WINDOW.get(0) else { return };
+    let Some(window) = WINDOW.get(0).filter(|window| window.samples > 0) else { return };
     let Some(site) = call_site(fresh.block.call_site) else { return };
     if site.window != window.serial {
-        *site = CallSite { window: window.serial, ..CallSite::default() };
+        let CallSite { window: before, allocated_blocks, mut strides, .. } = *site;
+        strides.begin(window.serial, window.samples, before, allocated_blocks, raw::random());
+        *site = CallSite { window: window.serial, strides, ..CallSite::default() };
     }
     site.allocated_blocks += 1;
     site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
@@ -142,7 +144,9 @@ pub(crate) fn sample(fresh: &Fresh) {
     if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
         taken.size = NO_SIZE;
     }
-    if take(site, fresh, window) {
+    if let Some(stands_for) = site.strides.pass(window.samples, site.taken, raw::random) {
+        site.taken += 1;
+        send(fresh, window, stands_for);
         let taken = Block { size: fresh.block.size, call_site: window.serial };
         if BLOCKS.insert(fresh.address, taken, 0).is_err() {
             losses::count(LossReason::BlocksFull);
@@ -155,31 +159,23 @@ pub(crate) fn sample(fresh: &Fresh) {
 pub(crate) fn sample_stack(fresh: &Fresh) {
     if let Some(window) = WINDOW.get(0)
         && let Some(site) = raw::cpu_value(&CALL_SITES, fresh.block.call_site)
+        && site.taken < window.samples
     {
-        take(site, fresh, window);
-    }
-}
-
-/// Sends a block unless its call site has had its share. Whether it did.
-#[inline(always)]
-fn take(site: &mut CallSite, fresh: &Fresh, window: &Window) -> bool {
-    let has_room = site.taken < window.samples;
-    if has_room {
         site.taken += 1;
-        send(fresh, window);
+        send(fresh, window, 1);
     }
-    has_room
 }
 
+/// Sends a block that stands for so many.
 #[inline(always)]
-fn send(fresh: &Fresh, window: &Window) {
+fn send(fresh: &Fresh, window: &Window, stands_for: u64) {
     let Some(mut entry) = EVENTS.reserve::<BlockSample>(0) else {
         losses::count(LossReason::SamplesFull);
         return;
     };
     let Fresh { address, block, registers } = *fresh;
     let Registers { ip, sp, bp, .. } = registers;
-    let head = [raw::now_ns(), address, block.size, block.call_site, window.serial, ip, sp, bp];
+    let head = [raw::now_ns(), address, block.size, block.call_site, window.serial, stands_for, ip, sp, bp];
     if !raw::fill_sample(&mut entry, head) {
         losses::count(LossReason::BlockUnreadable);
     }

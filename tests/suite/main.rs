@@ -45,6 +45,7 @@ mod malloc_books;
 mod memwatch_event;
 mod native_memory;
 mod native_musl;
+mod native_truth;
 mod native_windows;
 mod output;
 mod outside_heap;

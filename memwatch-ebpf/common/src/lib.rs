@@ -22,4 +22,5 @@ pub mod outside;
 #[cfg(feature = "user")]
 mod pod;
 pub mod stack;
+pub mod strides;
 pub mod target;

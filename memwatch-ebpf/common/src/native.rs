@@ -1,5 +1,7 @@
 //! What crosses the boundary about blocks of `malloc`: sampled blocks with a copy of the stack, and books by call site.
 
+use crate::strides::Strides;
+
 /// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
 pub const STACK_BYTES: usize = 4096;
 /// Call sites that are kept apart; the blocks of further ones are counted as lost.
@@ -27,6 +29,8 @@ pub struct BlockSample {
     pub call_site: u64,
     /// Serial number of the window that it was taken in.
     pub window: u64,
+    /// How many blocks of its call site it stands for.
+    pub stands_for: u64,
     /// The registers that unwinding begins with.
     pub ip: u64,
     /// The stack pointer: where `stack` was copied from.
@@ -38,7 +42,7 @@ pub struct BlockSample {
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
-const _: () = assert!(size_of::<BlockSample>() == 72 + STACK_BYTES);
+const _: () = assert!(size_of::<BlockSample>() == 80 + STACK_BYTES);
 
 /// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
 #[repr(C)]
@@ -56,8 +60,10 @@ pub struct CallSite {
     pub window: u64,
     /// Samples taken in it.
     pub taken: u64,
+    /// Which of its blocks are sampled.
+    pub strides: Strides,
 }
-const _: () = assert!(size_of::<CallSite>() == 48);
+const _: () = assert!(size_of::<CallSite>() == 88);
 
 /// A block that is outstanding; or one that was sampled in the open window, with that window's number as `call_site`.
 #[repr(C)]
@@ -92,9 +98,9 @@ const _: () = assert!(size_of::<Request>() == 32);
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
-    /// Serial number, from 1.
+    /// Serial number, from 1; its lowest bit is the kind of window, as windows of a kind see about as much.
     pub serial: u64,
-    /// At most so many samples a call site and CPU.
+    /// About so many samples a call site and CPU; where every block is followed, at most so many.
     pub samples: u64,
 }
 const _: () = assert!(size_of::<Window>() == 16);

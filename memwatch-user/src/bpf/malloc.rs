@@ -258,5 +258,6 @@ fn sum(one: CallSite, other: &CallSite) -> CallSite {
         freed_bytes: one.freed_bytes.wrapping_add(other.freed_bytes),
         window: other.window,
         taken: one.taken + other.taken,
+        strides: one.strides,
     }
 }

@@ -19,6 +19,7 @@ pub mod sites;
 mod symbols;
 mod unwind;
 mod verify;
+pub mod window;
 
 use std::{
     collections::BTreeMap,

@@ -1,13 +1,12 @@
 //! `auto` and `growth`: waits for the alarm, opens windows that the governor allows, and looks at what they caught.
 
 use std::{
-    collections::HashSet,
     num::NonZeroU32,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use memwatch_common::native::{CallSite, NativeCount, Window};
+use memwatch_common::native::NativeCount;
 
 use super::{
     Decision, Desk, Holder, Known, Mode,
@@ -19,6 +18,7 @@ use super::{
     symbols::Names,
     unwind::Stacks,
     verify::Verify,
+    window::{self, Caught},
 };
 use crate::{
     bpf::malloc::Tap,
@@ -33,13 +33,8 @@ const READING: Duration = Duration::from_secs(1);
 const TELLING: Duration = Duration::from_secs(2);
 /// How often the governor tells what it does while that stays the same.
 const REPEATING: Duration = Duration::from_secs(30);
-/// Samples a call site, CPU and window: enough to see every site, few enough for the ring buffer.
-const SAMPLES: u64 = 6;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 10;
-/// Time after a window in which its last samples arrive.
-const ARRIVAL: Duration = Duration::from_millis(2);
-
 /// Follows a process until it is told to stop. Without a plan it only watches the growth.
 pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
     let mut watch = Watch { desk, alarm: Alarm::default(), alarmed: false };
@@ -115,7 +110,7 @@ struct Sampling<'a> {
     sites: Sites,
     verify: Verify,
     since: Mono,
-    serial: u64,
+    windows: u64,
     leaving: Option<Leaving>,
     tell: Mono,
     repeat: Mono,
@@ -149,7 +144,7 @@ impl<'a> Sampling<'a> {
             sites: Sites::default(),
             verify: Verify::of(marks),
             since: now,
-            serial: 0,
+            windows: 0,
             leaving: None,
             tell: now,
             repeat: now.later(TELLING),
@@ -195,27 +190,21 @@ impl<'a> Sampling<'a> {
         self.leaving.is_some()
     }
 
-    /// Opens a window, waits, closes it, and takes in what it caught. Blocks that are handed out while probes come and go
-    /// are not counted, or rates would be wrong.
+    /// Opens a window, waits, closes it, and takes in what it caught.
     fn window(&mut self, opening: &Opening) -> anyhow::Result<()> {
         let scope = match opening.seen {
             Seen::Misses => Scope::Misses,
             Seen::All => Scope::Allocations,
         };
-        self.serial += 1;
+        let serial = window::serial(self.windows, opening.seen);
+        self.windows += 1;
         let before = self.tap.count(NativeCount::Traps);
-        self.tap.set_window(Window::default())?;
-        let armed = self.tap.arm(self.pid, self.plan, scope);
+        let armed = self.tap.arm(self.pid, self.plan, scope)?;
         let from = clock::now();
-        if armed.is_ok() {
-            self.tap.set_window(Window { serial: self.serial, samples: SAMPLES })?;
-            thread::sleep(opening.length);
-            self.tap.set_window(Window::default())?;
-        }
+        window::open(&mut self.tap, serial, || thread::sleep(opening.length))?;
         let until = clock::now();
-        let armed = armed?;
         let thread = thread::spawn(move || armed.disarm());
-        thread::sleep(ARRIVAL);
+        let caught = window::caught(&mut self.tap, serial);
         let traps = self.tap.count(NativeCount::Traps) - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
@@ -225,22 +214,16 @@ impl<'a> Sampling<'a> {
         self.leaving = Some(Leaving { thread, seen: opening.seen, traps_per_s });
         self.sites
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
-        self.take(opening.seen);
+        self.take(opening.seen, caught);
         Ok(())
     }
 
-    fn take(&mut self, seen: Seen) {
-        let (mut samples, serial) = (Vec::new(), self.serial);
-        self.tap.drain(|sample| samples.push(sample));
-        let addresses: HashSet<u64> = samples.iter().map(|sample| sample.address).collect();
-        let reused: HashSet<u64> =
-            addresses.into_iter().filter(|address| self.tap.was_reused(*address)).collect();
-        for sample in samples.iter().filter(|sample| sample.window == serial) {
-            let books = self.tap.call_site(sample.call_site, serial).unwrap_or_default();
-            let frames = self.stacks.walk(sample);
+    fn take(&mut self, seen: Seen, caught: Vec<Caught>) {
+        for Caught { sample, bytes, reused } in caught {
+            let frames = self.stacks.walk(&sample);
             let key = self.stacks.key(&frames);
-            if let Some(site) = self.sites.sample(&frames, key, seen, weight(sample.size, &books)) {
-                self.verify.add(sample, site, seen, reused.contains(&sample.address));
+            if let Some(site) = self.sites.sample(&frames, key, seen, bytes) {
+                self.verify.add(&sample, site, seen, reused);
             }
         }
     }
@@ -304,10 +287,4 @@ impl<'a> Sampling<'a> {
 )]
 fn whole(bytes: f64) -> u64 {
     bytes as u64
-}
-
-/// What a sample stands for: its call site's bytes in the window, divided among the samples of it.
-pub(super) fn weight(size: u64, books: &CallSite) -> f64 {
-    let blocks = books.allocated_blocks.max(1) as f64 / books.taken.max(1) as f64;
-    blocks * size as f64
 }

@@ -158,6 +158,7 @@ mod tests {
             size,
             call_site: 1,
             window: 1,
+            stands_for: 1,
             ip: 0,
             sp: 0,
             bp: 0,

@@ -1,8 +1,8 @@
 //! What sites hold, by windows and looks that are made up.
 
-use memwatch_common::native::CallSite;
+use memwatch_common::strides::Strides;
 
-use super::{super::sampler::weight, *};
+use super::*;
 
 /// A site with `found` at every age up to 12 s.
 fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
@@ -76,44 +76,48 @@ fn how_rarely_a_site_is_met_says_when_it_has_stopped() {
     assert!(Blocks::default().has_stopped(5));
 }
 
-/// xorshift64*: the upper half as a number from 0 below 1.
-fn uniform(state: &mut u64) -> f64 {
+/// xorshift64*: the upper half.
+fn bits(state: &mut u64) -> u32 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
-    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as f64 / f64::from(u32::MAX)
+    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+}
+
+/// From 0 below 1.
+fn uniform(state: &mut u64) -> f64 {
+    f64::from(bits(state)) / f64::from(u32::MAX)
 }
 
 /// Ten minutes of windows over a site that takes blocks at random times, of which eight in ten stay: the estimate
-/// over the truth. Of each window six blocks are sampled.
+/// over the truth. Of each window about six blocks are sampled.
 fn simulated(state: &mut u64) -> f64 {
     const PER_S: f64 = 1500.0;
     const WINDOW_S: f64 = 0.02;
-    let mut sites = Sites::default();
+    let (mut sites, mut strides) = (Sites::default(), Strides::default());
     let lengths = [40, 100, 1000];
-    for _ in 0..600 {
+    let mut before = 0;
+    for number in 1..=600 {
         sites.window(Seen::All, WINDOW_S);
-        let mut arrived = Vec::new();
+        strides.begin(2 * number, 6, 2 * number - 2, before, bits(state));
+        let (mut passed, mut taken) = (0, 0);
         let mut time = -uniform(state).max(1e-9).ln() / PER_S;
         while time < WINDOW_S {
-            let third = uniform(state);
-            arrived.push(if third < 1.0 / 3.0 {
-                lengths[0]
-            } else if third < 2.0 / 3.0 {
-                lengths[1]
-            } else {
-                lengths[2]
-            });
+            let length = lengths[bits(state) as usize % 3];
+            if let Some(stands_for) = strides.pass(6, taken, || bits(state)) {
+                let site = sites.sample(&[1], &[1], Seen::All, (stands_for * length) as f64).unwrap();
+                let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
+                if uniform(state) < 0.8 {
+                    found.live += 1
+                } else {
+                    found.freed += 1
+                }
+                taken += 1;
+            }
+            passed += 1;
             time -= uniform(state).max(1e-9).ln() / PER_S;
         }
-        let taken = arrived.len().min(6);
-        let books =
-            CallSite { allocated_blocks: arrived.len() as u64, taken: taken as u64, ..CallSite::default() };
-        for length in &arrived[..taken] {
-            let site = sites.sample(&[1], &[1], Seen::All, weight(*length, &books)).unwrap();
-            let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
-            if uniform(state) < 0.8 { found.live += 1 } else { found.freed += 1 }
-        }
+        before = passed;
     }
     let truth = PER_S * 0.8 * lengths.iter().sum::<u64>() as f64 / 3.0;
     sites.holding()[0].bytes_per_s / truth
