@@ -214,18 +214,19 @@ impl<'a> Sampling<'a> {
         self.leaving = Some(Leaving { thread, seen: opening.seen, traps_per_s });
         self.sites
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
-        self.take(opening.seen, caught);
+        self.take(opening.seen, serial, caught);
         Ok(())
     }
 
-    fn take(&mut self, seen: Seen, caught: Vec<Caught>) {
+    fn take(&mut self, seen: Seen, serial: u64, caught: Vec<Caught>) {
         for Caught { sample, bytes, reused } in caught {
             let frames = self.stacks.walk(&sample);
             let key = self.stacks.key(&frames);
-            if let Some(site) = self.sites.sample(&frames, key, seen, bytes) {
+            if let Some(site) = self.sites.sample(sample.call_site, &frames, key, seen, bytes) {
                 self.verify.add(&sample, site, seen, reused);
             }
         }
+        window::count(&self.tap, serial, seen, &mut self.sites);
     }
 
     fn tell_known(&mut self, now: Mono) {

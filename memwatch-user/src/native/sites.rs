@@ -61,9 +61,19 @@ impl Found {
     }
 }
 
+/// What a call of the allocator handed out in windows of one kind; several sites may share it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Call {
+    /// Bytes, as the kernel side counted them.
+    counted: f64,
+    /// The same, as its samples have it.
+    sampled: f64,
+}
+
 /// One place that blocks come from.
 #[derive(Clone, Debug, Default)]
 struct Site {
+    call_site: u64,
     frames: Vec<u64>,
     misses: Blocks,
     all: Blocks,
@@ -143,6 +153,7 @@ struct Windows {
 pub struct Sites {
     known: Vec<Site>,
     index: HashMap<Vec<u64>, usize>,
+    calls: HashMap<u64, [Call; 2]>,
     misses: Windows,
     all: Windows,
     /// Samples of sites beyond the limit.
@@ -150,9 +161,17 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
-    /// the site's number.
-    pub fn sample(&mut self, frames: &[u64], key: &[u64], seen: Seen, bytes: f64) -> Option<usize> {
+    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from
+    /// others, and of which the innermost is `call_site`. Returns the site's number.
+    pub fn sample(
+        &mut self,
+        call_site: u64,
+        frames: &[u64],
+        key: &[u64],
+        seen: Seen,
+        bytes: f64,
+    ) -> Option<usize> {
+        self.calls.entry(call_site).or_default()[seen as usize].sampled += bytes;
         let number = match self.index.get(key) {
             Some(number) => *number,
             None if self.known.len() >= MOST_SITES => {
@@ -160,7 +179,7 @@ impl Sites {
                 return None;
             }
             None => {
-                self.known.push(Site { frames: frames.to_vec(), ..Site::default() });
+                self.known.push(Site { call_site, frames: frames.to_vec(), ..Site::default() });
                 self.index.insert(key.to_vec(), self.known.len() - 1);
                 self.known.len() - 1
             }
@@ -168,6 +187,39 @@ impl Sites {
         let window = self.windows(seen).count;
         self.known.get_mut(number)?.blocks(seen).add(bytes, window);
         Some(number)
+    }
+
+    /// Those that have been sampled, each once.
+    #[must_use]
+    pub fn call_sites(&self) -> Vec<u64> {
+        self.calls.keys().copied().collect()
+    }
+
+    /// The site that `key` tells from others.
+    #[must_use]
+    pub fn find(&self, key: &[u64]) -> Option<usize> {
+        self.index.get(key).copied()
+    }
+
+    /// Takes in how many bytes a call site handed out in the last window.
+    pub fn counted(&mut self, call_site: u64, seen: Seen, bytes: u64) {
+        self.calls.entry(call_site).or_default()[seen as usize].counted += bytes as f64;
+    }
+
+    /// Bytes that a site handed out in all windows of a kind. Those of its call site are counted; where it shares that with
+    /// others, its part is what its samples say.
+    #[must_use]
+    pub fn bytes(&self, site: usize, seen: Seen) -> f64 {
+        self.known.get(site).map_or(0.0, |site| self.handed_out(site, seen))
+    }
+
+    fn handed_out(&self, site: &Site, seen: Seen) -> f64 {
+        let call = self.calls.get(&site.call_site).map_or(Call::default(), |calls| calls[seen as usize]);
+        let blocks = match seen {
+            Seen::Misses => &site.misses,
+            Seen::All => &site.all,
+        };
+        if call.sampled > 0.0 { blocks.bytes * call.counted / call.sampled } else { 0.0 }
     }
 
     /// Takes in a window's length, less what its traps took.
@@ -232,13 +284,12 @@ impl Sites {
         if live < LEAST_LIVE {
             return None;
         }
-        let rate = |blocks: &Blocks, windows: Windows| {
-            if windows.length_s > 0.0 { blocks.bytes / windows.length_s } else { 0.0 }
+        let (seen, windows) = match in_all {
+            Some(_) => (Seen::All, self.all),
+            None => (Seen::Misses, self.misses),
         };
-        let handed_out = match in_all {
-            Some(_) => rate(&site.all, self.all),
-            None => rate(&site.misses, self.misses),
-        };
+        let handed_out =
+            if windows.length_s > 0.0 { self.handed_out(site, seen) / windows.length_s } else { 0.0 };
         Some(Estimate {
             frames: site.frames.clone(),
             bytes_per_s: handed_out * live,

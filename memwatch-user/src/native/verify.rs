@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn site(sites: &mut Sites, key: u64) -> usize {
-        sites.sample(&[key], &[key], Seen::All, 1.0).unwrap()
+        sites.sample(key, &[key], &[key], Seen::All, 1.0).unwrap()
     }
 
     #[test]

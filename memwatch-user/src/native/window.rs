@@ -7,7 +7,7 @@ use memwatch_common::{
     strides::KINDS,
 };
 
-use super::sites::Seen;
+use super::sites::{Seen, Sites};
 use crate::bpf::{load::LoadError, malloc::Tap};
 
 /// About so many samples a call site, CPU and window: enough to see every site, few enough for the ring buffer.
@@ -55,4 +55,12 @@ pub fn caught(tap: &mut Tap, serial: u64) -> Vec<Caught> {
         sample,
     });
     caught.collect()
+}
+
+/// Tells `sites` what each of their call sites handed out in the window `serial`, which has ended.
+pub fn count(tap: &Tap, serial: u64, seen: Seen, sites: &mut Sites) {
+    for call_site in sites.call_sites() {
+        let books = tap.call_site(call_site, serial).unwrap_or_default();
+        sites.counted(call_site, seen, books.allocated_bytes);
+    }
 }
