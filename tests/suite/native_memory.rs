@@ -86,6 +86,47 @@ impl Watched {
         }
     }
 
+    /// Every function of the allocator, in ways that go well and ways that do not, beside the addon's own count; and half of a
+    /// cache of 1000 blocks that was filled before we looked is replaced.
+    pub(super) fn counts_each_block_once(&mut self) -> Result<()> {
+        self.node.tell("mix 300")?;
+        let said = self.node.said("mixed")?;
+        self.node.tell("cache 500")?;
+        let truth: Vec<u64> = said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
+        let is_exact = |known: &Known| {
+            let (blocks, bytes) = sum(known, "mix");
+            [blocks, bytes] == truth[..] && sum(known, "cache_block").0 == 500
+        };
+        let known = self.known(patience(), is_exact);
+        ensure!(is_exact(&known), "not {truth:?}: {known:#?}");
+        let unknown = known.outstanding.context("nothing is known")?.unknown_frees;
+        ensure!(unknown >= 500, "{unknown} frees of what was there before");
+        ensure!(known.losses.is_empty(), "{:?}", known.losses);
+        self.node.healthy()
+    }
+
+    /// The leak is named, with its line, and nothing else of the addon's.
+    #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
+    pub(super) fn names_the_leak(&self, leak: &str, within: Duration) -> Result<()> {
+        let is_found = |known: &Known| {
+            known.holders.first().is_some_and(|holder| function(holder) == "leak_block" && holder.share > 0.8)
+                && known.holders.iter().all(|holder| ["", "leak_block"].contains(&function(holder)))
+        };
+        let began = Instant::now();
+        let known = self.known(within, is_found);
+        println!(
+            "{leak}: named after {:.0} s, charged {:.1} % so far",
+            began.elapsed().as_secs_f64(),
+            known.cost_pct
+        );
+        ensure!(is_found(&known), "{leak}: {:#?}", known.holders);
+        let frame = &known.holders[0].frames[0];
+        ensure!(frame.file.as_deref().is_some_and(|file| file.ends_with("addon.c")), "{frame:?}");
+        ensure!(frame.line.is_some() && known.holders[0].interval.is_some(), "{:?}", known.holders[0]);
+        ensure!(known.cost_pct < 2.0 * BUDGET, "{} %", known.cost_pct);
+        Ok(())
+    }
+
     /// As it goes on after what has just been done.
     fn settled(&self) -> Known {
         std::thread::sleep(Duration::from_millis(2500));
@@ -93,14 +134,19 @@ impl Watched {
     }
 }
 
+/// A leak beside a cache of 3 s, a table that fills within a minute, and half a million blocks a second that come and go.
+pub(super) const fn beside(leak: &str) -> [&str; 4] {
+    [leak, "cache", "table", "churn"]
+}
+
 /// The innermost function, if it is the addon's.
-pub(super) fn function(holder: &Holder) -> &str {
+fn function(holder: &Holder) -> &str {
     let frame =
         holder.frames.first().filter(|frame| frame.module.as_deref().is_some_and(|m| m.ends_with("/built")));
     frame.and_then(|frame| frame.function.as_deref()).unwrap_or_default()
 }
 
-pub(super) fn sum(known: &Known, name: &str) -> (u64, u64) {
+fn sum(known: &Known, name: &str) -> (u64, u64) {
     let own = known.holders.iter().filter(|holder| function(holder) == name);
     own.fold((0, 0), |(blocks, bytes), holder| (blocks + holder.n, bytes + holder.bytes))
 }
@@ -119,21 +165,7 @@ fn every_block_that_is_followed_is_counted_once() -> Result<()> {
         // A forked child has the probes' breakpoints until it executes something.
         watched.node.tell("spawn 3")?;
         ensure!(watched.node.said("spawned")? == "3");
-        watched.node.tell("mix 300")?;
-        let said = watched.node.said("mixed")?;
-        // Half of a cache that was filled before we looked is replaced.
-        watched.node.tell("cache 500")?;
-        let truth: Vec<u64> = said.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        let is_exact = |known: &Known| {
-            let (blocks, bytes) = sum(known, "mix");
-            [blocks, bytes] == truth[..] && sum(known, "cache_block").0 == 500
-        };
-        let known = watched.known(patience(), is_exact);
-        ensure!(is_exact(&known), "not {truth:?}: {known:#?}");
-        let unknown = known.outstanding.context("nothing is known")?.unknown_frees;
-        ensure!(unknown >= 500, "{unknown} frees of what was there before");
-        ensure!(known.losses.is_empty(), "{:?}", known.losses);
-        watched.node.healthy()?;
+        watched.counts_each_block_once()?;
         watched.tracker.stop();
     }
     Ok(())
@@ -150,27 +182,9 @@ fn a_leaking_call_site_is_named_beside_a_cache_and_churn() -> Result<()> {
     Ok(())
 }
 
-/// Beside a cache of 3 s, a table that fills within a minute, and half a million blocks a second that come and go.
-#[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
 fn found_within(leak: &str, time: Duration) -> Result<()> {
-    let works = [leak, "cache", "table", "churn"];
-    let watched = Watched::start(releases::USUAL, Mode::Auto, &works, |_| Ok(()))?;
-    let is_found = |known: &Known| {
-        known.holders.first().is_some_and(|holder| function(holder) == "leak_block" && holder.share > 0.8)
-            && known.holders.iter().all(|holder| ["", "leak_block"].contains(&function(holder)))
-    };
-    let began = Instant::now();
-    let known = watched.known(time, is_found);
-    println!(
-        "{leak}: named after {:.0} s, charged {:.1} % so far",
-        began.elapsed().as_secs_f64(),
-        known.cost_pct
-    );
-    ensure!(is_found(&known), "{leak}: {:#?}", known.holders);
-    let frame = &known.holders[0].frames[0];
-    ensure!(frame.file.as_deref().is_some_and(|file| file.ends_with("addon.c")), "{frame:?}");
-    ensure!(frame.line.is_some() && known.holders[0].interval.is_some(), "{:?}", known.holders[0]);
-    ensure!(known.cost_pct < 2.0 * BUDGET, "{} %", known.cost_pct);
+    let watched = Watched::start(releases::USUAL, Mode::Auto, &beside(leak), |_| Ok(()))?;
+    watched.names_the_leak(leak, time)?;
     watched.tracker.stop();
     Ok(())
 }

@@ -3,10 +3,22 @@
 //! So each block is as likely as any other, whatever the order they come in: the first ones of a window are the first ones of
 //! what a program does, and not like the others. A sample stands for its stride.
 
-/// Kinds of windows: their serial numbers' lowest bit. One on the slow path sees a hundredth of what one on all blocks sees.
-pub const KINDS: u64 = 2;
+/// Kinds of windows: one on the slow path sees a hundredth of what one on all blocks sees.
+const KINDS: usize = 2;
 /// A window that sees more than the last one of its kind: strides become so many times longer.
 const LONGER: u64 = 4;
+
+/// The serial number of a window, by its number and whether it sees all blocks.
+#[must_use]
+pub const fn serial(number: u64, all: bool) -> u64 {
+    number << 1 | all as u64
+}
+
+/// The kind of the window with a serial number.
+#[inline(always)]
+fn kind(serial: u64) -> usize {
+    usize::from(serial & 1 != 0)
+}
 
 /// The strides of one call site, on one CPU.
 #[repr(C)]
@@ -19,7 +31,7 @@ pub struct Strides {
     /// Blocks of its stride behind it.
     behind: u64,
     /// By kind of window, how many blocks the last one saw.
-    usual: [u64; KINDS as usize],
+    usual: [u64; KINDS],
 }
 
 impl Strides {
@@ -27,10 +39,10 @@ impl Strides {
     /// `blocks`.
     #[inline(always)]
     pub fn begin(&mut self, serial: u64, samples: u64, before: u64, blocks: u64, random: u32) {
-        if let Some(usual) = self.usual.get_mut((before % KINDS) as usize) {
+        if let Some(usual) = self.usual.get_mut(kind(before)) {
             *usual = blocks;
         }
-        let usual = self.usual.get((serial % KINDS) as usize).copied().unwrap_or(0);
+        let usual = self.usual.get(kind(serial)).copied().unwrap_or(0);
         self.length = usual.checked_div(samples).unwrap_or(0).max(1);
         self.behind = 0;
         self.draw(random);
@@ -85,7 +97,7 @@ mod tests {
         let (mut tenths, mut taken) = ([0; 10], 0);
         for block in 0..now {
             if let Some(stands_for) = strides.pass(SAMPLES, taken, || random(state)) {
-                tenths[(block * 10 / now) as usize] += stands_for;
+                tenths[usize::try_from(block * 10 / now).unwrap()] += stands_for;
                 taken += 1;
             }
         }

@@ -251,9 +251,10 @@ impl<'a> Sampling<'a> {
     fn tell_governor(&self, now: Mono) {
         let spent = self.governor.spent(now);
         let slowed = if self.desk.multi { "while it lasts" } else { "for up to a second" };
-        let misses = match self.plan.has_misses() {
-            true => format!("blocks of malloc's slow path {:.1} % of the time and ", 100.0 * spent.misses),
-            false => String::new(),
+        let misses = if self.plan.has_misses() {
+            format!("blocks of malloc's slow path {:.1} % of the time and ", 100.0 * spent.misses)
+        } else {
+            String::new()
         };
         let reason = format!(
             "a trap costs it {:.1} µs; sees {misses}all blocks {:.2} %, in windows of up to 0.1 s, each of which slows it down \

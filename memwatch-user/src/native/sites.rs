@@ -73,7 +73,8 @@ struct Call {
 /// One place that blocks come from.
 #[derive(Clone, Debug, Default)]
 struct Site {
-    call_site: u64,
+    /// The key of its [`Call`].
+    call: u64,
     frames: Vec<u64>,
     misses: Blocks,
     all: Blocks,
@@ -179,7 +180,7 @@ impl Sites {
                 return None;
             }
             None => {
-                self.known.push(Site { call_site, frames: frames.to_vec(), ..Site::default() });
+                self.known.push(Site { call: call_site, frames: frames.to_vec(), ..Site::default() });
                 self.index.insert(key.to_vec(), self.known.len() - 1);
                 self.known.len() - 1
             }
@@ -202,8 +203,8 @@ impl Sites {
     }
 
     /// Takes in how many bytes a call site handed out in the last window.
-    pub fn counted(&mut self, call_site: u64, seen: Seen, bytes: u64) {
-        self.calls.entry(call_site).or_default()[seen as usize].counted += bytes as f64;
+    pub fn counted(&mut self, call_site: u64, seen: Seen, bytes: f64) {
+        self.calls.entry(call_site).or_default()[seen as usize].counted += bytes;
     }
 
     /// Bytes that a site handed out in all windows of a kind. Those of its call site are counted; where it shares that with
@@ -214,7 +215,7 @@ impl Sites {
     }
 
     fn handed_out(&self, site: &Site, seen: Seen) -> f64 {
-        let call = self.calls.get(&site.call_site).map_or(Call::default(), |calls| calls[seen as usize]);
+        let call = self.calls.get(&site.call).map_or(Call::default(), |calls| calls[seen as usize]);
         let blocks = match seen {
             Seen::Misses => &site.misses,
             Seen::All => &site.all,

@@ -4,7 +4,7 @@ use std::{collections::HashSet, thread, time::Duration};
 
 use memwatch_common::{
     native::{BlockSample, Window},
-    strides::KINDS,
+    strides,
 };
 
 use super::sites::{Seen, Sites};
@@ -29,8 +29,8 @@ pub struct Caught {
 
 /// Serial number of a window, by how many there were before and what it sees.
 #[must_use]
-pub const fn serial(before: u64, seen: Seen) -> u64 {
-    KINDS * (before + 1) + seen as u64
+pub fn serial(before: u64, seen: Seen) -> u64 {
+    strides::serial(before + 1, seen == Seen::All)
 }
 
 /// Has the probes that are armed see, for as long as `during` takes. What is handed out while probes come and go is not
@@ -61,6 +61,6 @@ pub fn caught(tap: &mut Tap, serial: u64) -> Vec<Caught> {
 pub fn count(tap: &Tap, serial: u64, seen: Seen, sites: &mut Sites) {
     for call_site in sites.call_sites() {
         let books = tap.call_site(call_site, serial).unwrap_or_default();
-        sites.counted(call_site, seen, books.allocated_bytes);
+        sites.counted(call_site, seen, books.allocated_bytes as f64);
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 /// A site with `found` at every age up to 12 s.
 fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
     let number = sites.sample(key, &[key, 9], &[key], seen, bytes).unwrap();
-    sites.counted(key, seen, bytes as u64);
+    sites.counted(key, seen, bytes);
     for age in 0..5 {
         *sites.found(number, seen, age).unwrap() = found;
     }
@@ -109,13 +109,13 @@ fn simulated(state: &mut u64) -> f64 {
                 let site = sites.sample(1, &[1], &[1], Seen::All, (stands_for * length) as f64).unwrap();
                 let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
                 if uniform(state) < 0.8 {
-                    found.live += 1
+                    found.live += 1;
                 } else {
-                    found.freed += 1
+                    found.freed += 1;
                 }
                 taken += 1;
             }
-            sites.counted(1, Seen::All, length);
+            sites.counted(1, Seen::All, length as f64);
             passed += 1;
             time -= uniform(state).max(1e-9).ln() / PER_S;
         }
