@@ -76,6 +76,8 @@ fn found_within(leak: &str, time: Duration) -> Result<()> {
     let root = Root::of_build("musl")?;
     let mut watched = watched(&root, Mode::Auto, &beside(leak), |_| Ok(()))?;
     watched.names_the_leak(leak, time)?;
+    let decisions = watched.tracker.decisions();
+    ensure!(decisions.iter().any(|told| told.reason.contains("`realloc` adds")), "{decisions:#?}");
     watched.node.healthy()?;
     watched.tracker.stop();
     Ok(())

@@ -3,8 +3,8 @@
 //!
 //! `malloc` begins with a jump to what `calloc`, `realloc`, `memalign` and `aligned_alloc` call as well
 //! (`__libc_malloc_impl`, `src/malloc/mallocng/glue.h`), so all blocks are seen there; whose they are is said by where
-//! those functions call it. Compiled with -O3 (as musl does by itself), -O2 or -Os (Alpine Linux), with or without frame
-//! pointers, `enframe` has the one such place in musl 1.2.2 to 1.2.6: `set_size` asks whether all of a slot was asked for.
+//! those functions call it. Compiled with -O3 (as musl does by itself), -O2 or -Os, with or without frame pointers,
+//! `enframe` has the one such place in musl 1.2.2 to 1.2.6: `set_size` asks whether all of a slot was asked for.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +16,7 @@ use super::{
     decode::{self, instructions},
     flow::{Flow, Frame, Place},
     named, probes,
-    wrappers::{Passes, WRAPPERS, Wrapper},
+    wrappers::{self, Passes, WRAPPERS, Wrapper},
 };
 use crate::target::{Allocator, elf::Elf, library::Library};
 
@@ -65,8 +65,8 @@ impl Musl {
         let returns = flows.chain(inner).flat_map(|(flow, passes)| {
             flow.returns(elf, at).into_iter().map(move |(to, frame)| (to, (frame, passes)))
         });
-        let returns = returns.collect();
-        let probes = probes(elf, &place).ok_or(UNKNOWN)?;
+        let returns: BTreeMap<u64, (Frame, Passes)> = returns.collect();
+        let probes = probes(elf, &place).filter(|_| returns.len() <= wrappers::MOST).ok_or(UNKNOWN)?;
         Ok(Self { probes, place, returns })
     }
 

@@ -21,7 +21,7 @@ pub(super) const WRAPPERS: [&str; 9] = [
     "strndup",
 ];
 /// Addresses of one file: two files have some.
-const MOST: usize = memwatch_common::native::MAX_WRAPPERS as usize / 2;
+pub(super) const MOST: usize = memwatch_common::native::MAX_WRAPPERS as usize / 2;
 
 /// When a block that is handed out to a function is the block of the function's caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
