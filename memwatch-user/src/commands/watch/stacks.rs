@@ -24,7 +24,7 @@ const FEATURE: &str = "js_stacks";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
-const ATTEMPTS: u8 = 8;
+const ATTEMPTS: u8 = 32;
 
 /// All stacks of one watch.
 pub(super) struct Stacks {
