@@ -184,7 +184,9 @@ impl Session {
         let sampler = Sampler::new(pid, cgroup.clone(), outside);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
         if let Ok(plan) = plan {
-            hello.features.js_stacks = self.origins.stacks.adopt(target, &plan.stacks);
+            let refused = self.attachments.refused(pid).map(str::to_owned);
+            let stacks = refused.map_or_else(|| plan.stacks.clone(), Err);
+            hello.features.js_stacks = self.origins.stacks.adopt(target, &stacks);
         }
         hello.matched = self.roster.reason(pid);
         hello.features.native = looks::native(&sampler);
