@@ -1,5 +1,7 @@
 //! What crosses the boundary about blocks of `malloc`: sampled blocks with a copy of the stack, and books by call site.
 
+use crate::stack::StackKey;
+
 /// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
 pub const STACK_BYTES: usize = 4096;
 /// Call sites that are kept apart; the blocks of further ones are counted as lost.
@@ -13,7 +15,12 @@ pub const MAX_WRAPPERS: u32 = 64;
 /// Bytes of the ring buffer of sampled blocks: room for 500.
 pub const SAMPLE_RING_BYTES: u32 = 2 << 20;
 
-/// A sampled block: the only record in the ring buffer of an instance that follows an allocator.
+/// Stacks of JavaScript of one window that are kept apart: more than there is room for samples.
+pub const MAX_CALLERS: u32 = 1024;
+/// Bytes of the ring buffer of these: room for 400 at a time.
+pub const CALLER_RING_BYTES: u32 = 1 << 20;
+
+/// A sampled block: the only record in the ring buffer of events of an instance that follows an allocator.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockSample {
@@ -33,12 +40,16 @@ pub struct BlockSample {
     pub sp: u64,
     /// The frame pointer, if it is one.
     pub bp: u64,
+    /// Which stack of JavaScript called; zeros if none did, or if it could not be walked.
+    pub caller: StackKey,
+    /// Frame pointer of the exit frame by which that left JavaScript; 0 likewise.
+    pub exit_fp: u64,
     /// Bytes of `stack` that could be read: all, or fewer near the stack's end.
     pub stack_len: u64,
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
-const _: () = assert!(size_of::<BlockSample>() == 72 + STACK_BYTES);
+const _: () = assert!(size_of::<BlockSample>() == 96 + STACK_BYTES);
 
 /// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
 #[repr(C)]

@@ -12,31 +12,28 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map},
     native::{
-        Block, BlockSample, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, MAX_SAMPLED,
-        NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
+        Block, BlockSample, CALLER_RING_BYTES, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_CALLERS,
+        MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
     },
+    stack::{StackKey, StackLayout},
+    target::TaskLayout,
 };
 
 use super::{
     attach::{AttachError, detach_links, loaded_uprobe},
     load::{LoadError, in_map, losses_of, typed},
     object, raw,
+    stacks::StackMaps,
 };
 use crate::{
     plan::malloc::{MallocPlan, Scope, Use},
     target::Allocator,
 };
 
-/// Maps of the object that an instance of this kind has no use for: one entry is the least there can be.
-const UNUSED: [&str; 7] = [
-    map::TARGETS,
-    map::FOLLOWED,
-    map::HEAP_LAYOUTS,
-    map::THREADS,
-    map::STACK_LAYOUTS,
-    map::STACKS,
-    map::SAMPLERS,
-];
+/// Maps of the object that an instance of this kind has no use for: one entry is the least there can be. Layouts of stacks
+/// have one, for the process.
+const SMALLEST: [&str; 6] =
+    [map::TARGETS, map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::STACK_LAYOUTS, map::SAMPLERS];
 /// The least that a ring buffer can have: a page.
 const UNUSED_RING_BYTES: u32 = 4096;
 
@@ -44,6 +41,8 @@ const UNUSED_RING_BYTES: u32 = 4096;
 pub struct Tap {
     ebpf: Ebpf,
     ring: RingBuf<MapData>,
+    stack_ring: RingBuf<MapData>,
+    stacks: StackMaps,
     /// Held open for the programs that are loaded later.
     _wrappers: HashMap<MapData, u64, u64>,
     window: Array<MapData, Window>,
@@ -69,20 +68,23 @@ impl Armed {
 
 impl Tap {
     /// Loads maps and programs for `plan`. With `follow`, outstanding blocks are kept: about 90 MB of the kernel's memory.
-    pub fn load(plan: &MallocPlan, follow: bool) -> Result<Self, LoadError> {
+    /// `task`: as of [`super::load::Settings`]; only [`Self::walk`] has use for it.
+    pub fn load(plan: &MallocPlan, follow: bool, task: TaskLayout) -> Result<Self, LoadError> {
         let has_chunks = u8::from(plan.allocator == Allocator::Glibc);
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global(global::HAS_CHUNKS, &has_chunks, true)
+            .override_global(global::TASK_LAYOUT, &task, true)
             .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
-            .map_max_entries(map::STACK_EVENTS, UNUSED_RING_BYTES)
+            .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
+            .map_max_entries(map::STACKS, MAX_CALLERS)
             .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
             .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
             .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
             .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
-        for name in UNUSED {
+        for name in SMALLEST {
             loader.map_max_entries(name, 1);
         }
         let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
@@ -93,6 +95,8 @@ impl Tap {
         Ok(Self {
             _wrappers: wrappers,
             ring: typed(&mut ebpf, map::EVENTS)?,
+            stack_ring: typed(&mut ebpf, map::STACK_EVENTS)?,
+            stacks: StackMaps::of(&mut ebpf)?,
             window: typed(&mut ebpf, map::WINDOW)?,
             blocks: typed(&mut ebpf, map::BLOCKS)?,
             call_sites: typed(&mut ebpf, map::CALL_SITES)?,
@@ -106,6 +110,11 @@ impl Tap {
     /// Loads the programs that `scope` needs, so that [`Self::arm`] has nothing left to do but to arm.
     pub fn prepare(&mut self, plan: &MallocPlan, scope: Scope) -> Result<(), LoadError> {
         plan.uses(scope).iter().try_for_each(|one| loaded_uprobe(&mut self.ebpf, one.program).map(|_| ()))
+    }
+
+    /// From now on a sample says which JavaScript of `pid` called.
+    pub fn walk(&mut self, pid: u32, layout: StackLayout) -> Result<(), LoadError> {
+        self.stacks.walk(pid, layout)
     }
 
     /// Says what is sampled from now on.
@@ -142,6 +151,19 @@ impl Tap {
                 take(Box::new(sample));
             }
         }
+    }
+
+    /// Hands the bytes of every stack of JavaScript that is there to `take`. One is sent when it is met first, and again
+    /// after [`Self::forget_stack`].
+    pub fn drain_stacks(&mut self, mut take: impl FnMut(&[u8])) {
+        while let Some(record) = self.stack_ring.next() {
+            take(&record);
+        }
+    }
+
+    /// Forgets a stack.
+    pub fn forget_stack(&mut self, key: StackKey) {
+        self.stacks.forget(key);
     }
 
     /// Forgets that a block was sampled. Whether it was handed out again since it was sampled last.

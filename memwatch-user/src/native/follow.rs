@@ -26,7 +26,7 @@ const MOST_HOLDERS: usize = 20;
 pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
     let armed = || -> anyhow::Result<(Tap, Armed)> {
-        let mut tap = Tap::load(plan, true)?;
+        let mut tap = Tap::load(plan, true, desk.task())?;
         tap.set_window(Window { serial: 0, samples: SAMPLES })?;
         tap.prepare(plan, Scope::All)?;
         let armed = tap.arm(pid, plan, Scope::All)?;
@@ -116,6 +116,7 @@ impl<'a> Following<'a> {
                 n: site.allocated_blocks.wrapping_sub(site.freed_blocks),
                 interval: None,
                 frames: self.names.name(frames),
+                callers: Vec::new(),
             }
         };
         sites.iter().map(holder).collect()

@@ -13,9 +13,10 @@ use super::{
     Decision, Desk, Holder, Known, Mode,
     alarm::Alarm,
     anonymous_bytes,
+    callers::Callers,
     governor::{Governor, Opening},
     memory::Memory,
-    sites::{Seen, Sites},
+    sites::{Call, Seen, Sites},
     symbols::Names,
     unwind::Stacks,
     verify::Verify,
@@ -110,6 +111,7 @@ struct Sampling<'a> {
     tap: Tap,
     governor: Governor,
     memory: Memory,
+    callers: Callers,
     stacks: Stacks,
     names: Names,
     sites: Sites,
@@ -124,12 +126,13 @@ struct Sampling<'a> {
 impl<'a> Sampling<'a> {
     fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
         let pid = NonZeroU32::new(desk.id.pid)?;
-        let loaded = || -> anyhow::Result<(Tap, Memory)> {
-            let mut tap = Tap::load(plan, false)?;
+        let loaded = || -> anyhow::Result<(Tap, Memory, Callers)> {
+            let mut tap = Tap::load(plan, false, desk.task())?;
             tap.prepare(plan, Scope::Allocations)?;
-            Ok((tap, Memory::open(desk.id.pid)?))
+            let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
+            Ok((tap, Memory::open(desk.id.pid)?, callers))
         };
-        let (tap, memory) = match loaded() {
+        let (tap, memory, callers) = match loaded() {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::warn!("the native memory of process {pid} is not followed: {error:#}");
@@ -144,6 +147,7 @@ impl<'a> Sampling<'a> {
             tap,
             governor: Governor::new(desk.budget_pct, plan.has_misses()),
             memory,
+            callers,
             stacks: Stacks::of(desk.id.pid),
             names: Names::of(desk.id.pid),
             sites: Sites::default(),
@@ -207,7 +211,7 @@ impl<'a> Sampling<'a> {
         let from = clock::now();
         if armed.is_ok() {
             self.tap.set_window(Window { serial: self.serial, samples: SAMPLES })?;
-            thread::sleep(opening.length);
+            self.callers.wait(&mut self.tap, opening.length);
             self.tap.set_window(Window::default())?;
         }
         let until = clock::now();
@@ -228,6 +232,7 @@ impl<'a> Sampling<'a> {
     }
 
     fn take(&mut self, seen: Seen) {
+        self.callers.read(&mut self.tap);
         let (mut samples, serial) = (Vec::new(), self.serial);
         self.tap.drain(|sample| samples.push(sample));
         let addresses: HashSet<u64> = samples.iter().map(|sample| sample.address).collect();
@@ -236,11 +241,16 @@ impl<'a> Sampling<'a> {
         for sample in samples.iter().filter(|sample| sample.window == serial) {
             let books = self.tap.call_site(sample.call_site, serial).unwrap_or_default();
             let frames = self.stacks.walk(sample);
-            let key = self.stacks.key(&frames);
-            if let Some(site) = self.sites.sample(&frames, key, seen, weight(sample.size, &books)) {
+            let call = Call {
+                frames: &frames,
+                key: self.stacks.key(&frames),
+                callers: self.callers.of(sample),
+            };
+            if let Some(site) = self.sites.sample(call, seen, weight(sample.size, &books)) {
                 self.verify.add(sample, site, seen, reused.contains(&sample.address));
             }
         }
+        self.callers.forget(&mut self.tap);
     }
 
     fn tell_known(&mut self, now: Mono) {
@@ -253,6 +263,7 @@ impl<'a> Sampling<'a> {
             n: estimate.n,
             interval: Some(estimate.interval.map(|live| (estimate.share * live / estimate.live).min(1.0))),
             frames: self.names.name(&estimate.frames),
+            callers: estimate.callers.clone(),
         });
         self.desk.publish(Known {
             holders: holders.collect(),

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crate::model::{self, Frame};
+
 /// The ages at which a sampled block is looked at. The first look, when its window closes, is for what was freed at once:
 /// such a block is soon another's. The second takes note of its bytes, which were being written until then.
 pub const AGES: [Duration; 12] = [
@@ -61,10 +63,33 @@ impl Found {
     }
 }
 
+/// The calls that led to a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Of native code, innermost first.
+    pub frames: &'a [u64],
+    /// Those of them that tell its site from others.
+    pub key: &'a [u64],
+    /// Of JavaScript before that, innermost first; the innermost of the user's tells its site from others.
+    pub callers: &'a [Frame],
+}
+
+/// What tells a site from others: addresses, and file, line and function of the JavaScript that called. Neither changes when
+/// V8 compiles a function anew or moves it.
+type Key = (Vec<u64>, Option<(Option<String>, Option<u32>, Option<String>)>);
+
+impl Call<'_> {
+    fn site_key(&self) -> Key {
+        let place = |frame: &Frame| (frame.file.clone(), frame.line, frame.function.clone());
+        (self.key.to_vec(), self.callers.get(model::origin(self.callers)).map(place))
+    }
+}
+
 /// One place that blocks come from.
 #[derive(Clone, Debug, Default)]
 struct Site {
     frames: Vec<u64>,
+    callers: Vec<Frame>,
     misses: Blocks,
     all: Blocks,
 }
@@ -115,6 +140,8 @@ impl Site {
 /// What a site amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
+    /// The JavaScript that called, innermost first.
+    pub callers: Vec<Frame>,
     /// The calls that led there, innermost first: addresses.
     pub frames: Vec<u64>,
     /// Bytes a second that are handed out and not freed.
@@ -142,7 +169,7 @@ struct Windows {
 #[derive(Debug, Default)]
 pub struct Sites {
     known: Vec<Site>,
-    index: HashMap<Vec<u64>, usize>,
+    index: HashMap<Key, usize>,
     misses: Windows,
     all: Windows,
     /// Samples of sites beyond the limit.
@@ -150,18 +177,19 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from others. Returns
-    /// the site's number.
-    pub fn sample(&mut self, frames: &[u64], key: &[u64], seen: Seen, bytes: f64) -> Option<usize> {
-        let number = match self.index.get(key) {
+    /// Takes in a sample of the last window that stands for `bytes`. Returns the site's number.
+    pub fn sample(&mut self, call: Call<'_>, seen: Seen, bytes: f64) -> Option<usize> {
+        let key = call.site_key();
+        let number = match self.index.get(&key) {
             Some(number) => *number,
             None if self.known.len() >= MOST_SITES => {
                 self.left_out += 1;
                 return None;
             }
             None => {
-                self.known.push(Site { frames: frames.to_vec(), ..Site::default() });
-                self.index.insert(key.to_vec(), self.known.len() - 1);
+                let (frames, callers) = (call.frames.to_vec(), call.callers.to_vec());
+                self.known.push(Site { frames, callers, ..Site::default() });
+                self.index.insert(key, self.known.len() - 1);
                 self.known.len() - 1
             }
         };
@@ -241,6 +269,7 @@ impl Sites {
         };
         Some(Estimate {
             frames: site.frames.clone(),
+            callers: site.callers.clone(),
             bytes_per_s: handed_out * live,
             share: 0.0,
             live,

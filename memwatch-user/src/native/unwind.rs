@@ -10,7 +10,7 @@ use std::{
 };
 
 use framehop::{
-    CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, UnwindRegsNative, Unwinder as _,
+    CacheNative, ExplicitModuleSectionInfo, FrameAddress, MayAllocateDuringUnwind, Module, UnwindRegsNative, Unwinder as _,
     UnwinderNative,
 };
 use memwatch_common::native::BlockSample;
@@ -62,8 +62,8 @@ impl Stacks {
         }
     }
 
-    /// Addresses inside of the calls that led to a sample, innermost first, the allocator's own frame left out: from where
-    /// native code was entered on there may be frames of JavaScript, or none.
+    /// Addresses inside of the calls that led to a sample, innermost first, the allocator's own frame left out. They end where
+    /// JavaScript called; where that is not known, there may be frames of it, or none.
     pub(super) fn walk(&mut self, sample: &BlockSample) -> Vec<u64> {
         if self.looked.is_none() {
             self.look();
@@ -84,13 +84,19 @@ impl Stacks {
             let word = copied.get(at..at + 8).ok_or(())?;
             <[u8; 8]>::try_from(word).map(u64::from_le_bytes).map_err(|_| ())
         };
-        let registers = registers(sample);
-        let mut frames = self.unwinder.iter_frames(sample.ip, registers, &mut self.cache, &mut read);
+        let mut registers = registers(sample);
+        let mut frame = Some(FrameAddress::from_instruction_pointer(sample.ip));
         let mut walked = Vec::new();
-        while walked.len() < MOST_FRAMES
-            && let Ok(Some(frame)) = frames.next()
-        {
-            walked.push(frame.address_for_lookup());
+        while let Some(address) = frame.filter(|_| walked.len() < MOST_FRAMES) {
+            let next = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
+            let next = next.ok().flatten();
+            // The stack pointer is by now where the frame ends: that of V8's stub between the two ends beyond the exit frame's
+            // pointer.
+            if next.is_some() && sample.exit_fp != 0 && registers.sp() > sample.exit_fp {
+                break;
+            }
+            walked.push(address.address_for_lookup());
+            frame = next.and_then(FrameAddress::from_return_address);
         }
         walked
     }

@@ -164,7 +164,7 @@ impl Attachments {
         // Collections are worth watching without stacks.
         let (sampling, refused) = match sampling.transpose() {
             Ok(sampling) => (sampling, None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
         };
         Ok(Live { attachment, sampling, refused, users: BTreeSet::new() })
     }

@@ -198,7 +198,9 @@ impl Session {
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         let looks = Looks::new(target.process.id, sampler);
         self.watched.insert(pid, Member { watched, looks, looked_at, cgroup, limit_hits });
-        let no_sites = self.origins.natives.start(target.process.id);
+        let javascript = plan.ok().and_then(|plan| plan.stacks.as_ref().ok());
+        let javascript = javascript.and_then(|plan| self.origins.stacks.javascript(target, plan));
+        let no_sites = self.origins.natives.start(target.process.id, javascript);
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }
