@@ -125,16 +125,14 @@ fn beyond_wrappers(mut slot: u64, mut caller: u64) -> u64 {
     caller
 }
 
-/// Counts a block, and samples it if its call site has not had its share of this window.
+/// Samples a block if it is its call site's turn.
 #[inline(always)]
 pub(crate) fn sample(fresh: &Fresh) {
     let Some(window) = WINDOW.get(0) else { return };
     let Some(site) = call_site(fresh.block.call_site) else { return };
     if site.window != window.serial {
-        *site = CallSite { window: window.serial, ..CallSite::default() };
+        site.begin(window, raw::random());
     }
-    site.allocated_blocks += 1;
-    site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
     // A sampled block that is handed out again was freed. Afterwards nobody could tell: whoever has it now may keep it.
     if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
         taken.size = NO_SIZE;
@@ -147,7 +145,7 @@ pub(crate) fn sample(fresh: &Fresh) {
     }
 }
 
-/// Samples a followed block for the sake of its stack, if its call site has not had its share.
+/// Samples a followed block for the sake of its stack, if it is its call site's turn.
 #[inline(always)]
 pub(crate) fn sample_stack(fresh: &Fresh) {
     if let Some(window) = WINDOW.get(0)
@@ -157,19 +155,18 @@ pub(crate) fn sample_stack(fresh: &Fresh) {
     }
 }
 
-/// Sends a block unless its call site has had its share. Whether it did.
+/// Sends a block if it is its call site's turn. Whether it did.
 #[inline(always)]
 fn take(site: &mut CallSite, fresh: &Fresh, window: &Window) -> bool {
-    let has_room = site.taken < window.samples;
-    if has_room {
-        site.taken += 1;
-        send(fresh, window);
+    let weight = site.take(window, raw::random);
+    if let Some(weight) = weight {
+        send(fresh, window, weight);
     }
-    has_room
+    weight.is_some()
 }
 
 #[inline(always)]
-fn send(fresh: &Fresh, window: &Window) {
+fn send(fresh: &Fresh, window: &Window, weight: u64) {
     // Before the sample: the collector has names for the caller by the time it learns of the call.
     let (caller, exit_fp) = caller(fresh).unwrap_or_default();
     let Some(mut entry) = EVENTS.reserve::<BlockSample>(0) else {
@@ -179,7 +176,7 @@ fn send(fresh: &Fresh, window: &Window) {
     let Fresh { address, block, registers } = *fresh;
     let Registers { ip, sp, bp, .. } = registers;
     let [time, size, site, serial] = [raw::now_ns(), block.size, block.call_site, window.serial];
-    let head = [time, address, size, site, serial, ip, sp, bp, caller.thread, caller.hash, exit_fp];
+    let head = [time, address, weight, size, site, serial, ip, sp, bp, caller.thread, caller.hash, exit_fp];
     if !raw::fill_sample(&mut entry, head) {
         losses::count(LossReason::BlockUnreadable);
     }

@@ -12,8 +12,8 @@ pub const MAX_BLOCKS: u32 = 1 << 20;
 pub const MAX_IN_FLIGHT: u32 = 4096;
 /// Return addresses inside of functions that only pass an allocation on.
 pub const MAX_WRAPPERS: u32 = 64;
-/// Bytes of the ring buffer of sampled blocks: room for 500.
-pub const SAMPLE_RING_BYTES: u32 = 2 << 20;
+/// Bytes of the ring buffer of sampled blocks: room for 1000.
+pub const SAMPLE_RING_BYTES: u32 = 4 << 20;
 
 /// Stacks of JavaScript of one window that are kept apart: more than there is room for samples.
 pub const MAX_CALLERS: u32 = 1024;
@@ -28,6 +28,8 @@ pub struct BlockSample {
     pub time_ns: u64,
     /// The block.
     pub address: u64,
+    /// How many blocks of its call site it stands for.
+    pub weight: u64,
     /// Its usable bytes.
     pub size: u64,
     /// Key of its [`CallSite`]: a return address.
@@ -49,26 +51,83 @@ pub struct BlockSample {
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
-const _: () = assert!(size_of::<BlockSample>() == 96 + STACK_BYTES);
+const _: () = assert!(size_of::<BlockSample>() == 104 + STACK_BYTES);
 
-/// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
+/// Books of one call site on one CPU: of all time while every block is followed, and when the next one is sampled.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallSite {
-    /// Blocks that were handed out.
+    /// Blocks that were handed out. Followed blocks only, as the three below.
     pub allocated_blocks: u64,
     /// Their usable bytes.
     pub allocated_bytes: u64,
-    /// Blocks that were freed, on this CPU. Followed blocks only.
+    /// Blocks that were freed, on this CPU.
     pub freed_blocks: u64,
     /// Their bytes.
     pub freed_bytes: u64,
-    /// Serial number of the window that the rest is about.
+    /// Serial number of the window that `taken` is about.
     pub window: u64,
-    /// Samples taken in it.
+    /// Samples taken in it since its blocks were last taken to be twice as many.
     pub taken: u64,
+    /// The sample is taken at so many blocks from now.
+    pub due: u64,
+    /// Blocks of the last sample's stratum that come after it.
+    pub left: u64,
+    /// By kind of window: of so many blocks one is sampled. 0 stands for 1.
+    pub strata: [u64; 2],
 }
-const _: () = assert!(size_of::<CallSite>() == 48);
+const _: () = assert!(size_of::<CallSite>() == 80);
+
+/// Strata grow no larger.
+const LARGEST_STRATUM: u64 = 1 << 24;
+
+impl CallSite {
+    /// Begins to sample in a window. Strata are half as large as the last window of this kind left them, which makes for one
+    /// and a half to two times [`Window::samples`] of a site that goes on as before. `random` is any number.
+    #[inline(always)]
+    pub fn begin(&mut self, window: &Window, random: u32) {
+        self.window = window.serial;
+        self.taken = 0;
+        self.left = 0;
+        let stratum = self.stratum(window) / 2;
+        self.draw(window, stratum, random);
+    }
+
+    /// Whether the block that was just handed out is sampled: how many blocks it stands for.
+    ///
+    /// Blocks are sampled at a random place in each stratum, so that a caller that asks for many in a row has its share of
+    /// the samples and no more. How many there will be is not known, so strata become twice as large after every
+    /// [`Window::samples`]: first blocks first, as a site with few must be seen too.
+    #[inline(always)]
+    pub fn take(&mut self, window: &Window, random: impl FnOnce() -> u32) -> Option<u64> {
+        if self.due > 1 {
+            self.due -= 1;
+            return None;
+        }
+        let weight = self.stratum(window);
+        self.taken += 1;
+        let is_enough = self.taken >= window.samples && weight < LARGEST_STRATUM;
+        if is_enough {
+            self.taken = 0;
+        }
+        self.draw(window, weight << u32::from(is_enough), random());
+        Some(weight)
+    }
+
+    #[inline(always)]
+    fn stratum(&self, window: &Window) -> u64 {
+        self.strata[(window.kind & 1) as usize].max(1)
+    }
+
+    #[inline(always)]
+    fn draw(&mut self, window: &Window, stratum: u64, random: u32) {
+        let stratum = stratum.max(1);
+        let place = 1 + ((stratum * u64::from(random)) >> 32);
+        self.due = self.left + place;
+        self.left = stratum - place;
+        self.strata[(window.kind & 1) as usize] = stratum;
+    }
+}
 
 /// A block that is outstanding; or one that was sampled in the open window, with that window's number as `call_site`.
 #[repr(C)]
@@ -105,10 +164,12 @@ const _: () = assert!(size_of::<Request>() == 32);
 pub struct Window {
     /// Serial number, from 1.
     pub serial: u64,
-    /// At most so many samples a call site and CPU.
+    /// About so many samples a call site and CPU, more of busy ones.
     pub samples: u64,
+    /// 0 or 1: how busy a site is differs between kinds of windows.
+    pub kind: u64,
 }
-const _: () = assert!(size_of::<Window>() == 16);
+const _: () = assert!(size_of::<Window>() == 24);
 
 /// Steps of [`TrapClock::gaps`].
 pub const GAP_STEPS: usize = 32;
@@ -154,4 +215,45 @@ pub mod asked {
     pub const PRODUCT: u64 = 1;
     /// The second (`memalign`, `aligned_alloc`).
     pub const SECOND: u64 = 2;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stack::mix;
+
+    const WINDOWS: u64 = 4000;
+
+    /// What the samples of many windows with so many blocks stand for, those of each window's first half and those of its
+    /// second; and how many samples a window has.
+    fn sampled(blocks: u64) -> ([u64; 2], u64) {
+        let (mut site, mut seed, mut halves, mut samples) = (CallSite::default(), 1, [0; 2], 0);
+        let mut random = || {
+            seed = mix(seed, blocks);
+            (seed >> 32) as u32
+        };
+        for serial in 1..=WINDOWS {
+            let window = Window { serial, samples: 6, kind: 1 };
+            site.begin(&window, random());
+            for block in 0..blocks {
+                if let Some(weight) = site.take(&window, &mut random) {
+                    halves[usize::from(2 * block >= blocks)] += weight;
+                    samples += 1;
+                }
+            }
+        }
+        (halves, samples / WINDOWS)
+    }
+
+    #[test]
+    fn samples_stand_for_all_blocks_wherever_they_are() {
+        for (blocks, fewest, most) in [(1, 1, 1), (6, 5, 6), (30, 6, 14), (1000, 6, 14), (40_000, 6, 14)] {
+            let (halves, samples) = sampled(blocks);
+            for (half, truth) in halves.into_iter().zip([blocks.div_ceil(2), blocks / 2]) {
+                let truth = WINDOWS * truth;
+                assert!(half.abs_diff(truth) <= truth / 20, "{blocks} blocks: {half} of {truth}");
+            }
+            assert!((fewest..=most).contains(&samples), "{blocks} blocks: {samples} samples a window");
+        }
+    }
 }

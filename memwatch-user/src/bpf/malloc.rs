@@ -173,16 +173,11 @@ impl Tap {
         reused
     }
 
-    /// The books of a call site over all CPUs, of the window `serial` (0 while every block is followed).
-    pub fn call_site(&self, key: u64, serial: u64) -> Option<CallSite> {
-        let per_cpu = self.call_sites.get(&key, 0).ok()?;
-        Some(per_cpu.iter().filter(|site| site.window == serial).fold(CallSite::default(), sum))
-    }
-
-    /// The books of all call sites.
+    /// The books of all call sites over all CPUs, while every block is followed.
     pub fn call_sites(&self) -> Vec<(u64, CallSite)> {
         let keys = self.call_sites.keys().filter_map(Result::ok);
-        keys.filter_map(|key| Some((key, self.call_site(key, 0)?))).collect()
+        let books = |key| Some(self.call_sites.get(&key, 0).ok()?.iter().fold(CallSite::default(), sum));
+        keys.filter_map(|key| Some((key, books(key)?))).collect()
     }
 
     /// A counter over all CPUs.
@@ -214,7 +209,6 @@ fn sum(one: CallSite, other: &CallSite) -> CallSite {
         // What one CPU gave out another may take back, and a `realloc` that failed is taken back as a negative number.
         freed_blocks: one.freed_blocks.wrapping_add(other.freed_blocks),
         freed_bytes: one.freed_bytes.wrapping_add(other.freed_bytes),
-        window: other.window,
-        taken: one.taken + other.taken,
+        ..one
     }
 }

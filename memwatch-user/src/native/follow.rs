@@ -27,7 +27,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
     let armed = || -> anyhow::Result<(Tap, Armed)> {
         let mut tap = Tap::load(plan, true, desk.task())?;
-        tap.set_window(Window { serial: 0, samples: SAMPLES })?;
+        tap.set_window(Window { serial: 0, samples: SAMPLES, kind: 0 })?;
         tap.prepare(plan, Scope::All)?;
         let armed = tap.arm(pid, plan, Scope::All)?;
         Ok((tap, armed))

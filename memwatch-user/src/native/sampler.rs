@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use memwatch_common::native::{CallSite, NativeCount, Window};
+use memwatch_common::native::{NativeCount, Window};
 
 use super::{
     Decision, Desk, Holder, Known, Mode,
@@ -34,7 +34,7 @@ const READING: Duration = Duration::from_secs(1);
 const TELLING: Duration = Duration::from_secs(2);
 /// How often the governor tells what it does while that stays the same.
 const REPEATING: Duration = Duration::from_secs(30);
-/// Samples a call site, CPU and window: enough to see every site, few enough for the ring buffer.
+/// Samples a call site, CPU and window, more or less: enough to see every site, few enough for the ring buffer.
 const SAMPLES: u64 = 6;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 10;
@@ -210,7 +210,7 @@ impl<'a> Sampling<'a> {
         let armed = self.tap.arm(self.pid, self.plan, scope);
         let from = clock::now();
         if armed.is_ok() {
-            self.tap.set_window(Window { serial: self.serial, samples: SAMPLES })?;
+            self.tap.set_window(Window { serial: self.serial, samples: SAMPLES, kind: opening.seen as u64 })?;
             self.callers.wait(&mut self.tap, opening.length);
             self.tap.set_window(Window::default())?;
         }
@@ -239,14 +239,13 @@ impl<'a> Sampling<'a> {
         let reused: HashSet<u64> =
             addresses.into_iter().filter(|address| self.tap.was_reused(*address)).collect();
         for sample in samples.iter().filter(|sample| sample.window == serial) {
-            let books = self.tap.call_site(sample.call_site, serial).unwrap_or_default();
             let frames = self.stacks.walk(sample);
             let call = Call {
                 frames: &frames,
                 key: self.stacks.key(&frames),
                 callers: self.callers.of(sample),
             };
-            if let Some(site) = self.sites.sample(call, seen, weight(sample.size, &books)) {
+            if let Some(site) = self.sites.sample(call, seen, (sample.weight * sample.size) as f64) {
                 self.verify.add(sample, site, seen, reused.contains(&sample.address));
             }
         }
@@ -310,8 +309,3 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// What a sample stands for: its call site's bytes in the window, divided among the samples of it.
-pub(super) fn weight(size: u64, books: &CallSite) -> f64 {
-    let blocks = books.allocated_blocks.max(1) as f64 / books.taken.max(1) as f64;
-    blocks * size as f64
-}

@@ -144,16 +144,19 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sites::Found;
+    use super::super::sites::{Call, Found};
     use super::*;
-    use memwatch_common::native::STACK_BYTES;
+    use memwatch_common::{native::STACK_BYTES, stack::StackKey};
 
     fn sample(address: u64, size: u64) -> BlockSample {
         BlockSample {
             time_ns: 0,
             address,
+            weight: 1,
             size,
             call_site: 1,
+            caller: StackKey::default(),
+            exit_fp: 0,
             window: 1,
             ip: 0,
             sp: 0,
@@ -171,7 +174,7 @@ mod tests {
     }
 
     fn site(sites: &mut Sites, key: u64) -> usize {
-        sites.sample(&[key], &[key], Seen::All, 1.0).unwrap()
+        sites.sample(Call { frames: &[key], key: &[key], callers: &[] }, Seen::All, 1.0).unwrap()
     }
 
     #[test]

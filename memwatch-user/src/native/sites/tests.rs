@@ -1,12 +1,17 @@
 //! What sites hold, by windows and looks that are made up.
 
-use memwatch_common::native::CallSite;
+use memwatch_common::native::{CallSite, Window};
 
-use super::{super::sampler::weight, *};
+use super::*;
+
+/// Of one address.
+fn call(key: &[u64]) -> Call<'_> {
+    Call { frames: key, key: &key[..1], callers: &[] }
+}
 
 /// A site with `found` at every age up to 12 s.
 fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
-    let number = sites.sample(&[key, 9], &[key], seen, bytes).unwrap();
+    let number = sites.sample(call(&[key, 9]), seen, bytes).unwrap();
     for age in 0..5 {
         *sites.found(number, seen, age).unwrap() = found;
     }
@@ -76,22 +81,29 @@ fn how_rarely_a_site_is_met_says_when_it_has_stopped() {
     assert!(Blocks::default().has_stopped(5));
 }
 
-/// xorshift64*: the upper half as a number from 0 below 1.
-fn uniform(state: &mut u64) -> f64 {
+/// xorshift64*: the upper half.
+fn random(state: &mut u64) -> u32 {
     *state ^= *state >> 12;
     *state ^= *state << 25;
     *state ^= *state >> 27;
-    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as f64 / f64::from(u32::MAX)
+    (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+}
+
+/// From 0 to 1.
+fn uniform(state: &mut u64) -> f64 {
+    f64::from(random(state)) / f64::from(u32::MAX)
 }
 
 /// Ten minutes of windows over a site that takes blocks at random times, of which eight in ten stay: the estimate
-/// over the truth. Of each window six blocks are sampled.
+/// over the truth. Of each window six blocks or more are sampled.
 fn simulated(state: &mut u64) -> f64 {
     const PER_S: f64 = 1500.0;
     const WINDOW_S: f64 = 0.02;
-    let mut sites = Sites::default();
+    let (mut sites, mut books) = (Sites::default(), CallSite::default());
     let lengths = [40, 100, 1000];
-    for _ in 0..600 {
+    for serial in 1..=600 {
+        let window = Window { serial, samples: 6, kind: 0 };
+        books.begin(&window, random(state));
         sites.window(Seen::All, WINDOW_S);
         let mut arrived = Vec::new();
         let mut time = -uniform(state).max(1e-9).ln() / PER_S;
@@ -106,11 +118,9 @@ fn simulated(state: &mut u64) -> f64 {
             });
             time -= uniform(state).max(1e-9).ln() / PER_S;
         }
-        let taken = arrived.len().min(6);
-        let books =
-            CallSite { allocated_blocks: arrived.len() as u64, taken: taken as u64, ..CallSite::default() };
-        for length in &arrived[..taken] {
-            let site = sites.sample(&[1], &[1], Seen::All, weight(*length, &books)).unwrap();
+        for length in arrived {
+            let Some(weight) = books.take(&window, || random(state)) else { continue };
+            let site = sites.sample(call(&[1]), Seen::All, (weight * length) as f64).unwrap();
             let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
             if uniform(state) < 0.8 { found.live += 1 } else { found.freed += 1 }
         }
