@@ -9,7 +9,9 @@
 
 use memwatch_common::{
     loss::LossReason,
-    stack::{JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, StackVolume, frame_kind, mix, stack_end},
+    stack::{
+        JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, StackVolume, frame_kind, mix, stack_end,
+    },
     target::NO_OFFSET,
 };
 

@@ -32,13 +32,13 @@ pub mod bpf;
 
 pub mod ingest;
 
+pub mod symbols;
+
 pub mod sample;
 
 pub mod native;
 
 pub mod series;
-
-pub mod symbols;
 
 pub mod attribute;
 

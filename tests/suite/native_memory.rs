@@ -43,7 +43,7 @@ impl Watched {
         let mut node = start(version, works)?;
         before(&mut node)?;
         let id = process::current(node.pid()).context("it has ended")?;
-        let tracker = Tracker::start(id, mode, BUDGET, true).map_err(anyhow::Error::msg)?;
+        let tracker = Tracker::start(id, mode, BUDGET, true, None).map_err(anyhow::Error::msg)?;
         Ok(Self { node, tracker })
     }
 

@@ -173,6 +173,12 @@ impl Tap {
         reused
     }
 
+    /// Whether a followed block of this call site is at `address`.
+    #[must_use]
+    pub fn holds(&self, address: u64, call_site: u64) -> bool {
+        self.blocks.get(&address, 0).is_ok_and(|block| block.call_site == call_site)
+    }
+
     /// The books of all call sites over all CPUs, while every block is followed.
     pub fn call_sites(&self) -> Vec<(u64, CallSite)> {
         let keys = self.call_sites.keys().filter_map(Result::ok);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use memwatch_common::{
-    native::BlockSample,
+    native::{BlockSample, MAX_CALLERS},
     stack::{StackKey, StackLayout},
     target::TaskLayout,
 };
@@ -85,6 +85,11 @@ impl Callers {
     /// The functions that called, innermost first, if the innermost of the user's is known for sure.
     pub(super) fn of(&self, sample: &BlockSample) -> &[Frame] {
         self.known.get(&sample.caller).map_or(&[], told)
+    }
+
+    /// Whether there are so many that they should be forgotten, for the kernel to have room for others.
+    pub(super) fn are_many(&self) -> bool {
+        self.known.len() > MAX_CALLERS as usize / 2
     }
 
     /// Forgets all stacks: the next window's come with addresses that are true then.

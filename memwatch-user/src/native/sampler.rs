@@ -210,7 +210,11 @@ impl<'a> Sampling<'a> {
         let armed = self.tap.arm(self.pid, self.plan, scope);
         let from = clock::now();
         if armed.is_ok() {
-            self.tap.set_window(Window { serial: self.serial, samples: SAMPLES, kind: opening.seen as u64 })?;
+            self.tap.set_window(Window {
+                serial: self.serial,
+                samples: SAMPLES,
+                kind: opening.seen as u64,
+            })?;
             self.callers.wait(&mut self.tap, opening.length);
             self.tap.set_window(Window::default())?;
         }
@@ -240,11 +244,8 @@ impl<'a> Sampling<'a> {
             addresses.into_iter().filter(|address| self.tap.was_reused(*address)).collect();
         for sample in samples.iter().filter(|sample| sample.window == serial) {
             let frames = self.stacks.walk(sample);
-            let call = Call {
-                frames: &frames,
-                key: self.stacks.key(&frames),
-                callers: self.callers.of(sample),
-            };
+            let call =
+                Call { frames: &frames, key: self.stacks.key(&frames), callers: self.callers.of(sample) };
             if let Some(site) = self.sites.sample(call, seen, (sample.weight * sample.size) as f64) {
                 self.verify.add(sample, site, seen, reused.contains(&sample.address));
             }
@@ -308,4 +309,3 @@ impl<'a> Sampling<'a> {
 fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
-

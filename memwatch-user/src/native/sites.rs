@@ -76,10 +76,11 @@ pub struct Call<'a> {
 
 /// What tells a site from others: addresses, and file, line and function of the JavaScript that called. Neither changes when
 /// V8 compiles a function anew or moves it.
-type Key = (Vec<u64>, Option<(Option<String>, Option<u32>, Option<String>)>);
+pub(super) type Key = (Vec<u64>, Option<(Option<String>, Option<u32>, Option<String>)>);
 
 impl Call<'_> {
-    fn site_key(&self) -> Key {
+    /// What it has in common with the other calls of its site.
+    pub(super) fn site_key(&self) -> Key {
         let place = |frame: &Frame| (frame.file.clone(), frame.line, frame.function.clone());
         (self.key.to_vec(), self.callers.get(model::origin(self.callers)).map(place))
     }
