@@ -98,8 +98,11 @@ mod tests {
     }
 
     fn told(parts: &[Part]) -> Vec<(u64, u64, &str)> {
-        let told = |part: &'_ Part| (part.bytes, part.blocks, part.callers[0].function.as_deref().unwrap());
-        parts.iter().map(told).collect()
+        let mut told = Vec::new();
+        for Part { bytes, blocks, callers, .. } in parts {
+            told.push((*bytes, *blocks, callers[0].function.as_deref().unwrap()));
+        }
+        told
     }
 
     #[test]
