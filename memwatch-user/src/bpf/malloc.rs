@@ -117,6 +117,12 @@ impl Tap {
         self.stacks.walk(pid, layout)
     }
 
+    /// How many stacks of JavaScript were walked.
+    #[must_use]
+    pub fn walks(&self, pid: u32) -> u64 {
+        self.stacks.hits_and_walks(pid).1
+    }
+
     /// Says what is sampled from now on.
     pub fn set_window(&mut self, window: Window) -> Result<(), LoadError> {
         self.window.set(0, window, 0).map_err(in_map(map::WINDOW))

@@ -22,9 +22,9 @@ use crate::{
 /// How often what is known is told anew.
 const TELLING: Duration = Duration::from_secs(1);
 /// How often samples are read: names of JavaScript are true for a moment.
-const READING: Duration = Duration::from_millis(100);
+const READING: Duration = Duration::from_millis(20);
 /// Samples of each call site, a CPU, and as many again whenever it has twice the blocks.
-const SAMPLES: u64 = 8;
+const SAMPLES: u64 = 4;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 20;
 
@@ -95,12 +95,11 @@ impl<'a> Following<'a> {
         for sample in samples {
             let frames = self.stacks.walk(&sample);
             let key = self.stacks.key(&frames);
-            let sampled =
-                Sampled::new(&sample, Call { frames: &frames, key, callers: self.callers.of(&sample) });
+            let call = Call { frames: &frames, key, callers: self.callers.of(&sample) };
             let of_site = self.samples.entry(sample.call_site).or_default();
             // Whatever was at its address before has been freed.
-            of_site.retain(|before| before.address != sampled.address);
-            of_site.push(sampled);
+            of_site.retain(|before| before.address != sample.address);
+            of_site.push(Sampled::new(&sample, call));
         }
         if self.callers.are_many() {
             self.callers.forget(&mut self.tap);

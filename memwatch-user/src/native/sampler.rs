@@ -38,6 +38,8 @@ const REPEATING: Duration = Duration::from_secs(30);
 const SAMPLES: u64 = 6;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 10;
+/// A walk of a stack of JavaScript takes 5 µs (docs/performance.md), about as long as two traps.
+const TRAPS_OF_WALK: u64 = 2;
 /// Time after a window in which its last samples arrive.
 const ARRIVAL: Duration = Duration::from_millis(2);
 
@@ -205,7 +207,7 @@ impl<'a> Sampling<'a> {
             Seen::All => Scope::Allocations,
         };
         self.serial += 1;
-        let before = self.tap.count(NativeCount::Traps);
+        let before = self.traps();
         self.tap.set_window(Window::default())?;
         let armed = self.tap.arm(self.pid, self.plan, scope);
         let from = clock::now();
@@ -222,7 +224,7 @@ impl<'a> Sampling<'a> {
         let armed = armed?;
         let thread = thread::spawn(move || armed.disarm());
         thread::sleep(ARRIVAL);
-        let traps = self.tap.count(NativeCount::Traps) - before;
+        let traps = self.traps() - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
@@ -233,6 +235,11 @@ impl<'a> Sampling<'a> {
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen);
         Ok(())
+    }
+
+    /// What the target has paid for so far, in traps.
+    fn traps(&self) -> u64 {
+        self.tap.count(NativeCount::Traps) + TRAPS_OF_WALK * self.tap.walks(self.desk.id.pid)
     }
 
     fn take(&mut self, seen: Seen) {
