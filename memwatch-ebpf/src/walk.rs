@@ -222,13 +222,7 @@ fn code(layout: &StackLayout, table: u64, function: u64) -> Option<u64> {
 
 #[inline(always)]
 fn hash(hash: u64, frame: &JsFrame) -> u64 {
-    // A builtin has no number, and does not move.
-    let identity = if frame.literal < 0 {
-        frame.shared
-    } else {
-        u64::from(frame.script) << 32 | u64::from(frame.literal.cast_unsigned())
-    };
-    mix(mix(hash, identity), frame.position << 2 | u64::from(frame.kind))
+    mix(mix(hash, frame.identity()), frame.position << 2 | u64::from(frame.kind))
 }
 
 /// Address of a field of a tagged object.

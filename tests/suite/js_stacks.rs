@@ -28,7 +28,7 @@ const TIERS: [(&str, u32, u32, &[&str], f64); 8] = [
     ("maglev", 22, NEWER, &["--maglev", "--no-turbofan"], 0.99),
     ("all", 18, 22, &[], 0.8),
     ("all", 22, NEWER, &[], 0.99),
-    ("compacting", 22, NEWER, &["--stress-compaction", "--gc-interval=5000"], 0.02),
+    ("compacting", 22, NEWER, &["--stress-compaction", "--gc-interval=5000"], 0.95),
 ];
 const NEWER: u32 = u32::MAX;
 
@@ -303,9 +303,9 @@ impl Judged {
         let what = || format!("Node {version}, {tier}: {self:#?}");
         // With a collection every few thousand allocations there is less.
         ensure!(self.total > 5_000_000 && self.functions.len() >= 12, "too little was seen: {}", what());
-        // With the heap compacted all the time some functions move faster than they are read, the more so the busier the
-        // machine is: 0.78 to 1.00 of the bytes had true names.
-        let known = if tier == "compacting" { 0.5 } else { 0.995 };
+        // With the heap compacted all the time some functions may move faster than they are read; 1.00 of the bytes had true
+        // names in nine runs on a busy machine.
+        let known = if tier == "compacting" { 0.97 } else { 0.995 };
         ensure!(complete >= known, "{complete} complete; {}", what());
         ensure!(named >= known, "{named} with true names; {}", what());
         ensure!(placed >= bar, "{placed} with true lines; {}", what());

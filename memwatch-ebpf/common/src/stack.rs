@@ -109,6 +109,20 @@ pub struct JsFrame {
 }
 const _: () = assert!(size_of::<JsFrame>() == 40);
 
+impl JsFrame {
+    /// Which function of its isolate it is, in a number that stays when the heap is compacted: script and function literal;
+    /// of a builtin, which has neither and does not move, its address.
+    #[inline(always)]
+    #[must_use]
+    pub const fn identity(&self) -> u64 {
+        if self.literal < 0 {
+            self.shared
+        } else {
+            (self.script as u64) << 32 | self.literal.cast_unsigned() as u64
+        }
+    }
+}
+
 /// Key of the map of stacks.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,12 +5,14 @@
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
+//! * [`multi`]: uprobes of many places in one link, where the kernel has them;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
 pub mod attach;
 pub mod load;
 pub mod malloc;
+pub mod multi;
 pub mod object;
 pub(crate) mod raw;
 pub mod ring;

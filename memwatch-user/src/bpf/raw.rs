@@ -1,12 +1,23 @@
-//! The only unsafe code of the collector: plain old data out of bytes, and waiting for descriptors.
+//! The only unsafe code of the collector: plain old data out of bytes, waiting for descriptors, and what aya does not ask of
+//! bpf(2).
 
 use std::{
-    io,
-    os::fd::{AsFd, AsRawFd},
+    ffi::CStr,
+    io, mem,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd},
+    ptr,
 };
 
 use aya::Pod;
+use aya_obj::generated::{
+    BPF_F_UPROBE_MULTI_RETURN, bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type,
+};
 use tokio::io::{Interest, unix::AsyncFd};
+
+/// Room for the verifier's reason and its statistics.
+const LOG_BYTES: u32 = 64 << 10;
+/// `BPF_LOG_STATS` of the kernel's `linux/bpf_verifier.h`: no trace of the instructions.
+const LOG_STATS: u32 = 4;
 
 /// `of`, to be waited for until it is readable. Needs a tokio runtime.
 #[expect(unsafe_code, reason = "tokio cannot know that the descriptor stays open and the same")]
@@ -24,6 +35,83 @@ pub(crate) fn read<T: Pod>(bytes: &[u8]) -> Option<T> {
     // SAFETY: there are `size_of::<T>()` readable bytes, the read does not need alignment, and `Pod` says that every bit
     // pattern is a `T`.
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+}
+
+/// Why the verifier refused a program.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) error: io::Error,
+    /// In its own words.
+    pub(crate) log: String,
+}
+
+/// Loads a program for links of many uprobes.
+pub(crate) fn load_multi(name: &str, code: &[bpf_insn], license: &CStr) -> Result<OwnedFd, Refusal> {
+    let mut log = vec![0_u8; LOG_BYTES as usize];
+    let mut attr = no_attr();
+    attr.__bindgen_anon_3.prog_type = bpf_prog_type::BPF_PROG_TYPE_KPROBE as u32;
+    attr.__bindgen_anon_3.expected_attach_type = bpf_attach_type::BPF_TRACE_UPROBE_MULTI as u32;
+    attr.__bindgen_anon_3.insn_cnt = u32::try_from(code.len()).unwrap_or(u32::MAX);
+    attr.__bindgen_anon_3.insns = address(code.as_ptr());
+    attr.__bindgen_anon_3.license = address(license.as_ptr());
+    attr.__bindgen_anon_3.log_level = LOG_STATS;
+    attr.__bindgen_anon_3.log_size = LOG_BYTES;
+    attr.__bindgen_anon_3.log_buf = address(log.as_mut_ptr());
+    // Fifteen characters and a zero.
+    let mut shown = [0; 16];
+    shown[..15].iter_mut().zip(name.bytes()).for_each(|(to, byte)| *to = byte.cast_signed());
+    attr.__bindgen_anon_3.prog_name = shown;
+    bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map_err(|error| {
+        let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
+        Refusal { error, log: String::from_utf8_lossy(&log[..end]).into_owned() }
+    })
+}
+
+/// Links a program of [`load_multi`] to many places of the file at `path`, each with its cookie, in the process `pid`.
+pub(crate) fn link_multi(
+    program: BorrowedFd<'_>,
+    path: &CStr,
+    (offsets, cookies): (&[u64], &[u64]),
+    pid: u32,
+    is_return: bool,
+) -> io::Result<OwnedFd> {
+    let count = offsets.len().min(cookies.len());
+    let mut attr = no_attr();
+    attr.link_create.__bindgen_anon_1.prog_fd = program.as_raw_fd().cast_unsigned();
+    attr.link_create.attach_type = bpf_attach_type::BPF_TRACE_UPROBE_MULTI as u32;
+    attr.link_create.__bindgen_anon_3.uprobe_multi.path = address(path.as_ptr());
+    attr.link_create.__bindgen_anon_3.uprobe_multi.offsets = address(offsets.as_ptr());
+    attr.link_create.__bindgen_anon_3.uprobe_multi.cookies = address(cookies.as_ptr());
+    attr.link_create.__bindgen_anon_3.uprobe_multi.cnt = u32::try_from(count).unwrap_or(u32::MAX);
+    attr.link_create.__bindgen_anon_3.uprobe_multi.pid = pid;
+    if is_return {
+        attr.link_create.__bindgen_anon_3.uprobe_multi.flags = BPF_F_UPROBE_MULTI_RETURN;
+    }
+    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
+#[expect(unsafe_code, reason = "a union of integers")]
+fn no_attr() -> bpf_attr {
+    // SAFETY: every field of every variant is an integer or an array of integers, for which zero is a value.
+    unsafe { mem::zeroed() }
+}
+
+fn address<T>(of: *const T) -> u64 {
+    of.expose_provenance() as u64
+}
+
+/// bpf(2), of a command that returns a descriptor. What `attr` points to must live until this returns: the callers above
+/// borrow it.
+#[expect(unsafe_code, reason = "aya has no way to say this to the kernel")]
+fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+    // SAFETY: `attr` is as long as is said, and the addresses in it are of slices and strings that outlive the call with the
+    // lengths that stand beside them; the kernel writes to the log alone, which is borrowed mutably.
+    let fd = unsafe {
+        libc::syscall(libc::SYS_bpf, cmd as libc::c_long, ptr::from_mut(attr), size_of::<bpf_attr>())
+    };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: both commands return a new descriptor, which nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]

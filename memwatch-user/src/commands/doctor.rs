@@ -12,6 +12,7 @@ use serde::Serialize;
 pub use self::{host::checks as host_checks, process::checks as process_checks};
 use super::watch::output::has_color;
 use crate::{
+    bpf::multi,
     cli::job::Doctor,
     host::{features::Features, kernel::Kernel, rights::Rights},
     report::record::SCHEMA,
@@ -65,7 +66,7 @@ impl Check {
 /// Looks, and writes what was found. Returns the exit status: 0 if watching is possible, else 2.
 pub fn run(job: &Doctor) -> Result<u8> {
     let kernel = Kernel::running();
-    let features = Features::probe(kernel.version).without(&job.assume_missing);
+    let features = Features::probe(kernel.version, multi::is_supported()).without(&job.assume_missing);
     let mut checks = host_checks(&kernel, features, &Rights::ours());
     checks.extend(job.pid.map(process_checks).unwrap_or_default());
     let mut out = io::stdout().lock();
@@ -167,7 +168,8 @@ mod tests {
     #[test]
     fn a_host_without_ring_buffers_fails() {
         let kernel = Kernel::running();
-        let features = Features::probe(kernel.version).without(&[FeatureName::RingBuffer]);
+        let features =
+            Features::probe(kernel.version, multi::is_supported()).without(&[FeatureName::RingBuffer]);
         let checks = host_checks(&kernel, features, &Rights::ours());
         let ring = checks.iter().find(|check| check.name == "ring buffer").unwrap();
         assert_eq!(ring.state, State::Fail);

@@ -20,6 +20,9 @@ pub struct Features {
     pub attach_cookie: bool,
     /// Uprobes through `perf_event_open` (4.17), which need no tracefs. Without them there are no probes.
     pub uprobe_pmu: bool,
+    /// One link has many uprobes and goes at once (6.6 with its later updates). Without it windows on the allocator slow a
+    /// busy target down for up to a second each.
+    pub uprobe_multi: bool,
     /// Raw tracepoints (4.17). Without them exec, exit and OOM kills are not seen as they happen.
     pub raw_tracepoints: bool,
     /// The kernel describes its own types (`CONFIG_DEBUG_INFO_BTF`). Without it exit codes are not known.
@@ -35,6 +38,8 @@ pub enum FeatureName {
     AttachCookie,
     /// [`Features::uprobe_pmu`].
     UprobePmu,
+    /// [`Features::uprobe_multi`].
+    UprobeMulti,
     /// [`Features::raw_tracepoints`].
     RawTracepoints,
     /// [`Features::btf`].
@@ -44,13 +49,15 @@ pub enum FeatureName {
 impl Features {
     /// Asks the kernel. Where it refuses to answer (no right to use BPF), the version decides.
     ///
-    /// The answer on cookies comes from aya's own probes, which loading needs anyway: they run once a process.
+    /// The answer on cookies comes from aya's own probes, which loading needs anyway: they run once a process. `uprobe_multi`
+    /// is asked by who can load programs.
     #[must_use]
-    pub fn probe(kernel: KernelVersion) -> Self {
+    pub fn probe(kernel: KernelVersion, uprobe_multi: bool) -> Self {
         Self {
             ring_buffer: sys::is_map_supported(MapType::RingBuf).unwrap_or(kernel.at_least(5, 8)),
             attach_cookie: cookies(kernel),
             uprobe_pmu: Path::new(UPROBE_PMU).exists(),
+            uprobe_multi,
             raw_tracepoints: sys::is_program_supported(ProgramType::RawTracePoint)
                 .unwrap_or(kernel.at_least(4, 17)),
             btf: Path::new(btf::VMLINUX).exists(),
@@ -71,6 +78,7 @@ impl Features {
             FeatureName::RingBuffer => &mut self.ring_buffer,
             FeatureName::AttachCookie => &mut self.attach_cookie,
             FeatureName::UprobePmu => &mut self.uprobe_pmu,
+            FeatureName::UprobeMulti => &mut self.uprobe_multi,
             FeatureName::RawTracepoints => &mut self.raw_tracepoints,
             FeatureName::Btf => &mut self.btf,
         }
@@ -98,6 +106,7 @@ mod tests {
             ring_buffer: true,
             attach_cookie: true,
             uprobe_pmu: true,
+            uprobe_multi: true,
             raw_tracepoints: true,
             btf: true,
         };
@@ -119,14 +128,15 @@ mod tests {
             .filter_map(ValueEnum::to_possible_value)
             .map(|value| value.get_name().to_owned())
             .collect();
-        assert_eq!(names, ["ring-buffer", "attach-cookie", "uprobe-pmu", "raw-tracepoints", "btf"]);
+        let all = ["ring-buffer", "attach-cookie", "uprobe-pmu", "uprobe-multi", "raw-tracepoints", "btf"];
+        assert_eq!(names, all);
     }
 
     /// With rights or without: the answers agree with the kernel's version on kernels that are not backports.
     #[test]
     fn a_new_kernel_has_what_its_version_promises() {
         let kernel = super::super::kernel::Kernel::running().version;
-        let features = Features::probe(kernel);
+        let features = Features::probe(kernel, false);
         assert!(features.ring_buffer || !kernel.at_least(5, 8));
         assert!(features.attach_cookie || !kernel.at_least(5, 15));
     }

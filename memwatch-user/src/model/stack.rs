@@ -15,8 +15,8 @@ pub struct Frame {
     pub kind: FrameKind,
     /// Whether it was inlined into the next one.
     pub is_inlined: bool,
-    /// Whether `line` is where it begins: where in it is not known.
-    pub is_start: bool,
+    /// `line` is where it begins: where in it, and what was inlined into it there, is not known.
+    pub is_doubtful: bool,
 }
 
 /// What a function is.
@@ -41,8 +41,14 @@ impl Frame {
             column: None,
             kind: FrameKind::Unknown,
             is_inlined: false,
-            is_start: false,
+            is_doubtful: false,
         }
+    }
+
+    /// Whether it is known which function it is, and where in it.
+    #[must_use]
+    pub fn is_sure(&self) -> bool {
+        self.kind != FrameKind::Unknown && !self.is_doubtful
     }
 
     /// Whether it is the user's own: not Node's, not V8's.

@@ -32,7 +32,7 @@ const MOST_HOLDERS: usize = 20;
 pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
     let armed = || -> anyhow::Result<(Tap, Callers, Armed)> {
-        let mut tap = Tap::load(plan, true, desk.task())?;
+        let mut tap = Tap::load(plan, true, desk.multi, desk.task())?;
         tap.set_window(Window { serial: 0, samples: SAMPLES, kind: 0 })?;
         tap.prepare(plan, Scope::All)?;
         let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
@@ -57,7 +57,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     }
     following.read();
     following.tell();
-    armed.disarm();
+    let _paid_by_nobody = armed.disarm();
 }
 
 struct Following<'a> {

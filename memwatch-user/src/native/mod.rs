@@ -36,7 +36,7 @@ use memwatch_common::{loss::LossReason, target::TaskLayout};
 
 pub use self::{callers::Javascript, symbols::Frame};
 use crate::{
-    host::clock,
+    host::{clock, features::Features},
     model::{self, Mono, ProcessId},
     plan::malloc::{self, MallocPlan},
     target::{Allocator, maps, process},
@@ -146,6 +146,8 @@ struct Shared {
 struct Desk {
     id: ProcessId,
     budget_pct: f64,
+    /// Whether the kernel links many uprobes at once.
+    multi: bool,
     /// `None` where JavaScript's callers are not to be known.
     javascript: Option<Javascript>,
     shared: Arc<Mutex<Shared>>,
@@ -153,23 +155,24 @@ struct Desk {
 }
 
 impl Tracker {
-    /// Begins to follow `id`. `cookies`: whether probes carry cookies (Linux 5.15 on). `javascript`: what it takes to say
-    /// which JavaScript called. The error says in words why not.
+    /// Begins to follow `id` with what the kernel has. `javascript`: what it takes to say which JavaScript called. The error
+    /// says in words why not.
     pub fn start(
         id: ProcessId,
         mode: Mode,
         budget_pct: f64,
-        cookies: bool,
+        features: Features,
         javascript: Option<Javascript>,
     ) -> Result<Self, String> {
         let plan = match mode {
             Mode::Off => return Err("not asked for (--native off)".to_owned()),
             Mode::Growth => None,
-            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, cookies)?),
+            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, features.attach_cookie)?),
         };
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (sender, stop) = mpsc::channel();
-        let desk = Desk { id, budget_pct, javascript, shared: Arc::clone(&shared), stop };
+        let multi = features.uprobe_multi;
+        let desk = Desk { id, budget_pct, multi, javascript, shared: Arc::clone(&shared), stop };
         let run = move || match (mode, plan) {
             (Mode::Full, Some(plan)) => follow::run(&desk, &plan),
             (_, plan) => sampler::run(&desk, plan.as_ref()),

@@ -99,8 +99,8 @@ impl Watch<'_> {
 
 /// Probes of a window that are on their way out.
 struct Leaving {
-    thread: JoinHandle<()>,
-    since: Mono,
+    /// Says how long the target met them.
+    thread: JoinHandle<Duration>,
     seen: Seen,
     traps_per_s: f64,
 }
@@ -129,7 +129,7 @@ impl<'a> Sampling<'a> {
     fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
         let pid = NonZeroU32::new(desk.id.pid)?;
         let loaded = || -> anyhow::Result<(Tap, Memory, Callers)> {
-            let mut tap = Tap::load(plan, false, desk.task())?;
+            let mut tap = Tap::load(plan, false, desk.multi, desk.task())?;
             tap.prepare(plan, Scope::Allocations)?;
             let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
             Ok((tap, Memory::open(desk.id.pid)?, callers))
@@ -193,8 +193,10 @@ impl<'a> Sampling<'a> {
     /// Whether probes of the last window are still there; what that cost is charged when they have gone.
     fn is_leaving(&mut self, now: Mono) -> bool {
         let gone = self.leaving.take_if(|leaving| leaving.thread.is_finished());
-        if let Some(Leaving { since, seen, traps_per_s, .. }) = gone {
-            self.governor.left(now, seen, now.since(since), traps_per_s);
+        if let Some(Leaving { thread, seen, traps_per_s }) = gone
+            && let Ok(took) = thread.join()
+        {
+            self.governor.left(now, seen, took, traps_per_s);
         }
         self.leaving.is_some()
     }
@@ -230,7 +232,7 @@ impl<'a> Sampling<'a> {
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
         let traps_per_s = traps as f64 / length_s.max(1e-3);
-        self.leaving = Some(Leaving { thread, since: until, seen: opening.seen, traps_per_s });
+        self.leaving = Some(Leaving { thread, seen: opening.seen, traps_per_s });
         self.sites
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen);
@@ -282,10 +284,11 @@ impl<'a> Sampling<'a> {
 
     fn tell_governor(&self, now: Mono) {
         let spent = self.governor.spent(now);
+        let slowed = if self.desk.multi { "while it lasts" } else { "for up to a second" };
         let reason = format!(
             "a trap costs it {:.1} µs; sees blocks of malloc's slow path {:.1} % of the time and all blocks {:.2} %, in \
-             windows of up to 0.1 s, each of which slows it down for up to a second; does not see frees, nor sites that never allocate in a window; {} \
-             sites change their blocks too much to tell",
+             windows of up to 0.1 s, each of which slows it down {slowed}; does not see frees, nor sites that never \
+             allocate in a window; {} sites change their blocks too much to tell",
             self.governor.trap_s() * 1e6,
             100.0 * spent.misses,
             100.0 * spent.all,

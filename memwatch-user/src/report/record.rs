@@ -466,6 +466,9 @@ pub struct Frame {
     pub module: Option<String>,
     /// `js`, `native` or `kernel`.
     pub kind: String,
+    /// `line` is where the function begins: where in it, and what was inlined into it there, is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
 }
 
 /// A decision about what may be spent.

@@ -38,7 +38,7 @@ pub struct Target {
 
 /// Finds out all there is to know of `pid` before it is probed.
 pub fn examine(pid: u32) -> Result<Target, TargetError> {
-    let process = process::identify(pid)?;
+    let process = process::settled(pid)?;
     let image = image::find(&process)?;
     let path = PathBuf::from(format!("/proc/{pid}/maps"));
     let maps = maps::of(pid).map_err(|error| image::access(&process, &path, error))?;

@@ -1,6 +1,6 @@
 //! Which process: what /proc says of a pid, and one clear error for each way in which it is no process to watch.
 
-use std::{fs, io};
+use std::{fs, io, num::NonZeroU64, thread, time::Duration};
 
 use super::{TargetError, text::printable};
 use crate::model::ProcessId;
@@ -10,6 +10,9 @@ pub const MAX_PID: u32 = (1 << 22) - 1;
 
 /// `PF_KTHREAD` of the kernel's `linux/sched.h`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
+/// How often a process is asked whether it has its program by now: once a millisecond, which is most of what it takes to
+/// map Node's.
+const SETTLING: u32 = 100;
 
 /// A process, as /proc describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,15 @@ pub struct Process {
     pub parent: u32,
     /// When it started: milliseconds since 1970.
     pub start_unix_ms: i64,
+    /// The program it runs; `None` while it is executing one, or if that cannot be told.
+    pub program: Option<Program>,
+}
+
+/// One run of a program: no two that a process executes have their stack at the same address, as the kernel lays it out
+/// at random.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    stack: NonZeroU64,
 }
 
 /// Reads a pid as typed.
@@ -54,7 +66,27 @@ pub fn identify(pid: u32) -> Result<Process, TargetError> {
         cmdline: arguments(&read(pid, "cmdline")?),
         parent: stat.parent,
         start_unix_ms: start_unix_ms(boot_unix_s()?, stat.start_ticks),
+        program: stat.program,
     })
+}
+
+/// The same, once `pid` has the program that it is executing: the kernel lets go of who waits for an exec (and of
+/// `/proc/PID/exe`) before it maps the program. After a tenth of a second it is taken as it is.
+pub fn settled(pid: u32) -> Result<Process, TargetError> {
+    for _ in 0..SETTLING {
+        let process = identify(pid)?;
+        if process.program.is_some() {
+            return Ok(process);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    identify(pid)
+}
+
+/// The program that `pid` runs now.
+#[must_use]
+pub fn program(pid: u32) -> Option<Program> {
+    Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.program
 }
 
 /// Start of the process that has `pid` now; `None` if there is none. To be compared with what was seen earlier.
@@ -103,13 +135,14 @@ fn arguments(cmdline: &[u8]) -> Vec<String> {
 }
 
 /// Fields of /proc/PID/stat (proc_pid_stat(5)).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Stat {
     comm: Vec<u8>,
     state: u8,
     parent: u32,
     flags: u64,
     start_ticks: u64,
+    program: Option<Program>,
 }
 
 impl Stat {
@@ -122,12 +155,16 @@ impl Stat {
             std::str::from_utf8(&stat[close + 1..]).ok()?.split_ascii_whitespace().collect();
         // The first of these is field 3 of the manual page.
         let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+        // The start of the code is set with the stack's final place, last of all (load_elf_binary, fs/binfmt_elf.c).
+        let is_mapped = number(26).is_some_and(|start_of_code| start_of_code != 0);
+        let stack = number(28).and_then(NonZeroU64::new).filter(|_| is_mapped);
         Some(Self {
             comm,
             state: *fields.first()?.as_bytes().first()?,
             parent: u32::try_from(number(4)?).ok()?,
             flags: number(9)?,
             start_ticks: number(22)?,
+            program: stack.map(|stack| Program { stack }),
         })
     }
 }
@@ -163,10 +200,19 @@ mod tests {
 
     #[test]
     fn a_name_may_hold_parentheses_and_spaces() {
-        let text = b"77 (a) b (c) S 1 77 77 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 11 0 8888 1 2 3";
-        let expected =
-            Stat { comm: b"a) b (c".to_vec(), state: b'S', parent: 1, flags: 4_194_560, start_ticks: 8888 };
-        assert_eq!(Stat::parse(text), Some(expected));
+        let text = "77 (a) b (c) S 1 77 77 0 -1 4194560 1 0 0 0 3 4 0 0 20 0 11 0 8888 1 2 3";
+        let running = Stat {
+            comm: b"a) b (c".to_vec(),
+            state: b'S',
+            parent: 1,
+            flags: 4_194_560,
+            start_ticks: 8888,
+            program: Some(Program { stack: NonZeroU64::new(140_726).unwrap() }),
+        };
+        let executing = Stat { program: None, ..running.clone() };
+        assert_eq!(Stat::parse(text.as_bytes()), Some(executing.clone()));
+        assert_eq!(Stat::parse(format!("{text} 0 0 140726").as_bytes()), Some(executing));
+        assert_eq!(Stat::parse(format!("{text} 4096 8192 140726").as_bytes()), Some(running));
         for broken in [&b""[..], b"77", b"77 (x)", b"77 )x( S 1", b"77 (x) S 1 2 3"] {
             assert_eq!(Stat::parse(broken), None);
         }
@@ -191,12 +237,14 @@ mod tests {
         let us = identify(pid).unwrap();
         assert_eq!(us, identify(pid).unwrap());
         assert_eq!(current(pid), Some(us.id));
+        assert!(us.program.is_some());
+        assert_eq!(program(pid), us.program);
         assert_eq!(us.cmdline.len(), std::env::args_os().count());
     }
 
     #[test]
     fn threads_and_holes_are_told_apart() {
-        let tid = std::thread::spawn(|| {
+        let tid = thread::spawn(|| {
             let tid = rustix::thread::gettid().as_raw_nonzero().get().cast_unsigned();
             (tid, identify(tid))
         })

@@ -1,7 +1,7 @@
 //! Whom it is measured on: programs of this folder under an official Node release.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -27,7 +27,15 @@ impl Node {
 
     /// Starts it with these flags of Node and V8.
     pub(super) fn start_with(flags: &[&str], name: &str, arguments: &[&str]) -> Result<Self> {
-        let script = repo::root().join("xtask/src/bench/js").join(name).with_extension("js");
+        Self::run(flags, &repo::root().join("xtask/src/bench/js").join(name).with_extension("js"), arguments)
+    }
+
+    /// Starts a program of the tests' fixtures likewise.
+    pub(super) fn fixture(name: &str) -> Result<Self> {
+        Self::run(&[], &repo::root().join("tests/fixtures/node").join(name).with_extension("js"), &[])
+    }
+
+    fn run(flags: &[&str], script: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(program()?);
         command.args(flags).arg(script).args(arguments);
         let talker = Talker::start(&mut command)?;

@@ -1,6 +1,8 @@
 //! What stacks of JavaScript cost the target.
 
-use anyhow::Result;
+use std::process::Command;
+
+use anyhow::{Result, bail};
 
 use super::bpf_stats::BpfStats;
 use super::node::Node;
@@ -9,6 +11,8 @@ use super::pairs::Pairs;
 use super::stats::median;
 use super::tool::Tool;
 use super::{Bench, hit};
+use crate::cargo::cargo;
+use crate::repo;
 
 /// Functions on the stack.
 const DEPTHS: [u32; 2] = [8, 32];
@@ -23,6 +27,10 @@ const MEGABYTES: f64 = 500.0;
 const PORTIONS: usize = 4;
 /// Of its throughput, so much is left at that rate.
 const BAR: Bar = Bar::AtLeast(0.99);
+/// The program that measures how fast stacks get names.
+const SYMBOLISE: &str = "symbolise";
+/// Stacks of known functions that get names in a second.
+const NAMED: Bar = Bar::AtLeast(200_000.0);
 
 /// The section.
 pub(super) fn section(bench: &Bench) -> Result<Section> {
@@ -42,7 +50,35 @@ pub(super) fn section(bench: &Bench) -> Result<Section> {
          taken for each 512 kB that are allocated.",
     );
     section.table(["", "mean"], rows);
-    throughput(bench, section, empty.watched)
+    named(throughput(bench, section, empty.watched)?)
+}
+
+/// Names, of the stacks that a fixture of the tests has.
+fn named(section: Section) -> Result<Section> {
+    cargo().args(["build", "--release", "--package", "memwatch-user", "--example", SYMBOLISE]).run()?;
+    let node = Node::fixture("stacks")?;
+    let output = Command::new(repo::root().join("target/release/examples").join(SYMBOLISE))
+        .arg(node.pid().to_string())
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let figures: Vec<f64> = said.split_whitespace().filter_map(|figure| figure.parse().ok()).collect();
+    let [rate, bytes, functions, stacks] = figures[..] else {
+        bail!("{SYMBOLISE}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let mut section = section.says(&format!(
+        "Names for stacks, of which a program has {stacks:.0} with {functions:.0} functions in all tiers. A stack is named when \
+         it is met first; what is allocated there from then on is counted in the kernel.",
+    ));
+    let rows = [
+        ["stacks of known functions named in a second".to_owned(), format!("{rate:.0}"), NAMED.judge(rate)],
+        [
+            "read from the process for each new function".to_owned(),
+            format!("{bytes:.0} bytes"),
+            String::new(),
+        ],
+    ];
+    section.table(["", "measured", "bar"], rows);
+    Ok(section)
 }
 
 /// Nanoseconds of our programs for each array, which is a sample.

@@ -60,60 +60,61 @@ fn lockdown(rights: &Rights) -> Check {
     }
 }
 
-fn of_features(features: Features) -> [Check; 5] {
-    let check = |found: bool, name: &str, ok: &str, missing: Check| {
-        if found { Check::ok(name, ok) } else { missing }
+/// What it means if a feature is missing, and what has it.
+type Missing = fn(&'static str, &'static str, &'static str) -> Check;
+
+fn of_features(features: Features) -> [Check; 6] {
+    let check = |found, name, ok: &str, missing: Missing, without, fix| {
+        if found { Check::ok(name, ok) } else { missing(name, without, fix) }
     };
     [
         check(
             features.ring_buffer,
             "ring buffer",
             "events come as they happen",
-            Check::fail(
-                "ring buffer",
-                "the kernel has none: events cannot be received",
-                "kernel 5.8 or newer",
-            ),
+            Check::fail,
+            "the kernel has none: events cannot be received",
+            "kernel 5.8 or newer",
         ),
         check(
             features.uprobe_pmu,
             "uprobes",
             "by perf_event_open; tracefs is not needed",
-            Check::fail(
-                "uprobes",
-                "the kernel has no uprobe PMU: functions cannot be probed",
-                "a kernel with CONFIG_UPROBE_EVENTS=y",
-            ),
+            Check::fail,
+            "the kernel has no uprobe PMU: functions cannot be probed",
+            "a kernel with CONFIG_UPROBE_EVENTS=y",
         ),
         check(
             features.attach_cookie,
             "cookies",
             "a file under several names is counted once",
-            Check::warn(
-                "cookies",
-                "the kernel has none: containers that share Node's file are attached one by one",
-                "kernel 5.15 or newer",
-            ),
+            Check::warn,
+            "the kernel has none: containers that share Node's file are attached one by one",
+            "kernel 5.15 or newer",
+        ),
+        check(
+            features.uprobe_multi,
+            "probe groups",
+            "windows on the allocator close at once",
+            Check::warn,
+            "the kernel has none: a window on the allocator slows a busy process down for up to a second",
+            "kernel 6.10 or newer, or a later update of 6.6",
         ),
         check(
             features.raw_tracepoints,
             "tracepoints",
             "exec, exit and OOM kills are seen; tracefs is not needed",
-            Check::warn(
-                "tracepoints",
-                "the kernel has no raw ones: exec, exit and OOM kills are not seen as they happen",
-                "kernel 4.17 or newer with CONFIG_BPF_EVENTS=y",
-            ),
+            Check::warn,
+            "the kernel has no raw ones: exec, exit and OOM kills are not seen as they happen",
+            "kernel 4.17 or newer with CONFIG_BPF_EVENTS=y",
         ),
         check(
             features.btf,
             "BTF",
             "the kernel describes its own types",
-            Check::warn(
-                "BTF",
-                "the kernel has none: exit codes and signals are not known",
-                "a kernel with CONFIG_DEBUG_INFO_BTF=y",
-            ),
+            Check::warn,
+            "the kernel has none: exit codes and signals are not known",
+            "a kernel with CONFIG_DEBUG_INFO_BTF=y",
         ),
     ]
 }
@@ -157,6 +158,7 @@ mod tests {
         ring_buffer: true,
         attach_cookie: true,
         uprobe_pmu: true,
+        uprobe_multi: true,
         raw_tracepoints: true,
         btf: true,
     };
@@ -184,6 +186,7 @@ mod tests {
             "ok    ring buffer   events come as they happen",
             "ok    uprobes       by perf_event_open; tracefs is not needed",
             "ok    cookies       a file under several names is counted once",
+            "ok    probe groups  windows on the allocator close at once",
             "ok    tracepoints   exec, exit and OOM kills are seen; tracefs is not needed",
             "ok    BTF           the kernel describes its own types",
             "ok    sysctls       perf_event_paranoid 2: do not bind root",
@@ -196,6 +199,7 @@ mod tests {
         let none = ALL.without(&[
             crate::host::features::FeatureName::RingBuffer,
             crate::host::features::FeatureName::AttachCookie,
+            crate::host::features::FeatureName::UprobeMulti,
             crate::host::features::FeatureName::UprobePmu,
             crate::host::features::FeatureName::RawTracepoints,
             crate::host::features::FeatureName::Btf,
@@ -217,6 +221,7 @@ mod tests {
             ("ring buffer", State::Fail),
             ("uprobes", State::Fail),
             ("cookies", State::Warn),
+            ("probe groups", State::Warn),
             ("tracepoints", State::Warn),
             ("BTF", State::Warn),
             ("locked memory", State::Fail),

@@ -45,6 +45,7 @@ use self::{
 use crate::{
     bpf::{
         load::{Kernel, Settings},
+        multi,
         ring::{self, Ring},
         stacks::StackMaps,
     },
@@ -91,7 +92,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let ring = Ring::open(&mut kernel)?;
     let (stack_ring, maps) = stacks(watch, &mut kernel)?;
     let stacks = Stacks::new(maps, task, profiles.are_wanted());
-    let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, cookies: features.attach_cookie };
+    let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features };
     let origins = Origins { stacks, natives: Natives::new(native) };
     let mut session = Session::new(kernel, features.attach_cookie, roster, origins, watch.budget_pct / 100.0);
     let mut run = Run {
@@ -114,7 +115,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
 fn allowed(watch: &Watch) -> Result<Features> {
     let version = HostKernel::running().version;
     Rights::ours().check(version)?;
-    let features = Features::probe(version).without(&watch.assume_missing);
+    let features = Features::probe(version, multi::is_supported()).without(&watch.assume_missing);
     ensure!(
         features.ring_buffer,
         "this kernel has no BPF ring buffer (Linux 5.8 on has): nothing can be watched here; `memwatch-bpf doctor` says more"

@@ -7,6 +7,7 @@ use super::{
     translate::{self, Stamp},
 };
 use crate::{
+    host::features::Features,
     model::ProcessId,
     native::{Javascript, Mode, Tracker},
     report::record::{Body, Feature, Kind, Loss, Record},
@@ -18,8 +19,8 @@ pub(super) struct Asked {
     pub(super) mode: Mode,
     /// Percent of one CPU.
     pub(super) budget_pct: f64,
-    /// Whether probes carry cookies.
-    pub(super) cookies: bool,
+    /// What the kernel offers.
+    pub(super) features: Features,
 }
 
 /// The trackers of all targets.
@@ -33,10 +34,11 @@ impl Natives {
         Self { asked, trackers: BTreeMap::new() }
     }
 
-    /// Begins to follow a target, if that was asked for; with `javascript` its callers in JavaScript are told. What there is to say if it cannot be done.
+    /// Begins to follow a target, if that was asked for; with `javascript` its callers in JavaScript are told. What there is
+    /// to say if it cannot be done.
     pub(super) fn start(&mut self, id: ProcessId, javascript: Option<Javascript>) -> Option<Body> {
-        let Asked { mode, budget_pct, cookies } = self.asked;
-        match Tracker::start(id, mode, budget_pct, cookies, javascript) {
+        let Asked { mode, budget_pct, features } = self.asked;
+        match Tracker::start(id, mode, budget_pct, features, javascript) {
             _ if mode == Mode::Off => None,
             Ok(tracker) => {
                 self.trackers.insert(id.pid, tracker);

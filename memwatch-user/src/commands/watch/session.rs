@@ -34,7 +34,10 @@ use crate::{
         time::Time,
     },
     sample::Sampler,
-    target::{self, Target, TargetError, image},
+    target::{
+        self, Target, TargetError, image,
+        process::{self, Program},
+    },
 };
 
 /// How often to look at a process that executes another program meanwhile.
@@ -63,6 +66,10 @@ struct Member {
     looks: Looks,
     /// When its program was looked at: what it executed before is not news.
     looked_at: Mono,
+    /// The program that was looked at.
+    program: Option<Program>,
+    /// The number of what serves it.
+    attachment: u32,
     cgroup: Option<MemoryCgroup>,
     /// The cgroup's count of refusals when we were attached.
     limit_hits: Option<u64>,
@@ -149,13 +156,14 @@ impl Session {
         };
         self.admit(pid, number)?;
         ensure!(
-            target::process::current(pid) == Some(target.process.id),
+            process::current(pid) == Some(target.process.id),
             "process {pid} ended while it was being attached to"
         );
         if !target.image.is_current() {
             return Ok(None);
         }
-        Ok(Some(self.welcome(looked_at, &target, plan.as_ref().map_err(|stripped| &**stripped))))
+        let look = (looked_at, number);
+        Ok(Some(self.welcome(look, &target, plan.as_ref().map_err(|stripped| &**stripped))))
     }
 
     fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
@@ -172,7 +180,13 @@ impl Session {
         self.attachments.release(pid);
     }
 
-    fn welcome(&mut self, looked_at: Mono, target: &Target, plan: Result<&Plan, &Stripped>) -> Adopted {
+    /// `look`: when it was looked at, and the number of what serves it.
+    fn welcome(
+        &mut self,
+        (looked_at, attachment): (Mono, u32),
+        target: &Target,
+        plan: Result<&Plan, &Stripped>,
+    ) -> Adopted {
         let pid = target.process.id.pid;
         let now = clock::now();
         let start_ms = target.process.start_unix_ms;
@@ -197,7 +211,9 @@ impl Session {
         self.adopted += 1;
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         let looks = Looks::new(target.process.id, sampler);
-        self.watched.insert(pid, Member { watched, looks, looked_at, cgroup, limit_hits });
+        let program = target.process.program;
+        let member = Member { watched, looks, looked_at, program, attachment, cgroup, limit_hits };
+        self.watched.insert(pid, member);
         let javascript = plan.ok().and_then(|plan| plan.stacks.as_ref().ok());
         let javascript = javascript.and_then(|plan| self.origins.stacks.javascript(target, plan));
         let no_sites = self.origins.natives.start(target.process.id, javascript);
@@ -220,8 +236,8 @@ impl Session {
     /// `child` is started, and what else we start is none of the session's business. It is followed by name, as a kernel
     /// without BTF does not tell whose child it is; and it is looked at, as it runs its program already.
     pub(super) fn child_is_started(&mut self, child: u32) -> Result<Next> {
-        self.kernel.unfollow(std::process::id());
         self.kernel.follow(child)?;
+        self.kernel.unfollow(std::process::id());
         Ok(self.consider(child))
     }
 
@@ -243,7 +259,11 @@ impl Session {
     /// Takes in one event. An exec can bring a new target.
     pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
         if event.what == What::Exec {
-            if self.is_stale(event) {
+            if let Some(member) = self.knows(event) {
+                // The kernel side took it for a new one.
+                if let Err(error) = self.kernel.add_target(event.pid, member.attachment) {
+                    log::warn!("process {} is not watched any more: {error}", event.pid);
+                }
                 return (Vec::new(), Next::Nothing);
             }
             let records = self.dismiss(event.pid, event.time, |_| End::Exec);
@@ -258,10 +278,14 @@ impl Session {
         (records, Next::Nothing)
     }
 
-    /// Whether an exec happened before its process was looked at: a wrapper (`env`, `sh -c exec`) and the Node it becomes
-    /// execute two programs at once, and by the time the first is heard of the process is already the second.
-    fn is_stale(&self, exec: &Event) -> bool {
-        self.watched.get(&exec.pid).is_some_and(|member| exec.time <= member.looked_at)
+    /// Who was looked at after this exec: a wrapper (`env`, `sh -c exec`) and the Node it becomes execute two programs at
+    /// once, and by the time the first is heard of the process is already the second; and the kernel tells of an exec when
+    /// the program is mapped already and who started it runs on.
+    fn knows(&self, exec: &Event) -> Option<&Member> {
+        let is_same = |program| process::program(exec.pid) == Some(program);
+        self.watched
+            .get(&exec.pid)
+            .filter(|member| exec.time <= member.looked_at || member.program.is_some_and(is_same))
     }
 
     /// Takes in one new stack.

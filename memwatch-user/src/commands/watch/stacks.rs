@@ -15,7 +15,7 @@ use crate::{
     attribute::{self, Sampled},
     bpf::stacks::StackMaps,
     ingest,
-    model::{FrameKind, Stack},
+    model::{Frame, FrameKind, Stack},
     native::Javascript,
     plan::StackPlan,
     report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
@@ -28,7 +28,7 @@ const FEATURE: &str = "js_stacks";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
-const ATTEMPTS: u8 = 8;
+const ATTEMPTS: u8 = 32;
 
 /// All stacks of one watch.
 pub(super) struct Stacks {
@@ -194,7 +194,7 @@ impl Process {
     fn event(&mut self, maps: &mut StackMaps, event: &StackEvent) {
         let stack = self.resolver.stack(event);
         self.judge(&stack);
-        let is_known = stack.frames.iter().all(|frame| frame.kind != FrameKind::Unknown);
+        let is_known = stack.frames.iter().all(Frame::is_sure);
         let last = self.known.remove(&event.key);
         let (before, attempts) = last.map_or_else(Default::default, |known| (known.before, known.attempts));
         let mut known = Known { stack, before, attempts: attempts + 1 };

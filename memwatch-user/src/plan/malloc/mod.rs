@@ -124,6 +124,8 @@ pub struct Use<'a> {
     pub probe: &'a MallocProbe,
     /// What the program is told of the place.
     pub cookie: u64,
+    /// Whether almost every call of `malloc` or `free` passes there.
+    pub busy: bool,
 }
 
 /// What is to be seen.
@@ -226,18 +228,13 @@ impl MallocPlan {
     }
 
     /// What to attach to see `scope`, in this order: rare functions first, as attaching takes its time and what is
-    /// attached costs from then on.
+    /// attached costs from then on. What has the same program stands together.
     #[must_use]
     pub fn uses(&self, scope: Scope) -> Vec<Use<'_>> {
         let has_chunks = self.allocator == Allocator::Glibc;
         let mut uses: Vec<Use<'_>> =
             self.probes.iter().filter_map(|probe| probes::uses(self, probe, scope, has_chunks)).collect();
-        uses.sort_by_key(|one| match (one.program, one.probe.function) {
-            (malloc_probe::FREED, _) => 3,
-            (_, "malloc") if one.probe.point == Point::Miss => 1,
-            (_, "malloc") => 2,
-            _ => 0,
-        });
+        uses.sort_by_key(|one| (one.busy, one.program == malloc_probe::FREED, one.program));
         uses
     }
 

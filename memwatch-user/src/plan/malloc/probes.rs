@@ -69,7 +69,8 @@ pub(super) fn uses<'a>(
         Scope::All => followed(probe, suffices, has_chunks),
         Scope::Nothing => followed(probe, suffices, has_chunks).map(|_| (malloc_probe::EMPTY, 0)),
     };
-    program.map(|(program, cookie)| Use { program, probe, cookie })
+    let busy = ["malloc", "free"].contains(&probe.function) && probe.point != Point::Miss;
+    program.map(|(program, cookie)| Use { program, probe, cookie, busy })
 }
 
 fn sampled(probe: &MallocProbe, suffices: bool) -> Option<(&'static str, u64)> {

@@ -58,13 +58,15 @@ fn is_users(frame: &Frame) -> bool {
     frame.file.as_deref().is_some_and(|file| !file.starts_with("node:"))
 }
 
-/// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`.
+/// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`; of a doubtful one `handler
+/// /srv/app/server.js:40 or behind`.
 fn frame(frame: &Frame) -> String {
     let is_native = frame.kind == NATIVE;
     let function =
         frame.function.as_deref().map(|name| if is_native { without_parameters(name) } else { name });
     let function = function.map_or_else(|| "?".to_owned(), escape_untrusted);
-    let line = frame.line.map_or_else(String::new, |line| format!(":{line}"));
+    let behind = if frame.doubtful { " or behind" } else { "" };
+    let line = frame.line.map_or_else(String::new, |line| format!(":{line}{behind}"));
     let file = |file: &String| {
         format!(" {}{line}", escape_untrusted(if is_native { file_name(file) } else { file }))
     };
@@ -124,8 +126,11 @@ mod tests {
             line: Some(88),
             module: Some("/srv/node_modules/hash/hash.node".to_owned()),
             kind: "native".to_owned(),
+            doubtful: false,
         };
         assert_eq!(frame(&native), "hash_blob hash.cc:88 (hash.node)");
+        let script = Frame { kind: "js".to_owned(), module: None, doubtful: true, ..native };
+        assert_eq!(frame(&script), "hash_blob(char*) /build/hash.cc:88 or behind");
     }
 
     fn javascript(function: &str, file: Option<&str>) -> Frame {
@@ -135,6 +140,7 @@ mod tests {
             line: file.map(|_| 7),
             module: None,
             kind: "js".to_owned(),
+            doubtful: false,
         }
     }
 

@@ -29,12 +29,42 @@ impl Part {
     const WHOLE: Self = Self { inlined: None, offset: None };
 }
 
+/// What a piece of code or bytecode refers to and how long it is. As long as that stays it is where it was: what is read
+/// between two equal ones is of one object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape([u64; 3]);
+
+impl Shape {
+    fn of_bytecode<M: Memory>(heap: &Heap<M>, bytecode: Object) -> Result<Self, ReadError> {
+        heap.typed(bytecode, Item::BytecodeType, "bytecode")?;
+        let length = heap.length(bytecode, MAX_TABLE)?;
+        Ok(Self([heap.field(bytecode, Item::BytecodePositions)?, length as u64, 0]))
+    }
+
+    fn of_code<M: Memory>(heap: &Heap<M>, code: Object) -> Result<Self, ReadError> {
+        heap.typed(code, Item::CodeType, "code")?;
+        let size = heap.half(code.field(heap.objects.offset(Item::CodeSize)))?;
+        let [positions, deopt] = [Item::CodePositions, Item::CodeDeopt];
+        Ok(Self([heap.field(code, positions)?, heap.field(code, deopt)?, u64::from(size)]))
+    }
+}
+
+/// What `read` reads of an object with a [`Shape`], if that stays.
+fn unmoved<T>(
+    shape: impl Fn() -> Result<Shape, ReadError>,
+    read: impl FnOnce() -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
+    let before = shape()?;
+    let value = read()?;
+    if shape()? == before { Ok(value) } else { Err(ReadError::Implausible("code, which was moved,")) }
+}
+
 /// Where a function in the interpreter is: `smi` is the register that holds its place in `bytecode`.
 pub(super) fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32) -> Result<Part, ReadError> {
     // Counted from the tagged pointer.
     let header = heap.objects.offset(Item::BytecodeData) - 1;
     let offset = smi.checked_sub(header).ok_or(ReadError::Implausible("a bytecode offset"))?;
-    bytecode_part(heap, bytecode, offset)
+    unmoved(|| Shape::of_bytecode(heap, bytecode), || bytecode_part(heap, bytecode, offset))
 }
 
 /// The functions that machine code stands for at the return address `pc`, innermost first. Code that `pc` is not in (it
@@ -45,8 +75,16 @@ pub(super) fn compiled<M: Memory>(
     pc: u64,
     bytecode_sizes: &[u8],
 ) -> Result<Vec<Part>, ReadError> {
+    unmoved(|| Shape::of_code(heap, code), || compiled_now(heap, code, pc, bytecode_sizes))
+}
+
+fn compiled_now<M: Memory>(
+    heap: &Heap<M>,
+    code: Object,
+    pc: u64,
+    bytecode_sizes: &[u8],
+) -> Result<Vec<Part>, ReadError> {
     let objects = &heap.objects;
-    let code = heap.typed(code, Item::CodeType, "code")?;
     let start = if objects.code_is_inline {
         code.field(objects.offset(Item::CodeStart))
     } else {

@@ -48,7 +48,8 @@ pub(super) fn identify<M: Memory>(heap: &Heap<M>, shared: Object) -> Result<Func
     Ok(FunctionId { script, literal })
 }
 
-/// Reads the function `shared`, which must be `id` before and after: then it was not moved or freed in between.
+/// Reads the function `shared`, which must be `id` before and after: then it was not moved or freed in between. What it
+/// refers to may have been: a name that is moved while it is read looks like none, so it is read twice.
 pub(super) fn read<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {
     let is_it = || identify(heap, shared).map(|now| now == id);
     let moved = ReadError::Implausible("the function, which was moved,");
@@ -56,7 +57,7 @@ pub(super) fn read<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) ->
         return Err(moved);
     }
     let function = read_now(heap, shared, id)?;
-    if is_it()? { Ok(function) } else { Err(moved) }
+    if read_now(heap, shared, id)? == function && is_it()? { Ok(function) } else { Err(moved) }
 }
 
 fn read_now<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result<Function, ReadError> {

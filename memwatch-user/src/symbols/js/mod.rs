@@ -36,9 +36,27 @@ use crate::{
 const MAX_FUNCTIONS: usize = 65_536;
 /// Likewise of scripts.
 const MAX_SCRIPTS: usize = 8_192;
+/// Likewise of places in functions.
+const MAX_PLACES: usize = 65_536;
 
 /// Which thing of which thread's isolate.
 type Of<Id> = (u64, Id);
+
+/// A place in a function, by what the kernel side tells stacks apart by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PlaceId {
+    /// Script and function literal; of a builtin, which has neither and does not move, its address.
+    function: u64,
+    position: u64,
+    kind: u32,
+}
+
+impl From<&JsFrame> for PlaceId {
+    fn from(frame: &JsFrame) -> Self {
+        let JsFrame { position, kind, .. } = *frame;
+        Self { function: frame.identity(), position, kind }
+    }
+}
 
 /// Reads names and lines of one process.
 #[derive(Debug)]
@@ -47,6 +65,8 @@ pub struct Resolver<M> {
     bytecode_sizes: Vec<u8>,
     functions: HashMap<Of<FunctionId>, Rc<Known>>,
     scripts: HashMap<Of<u32>, Rc<Mapped>>,
+    /// The functions that each place stands for, innermost first.
+    places: HashMap<Of<PlaceId>, Vec<Frame>>,
     /// The root directory as the process sees it.
     root: PathBuf,
 }
@@ -70,7 +90,14 @@ impl<M: Memory> Resolver<M> {
     pub fn new(memory: M, plan: &StackPlan, root: PathBuf) -> Self {
         let heap = Heap::new(memory, plan.objects.clone());
         let bytecode_sizes = plan.bytecode_sizes.clone();
-        Self { heap, bytecode_sizes, functions: HashMap::new(), scripts: HashMap::new(), root }
+        Self {
+            heap,
+            bytecode_sizes,
+            functions: HashMap::new(),
+            scripts: HashMap::new(),
+            places: HashMap::new(),
+            root,
+        }
     }
 
     /// The stack with names and lines, innermost function first.
@@ -87,14 +114,34 @@ impl<M: Memory> Resolver<M> {
         Stack { frames, end }
     }
 
+    /// How many functions are known.
+    #[must_use]
+    pub fn functions(&self) -> usize {
+        self.functions.len()
+    }
+
     /// Forgets what belongs to a thread whose isolate is gone: the next one's numbers begin anew.
     pub fn forget(&mut self, thread: u64) {
         self.functions.retain(|(of, _), _| *of != thread);
         self.scripts.retain(|(of, _), _| *of != thread);
+        self.places.retain(|(of, _), _| *of != thread);
     }
 
-    /// The functions that a frame stands for, innermost first.
+    /// The functions that a frame stands for, innermost first: from what is kept or from memory.
     fn frame(&mut self, thread: u64, frame: &JsFrame) -> Vec<Frame> {
+        let place = (thread, PlaceId::from(frame));
+        if let Some(known) = self.places.get(&place) {
+            return known.clone();
+        }
+        let frames = self.read_frame(thread, frame);
+        if frames.iter().all(Frame::is_sure) {
+            make_room(&mut self.places, MAX_PLACES);
+            self.places.insert(place, frames.clone());
+        }
+        frames
+    }
+
+    fn read_frame(&mut self, thread: u64, frame: &JsFrame) -> Vec<Frame> {
         let id = FunctionId { script: frame.script, literal: frame.literal };
         let whole = Object::from_word(frame.shared);
         let Some(known) = whole.and_then(|shared| self.function(thread, shared, id)) else {
@@ -103,7 +150,8 @@ impl<M: Memory> Resolver<M> {
         if known.script.is_none() {
             return vec![known.frame(None)];
         }
-        let parts = self.parts(frame).unwrap_or_else(|_| vec![code::Part { inlined: None, offset: None }]);
+        // Its code was moved meanwhile: what was inlined into it is not known either.
+        let Ok(parts) = self.parts(frame) else { return vec![known.frame(None)] };
         parts.into_iter().map(|part| self.part(thread, &known, part)).collect()
     }
 
@@ -176,7 +224,7 @@ impl Known {
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             kind: FrameKind::JavaScript,
-            is_start: offset.is_none(),
+            is_doubtful: offset.is_none(),
             ..unplaced
         }
     }

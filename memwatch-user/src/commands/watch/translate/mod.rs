@@ -114,7 +114,14 @@ fn frame(frame: Frame) -> record::Frame {
         FrameKind::Unknown => None,
         _ => Some(frame.function.unwrap_or_else(|| "(anonymous)".to_owned())),
     };
-    record::Frame { function, file: frame.file, line: frame.line, module: None, kind: "js".to_owned() }
+    record::Frame {
+        function,
+        file: frame.file,
+        line: frame.line,
+        module: None,
+        kind: "js".to_owned(),
+        doubtful: frame.is_doubtful,
+    }
 }
 
 /// A decision about what may be spent on native memory, and when it was made.
@@ -165,6 +172,7 @@ fn native_frame(frame: native::Frame) -> record::Frame {
         line: frame.line,
         module: frame.module,
         kind: "native".to_owned(),
+        doubtful: false,
     }
 }
 
