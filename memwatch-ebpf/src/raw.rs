@@ -194,15 +194,16 @@ pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'sta
 /// Fills in a sample, in place: it is larger than a program's stack. Returns whether any of the target's stack could be
 /// read: the whole copy, or as much as fits before the stack's end.
 #[inline(always)]
-pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 9]) -> bool {
-    let words = place.as_mut_ptr().cast::<[u64; 10]>();
-    // SAFETY: a `BlockSample` is ten words and the stack (its size is asserted beside it), and the place is a whole one.
+pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 12]) -> bool {
+    let words = place.as_mut_ptr().cast::<[u64; 13]>();
+    // SAFETY: a `BlockSample` is thirteen words and the stack (its size is asserted beside it), and the place is a whole one.
     let stack = unsafe { words.add(1) }.cast::<[u8; STACK_BYTES]>();
     // SAFETY: reserved memory of the ring buffer, any bytes of which are a stack, and nobody else's until it is submitted.
     let stack_len = copy_stack(head[7], unsafe { &mut *stack });
-    let [time, address, size, call_site, window, stands_for, ip, sp, bp] = head;
+    let [time, address, size, site, window, stands_for, ip, sp, bp, thread, hash, exit_fp] = head;
+    let head = [time, address, size, site, window, stands_for, ip, sp, bp, thread, hash, exit_fp, stack_len];
     // SAFETY: the words before the stack, in the order of the fields.
-    unsafe { words.write([time, address, size, call_site, window, stands_for, ip, sp, bp, stack_len]) };
+    unsafe { words.write(head) };
     stack_len > 0
 }
 

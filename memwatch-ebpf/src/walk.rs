@@ -9,13 +9,15 @@
 
 use memwatch_common::{
     loss::LossReason,
-    stack::{JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, frame_kind, mix, stack_end},
+    stack::{
+        JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, StackVolume, frame_kind, mix, stack_end,
+    },
     target::NO_OFFSET,
 };
 
 use crate::{
     losses,
-    maps::{TASK_LAYOUT, WALK},
+    maps::{STACK_EVENTS, STACKS, TASK_LAYOUT, WALK},
     raw,
 };
 
@@ -54,16 +56,37 @@ struct SharedFields {
     literal: i32,
 }
 
+/// Counts `weight` bytes for the stack that the thread is in, and sends the stack if it is new. `None` as of [`walk`].
+#[inline(always)]
+pub(crate) fn count(thread: u64, layout: &mut StackLayout, weight: u64) -> Option<&'static StackEvent> {
+    layout.walks += 1;
+    let event = walk(thread, layout)?;
+    let key = event.key;
+    if let Some(volume) = raw::map_value(&STACKS, key) {
+        volume.bytes += weight;
+        volume.samples += 1;
+        return Some(event);
+    }
+    find_code(thread, layout, event);
+    // First the event: a stack that is counted is known to the collector.
+    let volume = StackVolume { bytes: weight, samples: 1 };
+    if raw::send(&STACK_EVENTS, event).is_err() || STACKS.insert(key, volume, 0).is_err() {
+        losses::count(LossReason::StacksFull);
+    }
+    Some(event)
+}
+
 /// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
 /// in between; the latter is counted.
 #[inline(always)]
-pub(crate) fn walk(thread: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+fn walk(thread: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
     let isolate = isolate(layout)?;
     let event = raw::cpu_element(&WALK, 0)?;
     let number = event.first.wrapping_add(1);
     event.first = number;
     event.last = number;
     let fp = raw::read_user(isolate.wrapping_add(u64::from(layout.c_entry_fp)))?;
+    event.exit_fp = fp;
     event.end = frames(event, layout, fp);
     let hash = mix(event.key.hash, u64::from(event.end));
     event.key = StackKey { thread, hash };
@@ -169,7 +192,7 @@ fn is_interpreted(layout: &StackLayout, raw_frame: &RawFrame) -> bool {
 
 /// Puts the `Code` of each compiled function in the place of the function. Only a stack that is sent needs it.
 #[inline(always)]
-pub(crate) fn find_code(thread: u64, layout: &StackLayout, event: &mut StackEvent) {
+fn find_code(thread: u64, layout: &StackLayout, event: &mut StackEvent) {
     let table = if layout.has_code_table() { code_table(layout) } else { Some(0) };
     for frame in &mut event.frames {
         if frame.kind == frame_kind::COMPILED {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use memwatch_common::target::TaskLayout;
 use memwatch_user::{
     bpf::{malloc::Tap, multi},
     plan::malloc::{self, Scope},
@@ -17,7 +18,11 @@ use memwatch_user::{
 fn main() -> Result<()> {
     let pid: NonZeroU32 = env::args().nth(1).context("which process?")?.parse()?;
     let plan = malloc::prepare(pid.get(), &maps::of(pid.get())?)?;
-    let armed = Tap::load(&plan, false, multi::is_supported())?.arm(pid, &plan, Scope::Nothing)?;
+    let armed = Tap::load(&plan, false, multi::is_supported(), TaskLayout::UNKNOWN)?.arm(
+        pid,
+        &plan,
+        Scope::Nothing,
+    )?;
     writeln!(io::stdout(), "live")?;
     io::copy(&mut io::stdin(), &mut io::sink())?;
     let _paid_by_nobody = armed.disarm();

@@ -10,7 +10,8 @@
 //!                        of a process
 //! ```
 //!
-//! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory.
+//! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory, and
+//! the JavaScript that called.
 //!
 //! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
 //! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data; [`units`] puts figures into
@@ -32,13 +33,13 @@ pub mod bpf;
 
 pub mod ingest;
 
+pub mod symbols;
+
 pub mod sample;
 
 pub mod native;
 
 pub mod series;
-
-pub mod symbols;
 
 pub mod attribute;
 

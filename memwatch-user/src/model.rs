@@ -6,7 +6,7 @@ mod reading;
 mod stack;
 
 pub use reading::{Descriptors, Limits, MallocBooks, Reading, Resident};
-pub use stack::{Frame, FrameKind, Stack, StackEnd};
+pub use stack::{Frame, FrameKind, Stack, StackEnd, origin};
 
 /// A process, told apart from a later one with the same pid by when it started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

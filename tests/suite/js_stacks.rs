@@ -3,12 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::Range,
+    process::Command,
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
     machine, node, releases, scratch,
-    tool::{self, Finished},
+    tool::{self, Finished, Tool},
 };
 use memwatch_user::report::record::{Body, Governor, Hello, State};
 
@@ -95,6 +97,44 @@ fn stacks_that_are_not_wanted_are_not_walked() -> Result<()> {
     ensure!(records.iter().filter_map(tool::verdict).all(|verdict| verdict.sites.is_empty()));
     let refused = tool::run(&["--pid", &pid, "--stacks", "off", "--pprof", "/dev/null"])?;
     refused.expect(2)
+}
+
+/// Files that the tool may have open: too few for any probe, enough for all.
+const FILES: Range<u32> = 50..120;
+
+/// With one file fewer than it takes to attach everything, the probes on allocations are those that are missing: they
+/// come last. The target is watched all the same.
+#[test]
+fn probes_on_allocations_that_are_refused_cost_the_stacks_alone() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("stacks")?;
+    let Range { start: mut refused, end: mut watched } = FILES;
+    while watched - refused > 1 {
+        let middle = refused.midpoint(watched);
+        let is_watched = with_files(node.pid(), middle)?.code()? != 2;
+        *(if is_watched { &mut watched } else { &mut refused }) = middle;
+    }
+    let finished = with_files(node.pid(), watched)?;
+    finished.done()?;
+    node.healthy()?;
+    let state = &hello(&finished)?.features.js_stacks;
+    let names_it = |reason: &String| reason.contains("alloc_") && reason.contains("Too many open files");
+    ensure!(matches!(state, State::Off(reason) if names_it(reason)), "{watched} files: {state:?}");
+    let records = finished.records()?;
+    ensure!(
+        records.iter().any(|record| matches!(record.body, Body::Gc(_))),
+        "{watched} files: no collection"
+    );
+    Ok(())
+}
+
+fn with_files(pid: u32, most: u32) -> Result<Finished> {
+    let tool = tool::command()?;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {most}; exec \"$0\" \"$@\"")]).arg(tool.get_program());
+    let variables = tool.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    shell.envs(variables).args(["--json", "--native", "off", "--duration", "1s", "--pid", &pid.to_string()]);
+    Tool::spawn(&mut shell)?.finish()
 }
 
 /// A program that only allocates costs more than a hundredth of a percent of a CPU within any five seconds.

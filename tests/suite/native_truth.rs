@@ -3,11 +3,12 @@
 use std::{fs::File, num::NonZeroU32, ops::Range, os::unix::fs::FileExt, thread, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use memwatch_common::target::TaskLayout;
 use memwatch_tests::{full, machine, node::Node, releases};
 use memwatch_user::{
     bpf::{malloc::Tap, multi},
     native::{
-        sites::{Seen, Sites},
+        sites::{Call, Seen, Sites},
         window,
     },
     plan::malloc::{self, Scope},
@@ -68,6 +69,11 @@ fn addon(pid: u32) -> Result<Range<u64>> {
     Ok(first.start..own.next_back().unwrap_or(first).end)
 }
 
+/// A call of the function that `key` means.
+fn call(call_site: u64, key: &[u64]) -> Call<'_> {
+    Call { call_site, frames: key, key, callers: &[] }
+}
+
 /// Windows on the process, what they say, and what is true.
 struct Comparison {
     tap: Tap,
@@ -82,7 +88,7 @@ impl Comparison {
     fn window(&mut self, number: u64) -> Result<()> {
         let serial = window::serial(number, Seen::All);
         let before = self.counters.read()?;
-        window::open(&mut self.tap, serial, || thread::sleep(WINDOW))?;
+        window::open(&mut self.tap, serial, |_| thread::sleep(WINDOW))?;
         let after = self.counters.read()?;
         for (taker, truth) in self.truth.iter_mut().enumerate() {
             *truth += after[taker] - before[taker];
@@ -93,8 +99,7 @@ impl Comparison {
             let taker = TAKERS.iter().position(|sizes| sizes.contains(&size));
             if let Some(taker) = taker.filter(|_| self.addon.contains(&call_site)) {
                 self.samples += u64::from(taker > 0);
-                let frames = [taker as u64];
-                self.sites.sample(call_site, &frames, &frames, Seen::All, caught.bytes);
+                self.sites.sample(call(call_site, &[taker as u64]), Seen::All, caught.bytes);
             }
         }
         window::count(&self.tap, serial, Seen::All, &mut self.sites);
@@ -105,7 +110,7 @@ impl Comparison {
     fn errors(&self) -> Result<Bytes> {
         let mut errors = [0.0; TAKERS.len()];
         for (taker, error) in errors.iter_mut().enumerate() {
-            let site = self.sites.find(&[taker as u64]).context("a function that no window met")?;
+            let site = self.sites.find(call(0, &[taker as u64])).context("a function that no window met")?;
             *error = self.sites.bytes(site, Seen::All) / self.truth[taker] - 1.0;
         }
         Ok(errors)
@@ -120,7 +125,7 @@ fn windows_say_what_was_allocated() -> Result<()> {
     let pid = NonZeroU32::new(node.pid()).context("a pid")?;
     let (counters, addon) = (Counters::of(&mut node)?, addon(pid.get())?);
     let plan = malloc::prepare(pid.get(), &maps::of(pid.get())?)?;
-    let mut tap = Tap::load(&plan, false, multi::is_supported())?;
+    let mut tap = Tap::load(&plan, false, multi::is_supported(), TaskLayout::UNKNOWN)?;
     let armed = tap.arm(pid, &plan, Scope::Allocations)?;
     let (sites, truth) = (Sites::default(), [0.0; TAKERS.len()]);
     let mut comparison = Comparison { tap, counters, addon, sites, samples: 0, truth };

@@ -1,6 +1,6 @@
 //! What crosses the boundary about blocks of `malloc`: sampled blocks with a copy of the stack, and books by call site.
 
-use crate::strides::Strides;
+use crate::{stack::StackKey, strides::Strides};
 
 /// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
 pub const STACK_BYTES: usize = 4096;
@@ -12,10 +12,15 @@ pub const MAX_BLOCKS: u32 = 1 << 20;
 pub const MAX_IN_FLIGHT: u32 = 4096;
 /// Return addresses inside of functions that only pass an allocation on.
 pub const MAX_WRAPPERS: u32 = 64;
-/// Bytes of the ring buffer of sampled blocks: room for 500.
-pub const SAMPLE_RING_BYTES: u32 = 2 << 20;
+/// Bytes of the ring buffer of sampled blocks: room for 1000.
+pub const SAMPLE_RING_BYTES: u32 = 4 << 20;
 
-/// A sampled block: the only record in the ring buffer of an instance that follows an allocator.
+/// Stacks of JavaScript of one window that are kept apart: more than there is room for samples.
+pub const MAX_CALLERS: u32 = 1024;
+/// Bytes of the ring buffer of these: room for 400 at a time.
+pub const CALLER_RING_BYTES: u32 = 1 << 20;
+
+/// A sampled block: the only record in the ring buffer of events of an instance that follows an allocator.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockSample {
@@ -37,22 +42,26 @@ pub struct BlockSample {
     pub sp: u64,
     /// The frame pointer, if it is one.
     pub bp: u64,
+    /// Which stack of JavaScript called; zeros if none did, or if it could not be walked.
+    pub caller: StackKey,
+    /// Frame pointer of the exit frame by which that left JavaScript; 0 likewise.
+    pub exit_fp: u64,
     /// Bytes of `stack` that could be read: all, or fewer near the stack's end.
     pub stack_len: u64,
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
-const _: () = assert!(size_of::<BlockSample>() == 80 + STACK_BYTES);
+const _: () = assert!(size_of::<BlockSample>() == 104 + STACK_BYTES);
 
 /// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallSite {
-    /// Blocks that were handed out.
+    /// Blocks that were handed out. Followed blocks only, as the three below.
     pub allocated_blocks: u64,
     /// Their usable bytes.
     pub allocated_bytes: u64,
-    /// Blocks that were freed, on this CPU. Followed blocks only.
+    /// Blocks that were freed, on this CPU.
     pub freed_blocks: u64,
     /// Their bytes.
     pub freed_bytes: u64,
@@ -100,7 +109,7 @@ const _: () = assert!(size_of::<Request>() == 32);
 pub struct Window {
     /// Serial number, from 1; its lowest bit is the kind of window, as windows of a kind see about as much.
     pub serial: u64,
-    /// About so many samples a call site and CPU; where every block is followed, at most so many.
+    /// About so many samples a call site and CPU, more of busy ones.
     pub samples: u64,
 }
 const _: () = assert!(size_of::<Window>() == 16);

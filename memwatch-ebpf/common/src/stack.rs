@@ -157,12 +157,14 @@ pub struct StackEvent {
     pub end: u32,
     /// How many of `frames` count.
     pub depth: u32,
+    /// Frame pointer of the innermost exit frame, where the walk began; 0 outside of JavaScript.
+    pub exit_fp: u64,
     /// Innermost first.
     pub frames: [JsFrame; MAX_FRAMES],
     /// As `first`.
     pub last: u64,
 }
-const _: () = assert!(size_of::<StackEvent>() == 40 + 40 * MAX_FRAMES);
+const _: () = assert!(size_of::<StackEvent>() == 48 + 40 * MAX_FRAMES);
 
 /// How much of the next sample a thread has allocated.
 #[repr(C)]

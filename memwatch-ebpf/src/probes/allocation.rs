@@ -6,12 +6,12 @@
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use memwatch_common::{
     loss::LossReason,
-    stack::{Sampler, StackLayout, StackVolume},
+    stack::{Sampler, StackLayout},
 };
 
 use crate::{
     losses,
-    maps::{SAMPLERS, STACK_EVENTS, STACK_LAYOUTS, STACKS},
+    maps::{SAMPLERS, STACK_LAYOUTS},
     raw, scope, threads, walk,
 };
 
@@ -27,7 +27,7 @@ fn alloc_slow(ctx: ProbeContext) -> u32 {
         && let Some(bytes) = used_up(layout, owner)
         && let Some(weight) = sampled(thread, bytes, layout)
     {
-        count(thread, layout, weight);
+        let _disturbed = walk::count(thread, layout, weight);
     }
     0
 }
@@ -47,7 +47,7 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     // One that is as large as the interval stands for itself, and not for small ones before it.
     let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
     if let Some(weight) = weight {
-        count(thread, layout, weight);
+        let _disturbed = walk::count(thread, layout, weight);
     }
     0
 }
@@ -86,23 +86,4 @@ fn sampled(thread: u64, bytes: u64, layout: &StackLayout) -> Option<u64> {
         return None;
     };
     sampler.take(bytes, layout.interval, raw::random())
-}
-
-/// Counts `weight` bytes for the stack that the thread is in, and sends the stack if it is new.
-#[inline(always)]
-fn count(thread: u64, layout: &mut StackLayout, weight: u64) {
-    layout.walks += 1;
-    let Some(event) = walk::walk(thread, layout) else { return };
-    let key = event.key;
-    if let Some(volume) = raw::map_value(&STACKS, key) {
-        volume.bytes += weight;
-        volume.samples += 1;
-        return;
-    }
-    walk::find_code(thread, layout, event);
-    // First the event: a stack that is counted is known to the collector.
-    let volume = StackVolume { bytes: weight, samples: 1 };
-    if raw::send(&STACK_EVENTS, event).is_err() || STACKS.insert(key, volume, 0).is_err() {
-        losses::count(LossReason::StacksFull);
-    }
 }

@@ -3,7 +3,7 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::Sampled;
-use crate::model::{Frame, FrameKind, Stack, StackEnd};
+use crate::model::{Frame, FrameKind, Stack, StackEnd, origin};
 
 /// Sites that are told.
 const SITES: usize = 10;
@@ -50,14 +50,8 @@ pub fn sites(sampled: &[Sampled<'_>]) -> Vec<Site> {
 type Place<'a> = (Option<&'a str>, Option<u32>, Option<&'a str>);
 
 fn place(stack: &Stack) -> Place<'_> {
-    let frame = &stack.frames.get(origin(stack));
+    let frame = stack.frames.get(origin(&stack.frames));
     frame.map_or((None, None, None), |frame| (frame.file.as_deref(), frame.line, frame.function.as_deref()))
-}
-
-/// The innermost frame of the user's, else of Node's, else the innermost.
-fn origin(stack: &Stack) -> usize {
-    let first = |is_it: fn(&Frame) -> bool| stack.frames.iter().position(is_it);
-    first(Frame::is_users).or_else(|| first(|frame| frame.kind == FrameKind::JavaScript)).unwrap_or(0)
 }
 
 #[derive(Default)]
@@ -96,7 +90,7 @@ fn frames(stack: &Stack) -> Vec<Frame> {
         let function = Some("(outside JavaScript)".to_owned());
         return vec![Frame { function, kind: FrameKind::Builtin, ..Frame::unknown() }];
     }
-    stack.frames.iter().skip(origin(stack)).take(FRAMES).cloned().collect()
+    stack.frames.iter().skip(origin(&stack.frames)).take(FRAMES).cloned().collect()
 }
 
 #[cfg(test)]

@@ -22,9 +22,11 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map},
     native::{
-        Block, BlockSample, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_IN_FLIGHT, MAX_SAMPLED,
-        NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
+        Block, BlockSample, CALLER_RING_BYTES, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_CALLERS,
+        MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
     },
+    stack::{StackKey, StackLayout},
+    target::TaskLayout,
 };
 
 use super::{
@@ -32,19 +34,14 @@ use super::{
     load::{LoadError, in_map, losses_of, typed},
     multi::{Point, Programs},
     object, raw,
+    stacks::StackMaps,
 };
 use crate::plan::malloc::{MallocPlan, Scope, Use};
 
-/// Maps of the object that an instance of this kind has no use for: one entry is the least there can be.
-const UNUSED: [&str; 7] = [
-    map::TARGETS,
-    map::FOLLOWED,
-    map::HEAP_LAYOUTS,
-    map::THREADS,
-    map::STACK_LAYOUTS,
-    map::STACKS,
-    map::SAMPLERS,
-];
+/// Maps of the object that an instance of this kind has no use for: one entry is the least there can be. Layouts of stacks
+/// have one, for the process.
+const SMALLEST: [&str; 6] =
+    [map::TARGETS, map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::STACK_LAYOUTS, map::SAMPLERS];
 /// The least that a ring buffer can have: a page.
 const UNUSED_RING_BYTES: u32 = 4096;
 
@@ -54,6 +51,8 @@ pub struct Tap {
     /// Its programs where the kernel links many places at once; else they are aya's.
     multi: Option<Programs>,
     ring: RingBuf<MapData>,
+    stack_ring: RingBuf<MapData>,
+    stacks: StackMaps,
     /// Held open for the programs that are loaded later.
     _wrappers: HashMap<MapData, u64, u64>,
     window: Array<MapData, Window>,
@@ -101,21 +100,24 @@ impl Armed {
 
 impl Tap {
     /// Loads maps and programs for `plan`. With `follow`, outstanding blocks are kept: about 90 MB of the kernel's memory.
-    /// `multi`: whether the kernel links many places at once.
-    pub fn load(plan: &MallocPlan, follow: bool, multi: bool) -> Result<Self, LoadError> {
+    /// `multi`: whether the kernel links many places at once; `task`: as of [`super::load::Settings`], which only
+    /// [`Self::walk`] has use for.
+    pub fn load(plan: &MallocPlan, follow: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
         let has_chunks = u8::from(plan.has_chunks());
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global(global::HAS_CHUNKS, &has_chunks, true)
+            .override_global(global::TASK_LAYOUT, &task, true)
             .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
-            .map_max_entries(map::STACK_EVENTS, UNUSED_RING_BYTES)
+            .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
+            .map_max_entries(map::STACKS, MAX_CALLERS)
             .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
             .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
             .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
             .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
-        for name in UNUSED {
+        for name in SMALLEST {
             loader.map_max_entries(name, 1);
         }
         let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
@@ -128,6 +130,8 @@ impl Tap {
         Ok(Self {
             _wrappers: wrappers,
             ring: typed(&mut ebpf, map::EVENTS)?,
+            stack_ring: typed(&mut ebpf, map::STACK_EVENTS)?,
+            stacks: StackMaps::of(&mut ebpf)?,
             window: typed(&mut ebpf, map::WINDOW)?,
             blocks: typed(&mut ebpf, map::BLOCKS)?,
             call_sites: typed(&mut ebpf, map::CALL_SITES)?,
@@ -145,6 +149,17 @@ impl Tap {
             Some(programs) => programs.load(one.program),
             None => loaded_uprobe(&mut self.ebpf, one.program).map(|_| ()),
         })
+    }
+
+    /// From now on a sample says which JavaScript of `pid` called.
+    pub fn walk(&mut self, pid: u32, layout: StackLayout) -> Result<(), LoadError> {
+        self.stacks.walk(pid, layout)
+    }
+
+    /// How many stacks of JavaScript were walked.
+    #[must_use]
+    pub fn walks(&self, pid: u32) -> u64 {
+        self.stacks.hits_and_walks(pid).1
     }
 
     /// Says what is sampled from now on.
@@ -183,6 +198,19 @@ impl Tap {
         }
     }
 
+    /// Hands the bytes of every stack of JavaScript that is there to `take`. One is sent when it is met first, and again
+    /// after [`Self::forget_stack`].
+    pub fn drain_stacks(&mut self, mut take: impl FnMut(&[u8])) {
+        while let Some(record) = self.stack_ring.next() {
+            take(&record);
+        }
+    }
+
+    /// Forgets a stack.
+    pub fn forget_stack(&mut self, key: StackKey) {
+        self.stacks.forget(key);
+    }
+
     /// Forgets that a block was sampled. Whether it was handed out again since it was sampled last.
     pub fn was_reused(&mut self, address: u64) -> bool {
         let reused = self.blocks.get(&address, 0).is_ok_and(|block| block.size == NO_SIZE);
@@ -190,16 +218,24 @@ impl Tap {
         reused
     }
 
-    /// The books of a call site over all CPUs, of the window `serial` (0 while every block is followed).
+    /// Whether a followed block of this call site is at `address`.
+    #[must_use]
+    pub fn holds(&self, address: u64, call_site: u64) -> bool {
+        self.blocks.get(&address, 0).is_ok_and(|block| block.call_site == call_site)
+    }
+
+    /// The books of a call site over all CPUs, of the window `serial`.
+    #[must_use]
     pub fn call_site(&self, key: u64, serial: u64) -> Option<CallSite> {
         let per_cpu = self.call_sites.get(&key, 0).ok()?;
         Some(per_cpu.iter().filter(|site| site.window == serial).fold(CallSite::default(), sum))
     }
 
-    /// The books of all call sites.
+    /// The books of all call sites over all CPUs, while every block is followed.
     pub fn call_sites(&self) -> Vec<(u64, CallSite)> {
         let keys = self.call_sites.keys().filter_map(Result::ok);
-        keys.filter_map(|key| Some((key, self.call_site(key, 0)?))).collect()
+        let books = |key| Some(self.call_sites.get(&key, 0).ok()?.iter().fold(CallSite::default(), sum));
+        keys.filter_map(|key| Some((key, books(key)?))).collect()
     }
 
     /// A counter over all CPUs.

@@ -1,6 +1,9 @@
 //! The kernel side's maps of stacks: which processes are walked, and what was allocated where.
 
-use aya::maps::{HashMap, MapData};
+use aya::{
+    Ebpf,
+    maps::{HashMap, MapData},
+};
 use memwatch_common::{
     names::map,
     stack::{StackKey, StackLayout, StackVolume},
@@ -17,9 +20,11 @@ pub struct StackMaps {
 impl StackMaps {
     /// Takes them from a loaded object; once.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        let layouts = typed(&mut kernel.ebpf, map::STACK_LAYOUTS)?;
-        let volumes = typed(&mut kernel.ebpf, map::STACKS)?;
-        Ok(Self { layouts, volumes })
+        Self::of(&mut kernel.ebpf)
+    }
+
+    pub(super) fn of(ebpf: &mut Ebpf) -> Result<Self, LoadError> {
+        Ok(Self { layouts: typed(ebpf, map::STACK_LAYOUTS)?, volumes: typed(ebpf, map::STACKS)? })
     }
 
     /// From now on stacks of `pid` are walked.

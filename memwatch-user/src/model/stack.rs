@@ -80,3 +80,11 @@ pub struct Stack {
     /// How far out it is known.
     pub end: StackEnd,
 }
+
+/// Which of a stack's frames is the place that it is told by: the innermost of the user's, else of Node's, else the
+/// innermost.
+#[must_use]
+pub fn origin(frames: &[Frame]) -> usize {
+    let first = |is_it: fn(&Frame) -> bool| frames.iter().position(is_it);
+    first(Frame::is_users).or_else(|| first(|frame| frame.kind == FrameKind::JavaScript)).unwrap_or(0)
+}

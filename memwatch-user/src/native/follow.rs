@@ -1,12 +1,19 @@
 //! `full`: every block from `malloc` to `free`. For one-off use: a server that allocates a million times a second loses more
 //! than half of its throughput.
 
-use std::{collections::HashMap, num::NonZeroU32, time::Duration};
+mod split;
 
-use memwatch_common::native::{CallSite, NativeCount, Window};
+use std::{cmp::Reverse, collections::HashMap, num::NonZeroU32, time::Duration};
 
+use memwatch_common::{
+    native::{CallSite, NativeCount, Window},
+    strides,
+};
+
+use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, governor::trap_s, symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, callers::Callers, governor::trap_s, sites::Call,
+    symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::malloc::{Armed, Tap},
@@ -17,34 +24,43 @@ use crate::{
 
 /// How often what is known is told anew.
 const TELLING: Duration = Duration::from_secs(1);
-/// Stacks that are copied of each call site, a CPU: the first are as good as any.
-const SAMPLES: u64 = 2;
+/// How often samples are read: names of JavaScript are true for a moment.
+const READING: Duration = Duration::from_millis(20);
+/// There is one window, which sees all blocks and lasts for as long as they are followed.
+const SERIAL: u64 = strides::serial(1, true);
+/// Samples of each call site, a CPU, and as many again whenever it has four times the blocks.
+const SAMPLES: u64 = 4;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 20;
 
 /// Follows a process until it is told to stop.
 pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
-    let armed = || -> anyhow::Result<(Tap, Armed)> {
-        let mut tap = Tap::load(plan, true, desk.multi)?;
-        tap.set_window(Window { serial: 0, samples: SAMPLES })?;
+    let armed = || -> anyhow::Result<(Tap, Callers, Armed)> {
+        let mut tap = Tap::load(plan, true, desk.multi, desk.task())?;
+        tap.set_window(Window { serial: SERIAL, samples: SAMPLES })?;
         tap.prepare(plan, Scope::All)?;
+        let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
         let armed = tap.arm(pid, plan, Scope::All)?;
-        Ok((tap, armed))
+        Ok((tap, callers, armed))
     };
-    let (tap, armed) = match armed() {
+    let (tap, callers, armed) = match armed() {
         Ok(armed) => armed,
         Err(error) => {
             log::warn!("the native memory of process {pid} is not followed: {error:#}");
             return;
         }
     };
-    let mut following = Following::new(desk, plan, tap);
-    let mut next = clock::now().later(TELLING);
-    while desk.wait(next) {
-        following.tell();
-        next = clock::now().later(TELLING);
+    let mut following = Following::new(desk, plan, tap, callers);
+    let mut telling = clock::now().later(TELLING);
+    while desk.wait(clock::now().later(READING)) {
+        following.read();
+        if clock::now() >= telling {
+            following.tell();
+            telling = clock::now().later(TELLING);
+        }
     }
+    following.read();
     following.tell();
     let _paid_by_nobody = armed.disarm();
 }
@@ -52,39 +68,53 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
 struct Following<'a> {
     desk: &'a Desk,
     tap: Tap,
+    callers: Callers,
     stacks: Stacks<'a>,
     names: Names,
     unseen: Option<&'static str>,
-    /// A stack of each call site.
-    frames: HashMap<u64, Vec<u64>>,
+    /// By call site.
+    samples: HashMap<u64, Vec<Sampled>>,
     since: Mono,
     told: f64,
 }
 
 impl<'a> Following<'a> {
-    fn new(desk: &'a Desk, plan: &'a MallocPlan, tap: Tap) -> Self {
+    fn new(desk: &'a Desk, plan: &'a MallocPlan, tap: Tap, callers: Callers) -> Self {
         let pid = desk.id.pid;
         Self {
             desk,
             tap,
+            callers,
             stacks: Stacks::of(pid, &plan.frames),
             names: Names::of(pid),
             unseen: plan.unseen(Scope::All),
-            frames: HashMap::new(),
+            samples: HashMap::new(),
             since: clock::now(),
             told: -1.0,
         }
     }
 
-    fn tell(&mut self) {
+    fn read(&mut self) {
         let mut samples = Vec::new();
         self.tap.drain(|sample| samples.push(sample));
+        // After the samples: the caller of each was sent before it.
+        self.callers.read(&mut self.tap);
         for sample in samples {
-            if !self.frames.contains_key(&sample.call_site) {
-                let frames = self.stacks.walk(&sample);
-                self.frames.insert(sample.call_site, frames);
-            }
+            let frames = self.stacks.walk(&sample);
+            let key = self.stacks.key(&frames);
+            let callers = self.callers.of(&sample);
+            let call = Call { call_site: sample.call_site, frames: &frames, key, callers };
+            let of_site = self.samples.entry(sample.call_site).or_default();
+            // Whatever was at its address before has been freed.
+            of_site.retain(|before| before.address != sample.address);
+            of_site.push(Sampled::new(&sample, call));
         }
+        if self.callers.are_many() {
+            self.callers.forget(&mut self.tap);
+        }
+    }
+
+    fn tell(&mut self) {
         let sites = self.tap.call_sites();
         let outstanding = self.outstanding(&sites);
         let holders = self.holders(sites, outstanding.bytes);
@@ -107,20 +137,27 @@ impl<'a> Following<'a> {
         let bytes = |site: &CallSite| site.allocated_bytes.wrapping_sub(site.freed_bytes);
         // Between reading one CPU's books and another's a block may move: never below zero for long.
         sites.retain(|(_, site)| (1..u64::MAX / 2).contains(&bytes(site)));
-        sites.sort_by_key(|(_, site)| std::cmp::Reverse(bytes(site)));
+        sites.sort_by_key(|(_, site)| Reverse(bytes(site)));
         sites.truncate(MOST_HOLDERS);
-        let holder = |(key, site): &(u64, CallSite)| {
-            let alone = [key.wrapping_sub(1)];
-            let frames = self.frames.get(key).map_or(&alone[..], Vec::as_slice);
-            Holder {
-                share: bytes(site) as f64 / total.max(1) as f64,
-                bytes: bytes(site),
-                n: site.allocated_blocks.wrapping_sub(site.freed_blocks),
-                interval: None,
-                frames: self.names.name(frames),
-            }
+        let mut parts: Vec<Part> = sites.iter().flat_map(|(key, site)| self.parts(*key, site)).collect();
+        parts.sort_by_key(|part| Reverse(part.bytes));
+        parts.truncate(MOST_HOLDERS);
+        let holder = |part: Part| Holder {
+            share: part.bytes as f64 / total.max(1) as f64,
+            bytes: part.bytes,
+            n: part.blocks,
+            interval: None,
+            frames: self.names.name(&part.frames),
+            callers: part.callers,
         };
-        sites.iter().map(holder).collect()
+        parts.into_iter().map(holder).collect()
+    }
+
+    /// What a call site holds, by who called it.
+    fn parts(&self, call_site: u64, site: &CallSite) -> Vec<Part> {
+        let alone = Part::alone(call_site, site);
+        let samples = self.samples.get(&call_site).map_or(&[][..], Vec::as_slice);
+        split::split(alone, samples, |sampled| self.tap.holds(sampled.address, call_site))
     }
 
     /// What it costs, told when it becomes known and when it has changed by half.

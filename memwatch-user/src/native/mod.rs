@@ -10,6 +10,7 @@
 //! [`Mode::Auto`] does that. [`Mode::Full`] follows every block from `malloc` to `free` instead.
 
 pub mod alarm;
+mod callers;
 mod chunk;
 mod follow;
 pub mod governor;
@@ -32,12 +33,12 @@ use std::{
     time::Duration,
 };
 
-use memwatch_common::loss::LossReason;
+use memwatch_common::{loss::LossReason, target::TaskLayout};
 
-pub use self::symbols::Frame;
+pub use self::{callers::Javascript, symbols::Frame};
 use crate::{
     host::{clock, features::Features},
-    model::{Mono, ProcessId},
+    model::{self, Mono, ProcessId},
     plan::malloc::{self, MallocPlan},
     target::{maps, process},
 };
@@ -97,8 +98,10 @@ pub struct Holder {
     pub n: u64,
     /// 95 % interval of the share, where blocks are sampled.
     pub interval: Option<[f64; 2]>,
-    /// The stack, innermost first.
+    /// The stack, innermost first: native code.
     pub frames: Vec<Frame>,
+    /// The JavaScript before that, innermost first; none where that is not known.
+    pub callers: Vec<model::Frame>,
 }
 
 /// What is known by now.
@@ -146,13 +149,22 @@ struct Desk {
     budget_pct: f64,
     /// Whether the kernel links many uprobes at once.
     multi: bool,
+    /// `None` where JavaScript's callers are not to be known.
+    javascript: Option<Javascript>,
     shared: Arc<Mutex<Shared>>,
     stop: Receiver<()>,
 }
 
 impl Tracker {
-    /// Begins to follow `id` with what the kernel has. The error says in words why not.
-    pub fn start(id: ProcessId, mode: Mode, budget_pct: f64, features: Features) -> Result<Self, String> {
+    /// Begins to follow `id` with what the kernel has. `javascript`: what it takes to say which JavaScript called. The error
+    /// says in words why not.
+    pub fn start(
+        id: ProcessId,
+        mode: Mode,
+        budget_pct: f64,
+        features: Features,
+        javascript: Option<Javascript>,
+    ) -> Result<Self, String> {
         let plan = match mode {
             Mode::Off => return Err("not asked for (--native off)".to_owned()),
             Mode::Growth => None,
@@ -160,7 +172,8 @@ impl Tracker {
         };
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (sender, stop) = mpsc::channel();
-        let desk = Desk { id, budget_pct, multi: features.uprobe_multi, shared: Arc::clone(&shared), stop };
+        let multi = features.uprobe_multi;
+        let desk = Desk { id, budget_pct, multi, javascript, shared: Arc::clone(&shared), stop };
         let run = move || match (mode, plan) {
             (Mode::Full, Some(plan)) => follow::run(&desk, &plan),
             (_, plan) => sampler::run(&desk, plan.as_ref()),
@@ -213,6 +226,11 @@ fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, String> {
 }
 
 impl Desk {
+    /// Where the kernel keeps what leads to a thread's isolate.
+    fn task(&self) -> TaskLayout {
+        self.javascript.as_ref().map_or(TaskLayout::UNKNOWN, |javascript| javascript.task)
+    }
+
     /// Waits until `until`; `false` once there is to be an end, or the process has gone.
     fn wait(&self, until: Mono) -> bool {
         let time = until.since(clock::now()).max(Duration::from_millis(1));

@@ -12,9 +12,10 @@ use super::{
     Decision, Desk, Holder, Known, Mode,
     alarm::Alarm,
     anonymous_bytes,
+    callers::Callers,
     governor::{Governor, Opening},
     memory::Memory,
-    sites::{Seen, Sites},
+    sites::{Call, Seen, Sites},
     symbols::Names,
     unwind::Stacks,
     verify::Verify,
@@ -35,6 +36,9 @@ const TELLING: Duration = Duration::from_secs(2);
 const REPEATING: Duration = Duration::from_secs(30);
 /// Sites that are told.
 const MOST_HOLDERS: usize = 10;
+/// A walk of a stack of JavaScript takes 5 µs (docs/performance.md), about as long as two traps.
+const TRAPS_OF_WALK: u64 = 2;
+
 /// Follows a process until it is told to stop. Without a plan it only watches the growth.
 pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
     let mut watch = Watch { desk, alarm: Alarm::default(), alarmed: false };
@@ -105,6 +109,7 @@ struct Sampling<'a> {
     tap: Tap,
     governor: Governor,
     memory: Memory,
+    callers: Callers,
     stacks: Stacks<'a>,
     names: Names,
     sites: Sites,
@@ -119,12 +124,13 @@ struct Sampling<'a> {
 impl<'a> Sampling<'a> {
     fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
         let (pid, marks) = (NonZeroU32::new(desk.id.pid)?, plan.marks.ok()?);
-        let loaded = || -> anyhow::Result<(Tap, Memory)> {
-            let mut tap = Tap::load(plan, false, desk.multi)?;
+        let loaded = || -> anyhow::Result<(Tap, Memory, Callers)> {
+            let mut tap = Tap::load(plan, false, desk.multi, desk.task())?;
             tap.prepare(plan, Scope::Allocations)?;
-            Ok((tap, Memory::open(desk.id.pid)?))
+            let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
+            Ok((tap, Memory::open(desk.id.pid)?, callers))
         };
-        let (tap, memory) = match loaded() {
+        let (tap, memory, callers) = match loaded() {
             Ok(loaded) => loaded,
             Err(error) => {
                 log::warn!("the native memory of process {pid} is not followed: {error:#}");
@@ -139,6 +145,7 @@ impl<'a> Sampling<'a> {
             tap,
             governor: Governor::new(desk.budget_pct, plan.has_misses()),
             memory,
+            callers,
             stacks: Stacks::of(desk.id.pid, &plan.frames),
             names: Names::of(desk.id.pid),
             sites: Sites::default(),
@@ -198,14 +205,15 @@ impl<'a> Sampling<'a> {
         };
         let serial = window::serial(self.windows, opening.seen);
         self.windows += 1;
-        let before = self.tap.count(NativeCount::Traps);
+        let before = self.traps();
         let armed = self.tap.arm(self.pid, self.plan, scope)?;
         let from = clock::now();
-        window::open(&mut self.tap, serial, || thread::sleep(opening.length))?;
+        let callers = &mut self.callers;
+        window::open(&mut self.tap, serial, |tap| callers.wait(tap, opening.length))?;
         let until = clock::now();
         let thread = thread::spawn(move || armed.disarm());
         let caught = window::caught(&mut self.tap, serial);
-        let traps = self.tap.count(NativeCount::Traps) - before;
+        let traps = self.traps() - before;
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
@@ -218,15 +226,24 @@ impl<'a> Sampling<'a> {
         Ok(())
     }
 
+    /// What the target has paid for so far, in traps.
+    fn traps(&self) -> u64 {
+        self.tap.count(NativeCount::Traps) + TRAPS_OF_WALK * self.tap.walks(self.desk.id.pid)
+    }
+
     fn take(&mut self, seen: Seen, serial: u64, caught: Vec<Caught>) {
+        // After the samples: the caller of each was sent before it.
+        self.callers.read(&mut self.tap);
         for Caught { sample, bytes, reused } in caught {
             let frames = self.stacks.walk(&sample);
-            let key = self.stacks.key(&frames);
-            if let Some(site) = self.sites.sample(sample.call_site, &frames, key, seen, bytes) {
+            let (key, callers) = (self.stacks.key(&frames), self.callers.of(&sample));
+            let call = Call { call_site: sample.call_site, frames: &frames, key, callers };
+            if let Some(site) = self.sites.sample(call, seen, bytes) {
                 self.verify.add(&sample, site, seen, reused);
             }
         }
         window::count(&self.tap, serial, seen, &mut self.sites);
+        self.callers.forget(&mut self.tap);
     }
 
     fn tell_known(&mut self, now: Mono) {
@@ -239,6 +256,7 @@ impl<'a> Sampling<'a> {
             n: estimate.n,
             interval: Some(estimate.interval.map(|live| (estimate.share * live / estimate.live).min(1.0))),
             frames: self.names.name(&estimate.frames),
+            callers: estimate.callers.clone(),
         });
         self.desk.publish(Known {
             holders: holders.collect(),

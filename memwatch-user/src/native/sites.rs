@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use crate::model::{self, Frame};
+
 /// The ages at which a sampled block is looked at. The first look, when its window closes, is for what was freed at once:
 /// such a block is soon another's. The second takes note of its bytes, which were being written until then.
 pub const AGES: [Duration; 12] = [
@@ -61,9 +63,34 @@ impl Found {
     }
 }
 
-/// What a call of the allocator handed out in windows of one kind; several sites may share it.
+/// The calls that led to a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Key of the innermost.
+    pub call_site: u64,
+    /// Of native code, innermost first.
+    pub frames: &'a [u64],
+    /// Those of them that tell its site from others.
+    pub key: &'a [u64],
+    /// Of JavaScript before that, innermost first; the innermost of the user's tells its site from others.
+    pub callers: &'a [Frame],
+}
+
+/// What tells a site from others: addresses, and file, line and function of the JavaScript that called. Neither changes when
+/// V8 compiles a function anew or moves it.
+pub(super) type Key = (Vec<u64>, Option<(Option<String>, Option<u32>, Option<String>)>);
+
+impl Call<'_> {
+    /// What it has in common with the other calls of its site.
+    pub(super) fn site_key(&self) -> Key {
+        let place = |frame: &Frame| (frame.file.clone(), frame.line, frame.function.clone());
+        (self.key.to_vec(), self.callers.get(model::origin(self.callers)).map(place))
+    }
+}
+
+/// What a call site handed out in windows of one kind; several sites may share it.
 #[derive(Clone, Copy, Debug, Default)]
-struct Call {
+struct HandedOut {
     /// Bytes, as the kernel side counted them.
     counted: f64,
     /// The same, as its samples have it.
@@ -73,9 +100,10 @@ struct Call {
 /// One place that blocks come from.
 #[derive(Clone, Debug, Default)]
 struct Site {
-    /// The key of its [`Call`].
+    /// Key of its call site.
     call: u64,
     frames: Vec<u64>,
+    callers: Vec<Frame>,
     misses: Blocks,
     all: Blocks,
 }
@@ -126,6 +154,8 @@ impl Site {
 /// What a site amounts to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
+    /// The JavaScript that called, innermost first.
+    pub callers: Vec<Frame>,
     /// The calls that led there, innermost first: addresses.
     pub frames: Vec<u64>,
     /// Bytes a second that are handed out and not freed.
@@ -153,8 +183,8 @@ struct Windows {
 #[derive(Debug, Default)]
 pub struct Sites {
     known: Vec<Site>,
-    index: HashMap<Vec<u64>, usize>,
-    calls: HashMap<u64, [Call; 2]>,
+    index: HashMap<Key, usize>,
+    calls: HashMap<u64, [HandedOut; 2]>,
     misses: Windows,
     all: Windows,
     /// Samples of sites beyond the limit.
@@ -162,26 +192,20 @@ pub struct Sites {
 }
 
 impl Sites {
-    /// Takes in a sample of the last window that stands for `bytes` of the calls `frames`, of which `key` tell the site from
-    /// others, and of which the innermost is `call_site`. Returns the site's number.
-    pub fn sample(
-        &mut self,
-        call_site: u64,
-        frames: &[u64],
-        key: &[u64],
-        seen: Seen,
-        bytes: f64,
-    ) -> Option<usize> {
-        self.calls.entry(call_site).or_default()[seen as usize].sampled += bytes;
-        let number = match self.index.get(key) {
+    /// Takes in a sample of the last window that stands for `bytes`. Returns the site's number.
+    pub fn sample(&mut self, call: Call<'_>, seen: Seen, bytes: f64) -> Option<usize> {
+        self.calls.entry(call.call_site).or_default()[seen as usize].sampled += bytes;
+        let key = call.site_key();
+        let number = match self.index.get(&key) {
             Some(number) => *number,
             None if self.known.len() >= MOST_SITES => {
                 self.left_out += 1;
                 return None;
             }
             None => {
-                self.known.push(Site { call: call_site, frames: frames.to_vec(), ..Site::default() });
-                self.index.insert(key.to_vec(), self.known.len() - 1);
+                let (frames, callers) = (call.frames.to_vec(), call.callers.to_vec());
+                self.known.push(Site { call: call.call_site, frames, callers, ..Site::default() });
+                self.index.insert(key, self.known.len() - 1);
                 self.known.len() - 1
             }
         };
@@ -196,10 +220,10 @@ impl Sites {
         self.calls.keys().copied().collect()
     }
 
-    /// The site that `key` tells from others.
+    /// The site that a call belongs to.
     #[must_use]
-    pub fn find(&self, key: &[u64]) -> Option<usize> {
-        self.index.get(key).copied()
+    pub fn find(&self, call: Call<'_>) -> Option<usize> {
+        self.index.get(&call.site_key()).copied()
     }
 
     /// Takes in how many bytes a call site handed out in the last window.
@@ -215,7 +239,7 @@ impl Sites {
     }
 
     fn handed_out(&self, site: &Site, seen: Seen) -> f64 {
-        let call = self.calls.get(&site.call).map_or(Call::default(), |calls| calls[seen as usize]);
+        let call = self.calls.get(&site.call).map_or(HandedOut::default(), |calls| calls[seen as usize]);
         let blocks = match seen {
             Seen::Misses => &site.misses,
             Seen::All => &site.all,
@@ -293,6 +317,7 @@ impl Sites {
             if windows.length_s > 0.0 { self.handed_out(site, seen) / windows.length_s } else { 0.0 };
         Some(Estimate {
             frames: site.frames.clone(),
+            callers: site.callers.clone(),
             bytes_per_s: handed_out * live,
             share: 0.0,
             live,

@@ -11,8 +11,8 @@ use std::{
 };
 
 use framehop::{
-    CacheNative, ExplicitModuleSectionInfo, MayAllocateDuringUnwind, Module, UnwindRegsNative, Unwinder as _,
-    UnwinderNative,
+    CacheNative, ExplicitModuleSectionInfo, FrameAddress, MayAllocateDuringUnwind, Module, UnwindRegsNative,
+    Unwinder as _, UnwinderNative,
 };
 use memwatch_common::native::BlockSample;
 
@@ -77,8 +77,8 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// Addresses inside of the calls that led to a sample, innermost first, the allocator's own frame left out: from where
-    /// native code was entered on there may be frames of JavaScript, or none.
+    /// Addresses inside of the calls that led to a sample, innermost first, the allocator's own frame left out. They end where
+    /// JavaScript called; where that is not known, there may be frames of it, or none.
     pub(super) fn walk(&mut self, sample: &BlockSample) -> Vec<u64> {
         if self.looked.is_none() {
             self.look();
@@ -95,12 +95,19 @@ impl<'a> Stacks<'a> {
     fn walk_once(&mut self, sample: &BlockSample) -> Vec<u64> {
         let mut read = |address: u64| word(sample, address).ok_or(());
         let start = self.beyond_bare(sample);
-        let mut frames = self.unwinder.iter_frames(start.ip, registers(start), &mut self.cache, &mut read);
+        let mut registers = registers(start);
+        let mut frame = Some(FrameAddress::from_instruction_pointer(start.ip));
         let mut walked = Vec::new();
-        while walked.len() < MOST_FRAMES
-            && let Ok(Some(frame)) = frames.next()
-        {
-            walked.push(frame.address_for_lookup());
+        while let Some(address) = frame.filter(|_| walked.len() < MOST_FRAMES) {
+            let next = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
+            let next = next.ok().flatten();
+            // The stack pointer is by now where the frame ends: that of V8's stub between the two ends beyond the exit frame's
+            // pointer.
+            if next.is_some() && sample.exit_fp != 0 && registers.sp() > sample.exit_fp {
+                break;
+            }
+            walked.push(address.address_for_lookup());
+            frame = next.and_then(FrameAddress::from_return_address);
         }
         walked
     }

@@ -147,9 +147,9 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sites::Found;
+    use super::super::sites::{Call, Found};
     use super::*;
-    use memwatch_common::native::STACK_BYTES;
+    use memwatch_common::{native::STACK_BYTES, stack::StackKey};
 
     fn sample(address: u64, size: u64) -> BlockSample {
         BlockSample {
@@ -157,6 +157,8 @@ mod tests {
             address,
             size,
             call_site: 1,
+            caller: StackKey::default(),
+            exit_fp: 0,
             window: 1,
             stands_for: 1,
             ip: 0,
@@ -175,7 +177,9 @@ mod tests {
     }
 
     fn site(sites: &mut Sites, key: u64) -> usize {
-        sites.sample(key, &[key], &[key], Seen::All, 1.0).unwrap()
+        sites
+            .sample(Call { call_site: key, frames: &[key], key: &[key], callers: &[] }, Seen::All, 1.0)
+            .unwrap()
     }
 
     #[test]

@@ -35,9 +35,9 @@ pub fn serial(before: u64, seen: Seen) -> u64 {
 
 /// Has the probes that are armed see, for as long as `during` takes. What is handed out while probes come and go is not
 /// counted, or rates would be wrong.
-pub fn open(tap: &mut Tap, serial: u64, during: impl FnOnce()) -> Result<(), LoadError> {
+pub fn open(tap: &mut Tap, serial: u64, during: impl FnOnce(&mut Tap)) -> Result<(), LoadError> {
     tap.set_window(Window { serial, samples: SAMPLES })?;
-    during();
+    during(tap);
     tap.set_window(Window::default())
 }
 

@@ -9,11 +9,11 @@ const STAGES: [&str; 11] = [
     "plan",
     "bpf",
     "ingest",
+    "symbols",
     "sample",
     "native",
     "series",
     "detect",
-    "symbols",
     "attribute",
     "report",
 ];

@@ -53,6 +53,8 @@ struct Key {
 struct Live {
     attachment: Attachment,
     sampling: Option<Sampling>,
+    /// Why there is no sampling although it was wanted.
+    refused: Option<String>,
     users: BTreeSet<u32>,
 }
 
@@ -86,6 +88,11 @@ impl Attachments {
         live.users.insert(pid);
         self.live.insert(key, live);
         Ok(number)
+    }
+
+    /// Why what JavaScript allocates cannot be sampled in `pid`, where probes on that were refused.
+    pub(super) fn refused(&self, pid: u32) -> Option<&str> {
+        self.live.values().find(|live| live.users.contains(&pid))?.refused.as_deref()
     }
 
     /// Attaches to a file that nobody runs yet; the first who is served by it takes it over. Needs cookies.
@@ -154,7 +161,12 @@ impl Attachments {
         let attachment = kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?;
         let budget = self.stacks.filter(|_| plan.stacks.is_ok());
         let sampling = budget.map(|budget| Sampling::start(kernel, number, scope, image, samplers, budget));
-        Ok(Live { attachment, sampling: sampling.transpose()?, users: BTreeSet::new() })
+        // Collections are worth watching without stacks.
+        let (sampling, refused) = match sampling.transpose() {
+            Ok(sampling) => (sampling, None),
+            Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
+        };
+        Ok(Live { attachment, sampling, refused, users: BTreeSet::new() })
     }
 
     /// 0 means that nobody has claimed the process. In turn, so that a number is not used again while the kernel still

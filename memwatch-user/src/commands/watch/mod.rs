@@ -87,9 +87,11 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let roster = Roster::new(&watch.whom, watch.children)?;
     let profiles = Profiles::create(&watch.profiles)?;
     let features = allowed(watch)?;
-    let mut kernel = load(watch, features, roster.follows_all())?;
+    let task = task_layout(features);
+    let mut kernel = load(watch, features, task, roster.follows_all())?;
     let ring = Ring::open(&mut kernel)?;
-    let (stack_ring, stacks) = stacks(watch, &mut kernel, profiles.are_wanted())?;
+    let (stack_ring, maps) = stacks(watch, &mut kernel)?;
+    let stacks = Stacks::new(maps, task, profiles.are_wanted());
     let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features };
     let origins = Origins { stacks, natives: Natives::new(native) };
     let mut session = Session::new(kernel, features.attach_cookie, roster, origins, watch.budget_pct / 100.0);
@@ -125,10 +127,12 @@ fn allowed(watch: &Watch) -> Result<Features> {
     Ok(features)
 }
 
-fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
+fn task_layout(features: Features) -> TaskLayout {
+    if features.btf { btf::task_layout().unwrap_or(TaskLayout::UNKNOWN) } else { TaskLayout::UNKNOWN }
+}
+
+fn load(watch: &Watch, features: Features, task: TaskLayout, follow_all: bool) -> Result<Kernel> {
     let debug = watch.verbose > 1;
-    let task =
-        if features.btf { btf::task_layout().unwrap_or(TaskLayout::UNKNOWN) } else { TaskLayout::UNKNOWN };
     let mut kernel = Kernel::load(Settings { cookies: features.attach_cookie, follow_all, task, debug })?;
     for (tracepoint, reason) in kernel.attach_tracepoints() {
         log::warn!("the tracepoint {tracepoint} cannot be used, so ends are told with less detail: {reason}");
@@ -140,11 +144,11 @@ fn load(watch: &Watch, features: Features, follow_all: bool) -> Result<Kernel> {
 }
 
 /// What it takes to watch stacks, if that is wanted.
-fn stacks(watch: &Watch, kernel: &mut Kernel, keeps: bool) -> Result<(Option<Ring>, Stacks)> {
+fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Option<StackMaps>)> {
     if watch.stacks == Switch::Off {
-        return Ok((None, Stacks::new(None, keeps)));
+        return Ok((None, None));
     }
-    Ok((Some(Ring::open_stacks(kernel)?), Stacks::new(Some(StackMaps::open(kernel)?), keeps)))
+    Ok((Some(Ring::open_stacks(kernel)?), Some(StackMaps::open(kernel)?)))
 }
 
 /// Starts the program, if there is one to start.

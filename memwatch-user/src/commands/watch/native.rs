@@ -9,7 +9,7 @@ use super::{
 use crate::{
     host::features::Features,
     model::ProcessId,
-    native::{Mode, Tracker},
+    native::{Javascript, Mode, Tracker},
     report::record::{Body, Feature, Kind, Loss, Record},
 };
 
@@ -34,10 +34,11 @@ impl Natives {
         Self { asked, trackers: BTreeMap::new() }
     }
 
-    /// Begins to follow a target, if that was asked for. What there is to say if it cannot be done.
-    pub(super) fn start(&mut self, id: ProcessId) -> Option<Body> {
+    /// Begins to follow a target, if that was asked for; with `javascript` its callers in JavaScript are told. What there is
+    /// to say if it cannot be done.
+    pub(super) fn start(&mut self, id: ProcessId, javascript: Option<Javascript>) -> Option<Body> {
         let Asked { mode, budget_pct, features } = self.asked;
-        match Tracker::start(id, mode, budget_pct, features) {
+        match Tracker::start(id, mode, budget_pct, features, javascript) {
             _ if mode == Mode::Off => None,
             Ok(tracker) => {
                 self.trackers.insert(id.pid, tracker);

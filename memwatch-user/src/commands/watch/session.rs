@@ -198,7 +198,9 @@ impl Session {
         let sampler = Sampler::new(pid, cgroup.clone(), outside);
         let (mut hello, semi_spaces) = hello::hello(target, plan);
         if let Ok(plan) = plan {
-            hello.features.js_stacks = self.origins.stacks.adopt(target, &plan.stacks);
+            let refused = self.attachments.refused(pid).map(str::to_owned);
+            let stacks = refused.map_or_else(|| plan.stacks.clone(), Err);
+            hello.features.js_stacks = self.origins.stacks.adopt(target, &stacks);
         }
         hello.matched = self.roster.reason(pid);
         hello.features.native = looks::native(&sampler);
@@ -212,7 +214,9 @@ impl Session {
         let program = target.process.program;
         let member = Member { watched, looks, looked_at, program, attachment, cgroup, limit_hits };
         self.watched.insert(pid, member);
-        let no_sites = self.origins.natives.start(target.process.id);
+        let javascript = plan.ok().and_then(|plan| plan.stacks.as_ref().ok());
+        let javascript = javascript.and_then(|plan| self.origins.stacks.javascript(target, plan));
+        let no_sites = self.origins.natives.start(target.process.id, javascript);
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }

@@ -5,7 +5,10 @@ use std::{
     path::PathBuf,
 };
 
-use memwatch_common::stack::{StackEvent, StackKey, StackVolume};
+use memwatch_common::{
+    stack::{StackEvent, StackKey, StackLayout, StackVolume},
+    target::TaskLayout,
+};
 
 use super::{cost::Charge, translate};
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
     bpf::stacks::StackMaps,
     ingest,
     model::{Frame, FrameKind, Stack},
+    native::Javascript,
     plan::StackPlan,
     report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
     symbols::js::{Memory, ProcessMemory, Resolver},
@@ -30,6 +34,8 @@ const ATTEMPTS: u8 = 32;
 pub(super) struct Stacks {
     /// `None` if they are not wanted.
     maps: Option<StackMaps>,
+    /// Where the kernel keeps what leads to a thread's isolate.
+    task: TaskLayout,
     processes: BTreeMap<u32, Process>,
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
@@ -65,8 +71,8 @@ enum Trial {
 
 impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
-    pub(super) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
-        Self { maps, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone_s: 0.0 }
+    pub(super) fn new(maps: Option<StackMaps>, task: TaskLayout, keeps: bool) -> Self {
+        Self { maps, task, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -84,6 +90,15 @@ impl Stacks {
             }
             Err(reason) => State::Off(reason),
         }
+    }
+
+    /// What it takes to say which JavaScript called what allocates in a target; `None` where that cannot be known.
+    pub(super) fn javascript(&self, target: &Target, plan: &StackPlan) -> Option<Javascript> {
+        if !self.are_wanted() {
+            return None;
+        }
+        let (_, layout) = memory_and_layout(target, plan).ok()?;
+        Some(Javascript { plan: plan.clone(), layout, task: self.task })
     }
 
     /// Takes in a new stack; if it shows that stacks of its process are not understood: the process, and what to say.
@@ -162,12 +177,17 @@ fn charge(maps: &StackMaps, pid: u32) -> Charge {
 fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>) -> Result<Process, String> {
     let plan = plan.as_ref().map_err(Clone::clone)?;
     let pid = target.process.id.pid;
-    let unreadable = |error| format!("its memory cannot be read: {error}");
-    let memory = ProcessMemory::open(pid).map_err(unreadable)?;
-    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+    let (memory, layout) = memory_and_layout(target, plan)?;
     maps.walk(pid, layout).map_err(|error| error.to_string())?;
     let resolver = Resolver::new(memory, plan, PathBuf::from(format!("/proc/{pid}/root")));
     Ok(Process { resolver, known: HashMap::new(), threads: BTreeMap::new(), trial: Trial::Running(0) })
+}
+
+fn memory_and_layout(target: &Target, plan: &StackPlan) -> Result<(ProcessMemory, StackLayout), String> {
+    let unreadable = |error| format!("its memory cannot be read: {error}");
+    let memory = ProcessMemory::open(target.process.id.pid).map_err(unreadable)?;
+    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+    Ok((memory, layout))
 }
 
 impl Process {

@@ -3,10 +3,16 @@
 use memwatch_common::strides::Strides;
 
 use super::*;
+use crate::model::FrameKind;
+
+/// Of one address.
+fn call(key: &[u64]) -> Call<'_> {
+    Call { call_site: key[0], frames: key, key: &key[..1], callers: &[] }
+}
 
 /// A site with `found` at every age up to 12 s.
 fn site(sites: &mut Sites, key: u64, seen: Seen, bytes: f64, found: Found) {
-    let number = sites.sample(key, &[key, 9], &[key], seen, bytes).unwrap();
+    let number = sites.sample(call(&[key, 9]), seen, bytes).unwrap();
     sites.counted(key, seen, bytes);
     for age in 0..5 {
         *sites.found(number, seen, age).unwrap() = found;
@@ -32,6 +38,32 @@ fn sites_hold_what_stays() {
     assert_eq!(shown, [(1, 3000.0, 0.75, 10), (3, 1000.0, 0.25, 10)]);
     assert_eq!(holding[0].age, Duration::from_secs(12));
     assert_eq!(sites.uncertain(), 1);
+}
+
+#[test]
+fn lines_of_javascript_that_call_the_same_function_are_sites_of_their_own() {
+    let frame = |file: &str, line, column| Frame {
+        file: Some(file.to_owned()),
+        line: Some(line),
+        column: Some(column),
+        kind: FrameKind::JavaScript,
+        ..Frame::unknown()
+    };
+    let (through, user) = (frame("node:fs", 9, 1), |line, column| frame("/app.js", line, column));
+    let builtin = Frame { kind: FrameKind::Builtin, ..Frame::unknown() };
+    let mut sites = Sites::default();
+    let mut number =
+        |callers: &[Frame]| sites.sample(Call { callers, ..call(&[1, 9]) }, Seen::All, 1.0).unwrap();
+    // The same line by way of something else, or at another column, is the same site.
+    for (callers, site) in [
+        (vec![user(5, 1), user(70, 1)], 0),
+        (vec![user(6, 1), user(70, 1)], 1),
+        (vec![builtin, through.clone(), user(5, 2)], 0),
+        (vec![through], 2),
+        (Vec::new(), 3),
+    ] {
+        assert_eq!(number(&callers), site, "{callers:?}");
+    }
 }
 
 #[test]
@@ -106,7 +138,7 @@ fn simulated(state: &mut u64) -> f64 {
         while time < WINDOW_S {
             let length: u64 = lengths[bits(state) as usize % 3];
             if let Some(stands_for) = strides.pass(6, taken, || bits(state)) {
-                let site = sites.sample(1, &[1], &[1], Seen::All, (stands_for * length) as f64).unwrap();
+                let site = sites.sample(call(&[1]), Seen::All, (stands_for * length) as f64).unwrap();
                 let found = sites.found(site, Seen::All, YOUNGEST_AGE).unwrap();
                 if uniform(state) < 0.8 {
                     found.live += 1;

@@ -30,14 +30,32 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
 /// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
-    let frames: Vec<_> = site.frames.iter().take(FRAMES).map(frame).collect();
     let amount = format!("{} ({} samples)", bytes(site.bytes), site.n);
     let measured = match site.measure.as_str() {
         // Most of it does not live long: no part of the growth is meant.
         ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
         other => format!("of the growth, {amount} {}", escape_untrusted(other)),
     };
-    format!("{} {measured}: {}", percent(site.share), frames.join(" ← "))
+    format!("{} {measured}: {}", percent(site.share), stack(&site.frames))
+}
+
+/// `hash_blob hash.cc:88 (hash.node), called from handler /srv/app/server.js:42 ← main /srv/app/main.js:7`: what JavaScript
+/// goes through on its way (Node's own, V8's) is left out.
+fn stack(frames: &[Frame]) -> String {
+    let natives = frames.iter().take_while(|frame| frame.kind == NATIVE).count();
+    let (native, javascript) = frames.split_at(natives);
+    let arrows = |frames: &[Frame], most| frames.iter().take(most).map(frame).collect::<Vec<_>>().join(" ← ");
+    if native.is_empty() || javascript.is_empty() {
+        return arrows(frames, FRAMES);
+    }
+    let users = javascript.iter().position(is_users).unwrap_or(0);
+    let shown = natives.min(FRAMES - 1);
+    format!("{}, called from {}", arrows(native, shown), arrows(&javascript[users..], FRAMES - shown))
+}
+
+/// Neither Node's nor V8's own.
+fn is_users(frame: &Frame) -> bool {
+    frame.file.as_deref().is_some_and(|file| !file.starts_with("node:"))
 }
 
 /// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`; of a doubtful one `handler
@@ -113,6 +131,38 @@ mod tests {
         assert_eq!(frame(&native), "hash_blob hash.cc:88 (hash.node)");
         let script = Frame { kind: "js".to_owned(), module: None, doubtful: true, ..native };
         assert_eq!(frame(&script), "hash_blob(char*) /build/hash.cc:88 or behind");
+    }
+
+    fn javascript(function: &str, file: Option<&str>) -> Frame {
+        Frame {
+            function: Some(function.to_owned()),
+            file: file.map(str::to_owned),
+            line: file.map(|_| 7),
+            module: None,
+            kind: "js".to_owned(),
+            doubtful: false,
+        }
+    }
+
+    #[test]
+    fn a_native_function_is_told_with_the_users_line_that_called_it() {
+        let native = |function: &str| Frame { kind: NATIVE.to_owned(), ..javascript(function, None) };
+        let callers = [
+            javascript("forEach", None),
+            javascript("write", Some("node:fs")),
+            javascript("save", Some("/srv/app.js")),
+            javascript("main", Some("/srv/app.js")),
+        ];
+        for (natives, told) in [
+            (&["grow"][..], "grow, called from save /srv/app.js:7 ← main /srv/app.js:7"),
+            (&["grow", "push", "invoke"], "grow ← push, called from save /srv/app.js:7"),
+            (&[], "forEach ← write node:fs:7 ← save /srv/app.js:7"),
+        ] {
+            let frames: Vec<Frame> = natives.iter().map(|name| native(name)).chain(callers.clone()).collect();
+            assert_eq!(stack(&frames), told);
+        }
+        let of_nodes = [native("grow"), callers[1].clone()];
+        assert_eq!(stack(&of_nodes), "grow, called from write node:fs:7");
     }
 
     #[test]

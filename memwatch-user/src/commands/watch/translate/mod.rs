@@ -154,13 +154,14 @@ pub(super) fn rest(rest: &Rest, budget: f64) -> Body {
 
 /// One place that holds native memory.
 pub(super) fn holder(holder: native::Holder) -> record::Site {
+    let native = holder.frames.into_iter().map(native_frame);
     record::Site {
         share: holder.share,
         bytes: holder.bytes,
         measure: "outstanding".to_owned(),
         n: holder.n,
         interval: holder.interval.map(|interval| interval.map(Some)),
-        frames: holder.frames.into_iter().map(native_frame).collect(),
+        frames: native.chain(holder.callers.into_iter().map(frame)).collect(),
     }
 }
 

@@ -1,0 +1,107 @@
+//! Which JavaScript called a function that allocates: stacks that come with sampled blocks, with names.
+//!
+//! Names are read while the window is open: what a stack refers to is true for a moment. Each window begins anew, so that
+//! addresses are never older than it.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use memwatch_common::{
+    native::{BlockSample, MAX_CALLERS},
+    stack::{StackKey, StackLayout},
+    target::TaskLayout,
+};
+
+use crate::{
+    bpf::malloc::Tap,
+    ingest,
+    model::{Frame, FrameKind, Stack, origin},
+    plan::StackPlan,
+    symbols::js::{ProcessMemory, Resolver},
+};
+
+/// How often stacks are read.
+const READING: Duration = Duration::from_millis(5);
+/// Frames that are told.
+const MOST_FRAMES: usize = 16;
+
+/// What it takes to walk stacks of JavaScript in one process.
+#[derive(Clone, Debug)]
+pub struct Javascript {
+    /// Of its binary.
+    pub plan: StackPlan,
+    /// Of the process.
+    pub layout: StackLayout,
+    /// Of the kernel.
+    pub task: TaskLayout,
+}
+
+/// The callers of one process's sampled blocks.
+#[derive(Default)]
+pub(super) struct Callers {
+    /// `None` if they are not to be known.
+    resolver: Option<Resolver<ProcessMemory>>,
+    known: HashMap<StackKey, Stack>,
+}
+
+impl Callers {
+    /// Of the process `pid`; without `javascript` of nobody.
+    pub(super) fn start(tap: &mut Tap, pid: u32, javascript: Option<&Javascript>) -> anyhow::Result<Self> {
+        let Some(Javascript { plan, layout, .. }) = javascript else { return Ok(Self::default()) };
+        tap.walk(pid, *layout)?;
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        let resolver = Resolver::new(ProcessMemory::open(pid)?, plan, root);
+        Ok(Self { resolver: Some(resolver), ..Self::default() })
+    }
+
+    /// Lets `time` pass, in which stacks are read.
+    pub(super) fn wait(&mut self, tap: &mut Tap, time: Duration) {
+        let until = Instant::now() + time;
+        loop {
+            self.read(tap);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            thread::sleep(left.min(READING));
+        }
+    }
+
+    /// Reads the stacks that are there.
+    pub(super) fn read(&mut self, tap: &mut Tap) {
+        let Some(resolver) = &mut self.resolver else { return };
+        let known = &mut self.known;
+        tap.drain_stacks(|bytes| {
+            if let Ok(event) = ingest::stack(bytes) {
+                known.insert(event.key, resolver.stack(&event));
+            }
+        });
+    }
+
+    /// The functions that called, innermost first, if the innermost of the user's is known for sure.
+    pub(super) fn of(&self, sample: &BlockSample) -> &[Frame] {
+        self.known.get(&sample.caller).map_or(&[], told)
+    }
+
+    /// Whether there are so many that they should be forgotten, for the kernel to have room for others.
+    pub(super) fn are_many(&self) -> bool {
+        self.known.len() > MAX_CALLERS as usize / 2
+    }
+
+    /// Forgets all stacks: the next window's come with addresses that are true then.
+    pub(super) fn forget(&mut self, tap: &mut Tap) {
+        self.known.drain().for_each(|(key, _)| tap.forget_stack(key));
+    }
+}
+
+/// None of them where one that could not be read may be the one that matters.
+fn told(stack: &Stack) -> &[Frame] {
+    let inner = origin(&stack.frames) + 1;
+    let is_sure = stack.frames.iter().take(inner).all(|frame| frame.kind != FrameKind::Unknown);
+    let most = if is_sure { stack.frames.len().min(MOST_FRAMES.max(inner)) } else { 0 };
+    &stack.frames[..most]
+}
