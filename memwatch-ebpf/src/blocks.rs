@@ -147,6 +147,8 @@ pub(crate) fn sample(fresh: &Fresh) {
         strides.begin(window.serial, window.samples, before, allocated_blocks, raw::random());
         *site = CallSite { window: window.serial, strides, ..CallSite::default() };
     }
+    site.allocated_blocks += 1;
+    site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
     // A sampled block that is handed out again was freed. Afterwards nobody could tell: whoever has it now may keep it.
     if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
         taken.size = NO_SIZE;
