@@ -3,8 +3,8 @@
 //!
 //! `malloc` begins with a jump to what `calloc`, `realloc`, `memalign` and `aligned_alloc` call as well
 //! (`__libc_malloc_impl`, `src/malloc/mallocng/glue.h`), so all blocks are seen there; whose they are is said by where
-//! those functions call it. Compiled with -O3 (as musl does by itself), -O2 or -Os, with or without frame pointers,
-//! `enframe` has the one such place in musl 1.2.2 to 1.2.6: `set_size` asks whether all of a slot was asked for.
+//! those functions call it. Debian's builds of 1.2.2, 1.2.3 and 1.2.5, and 1.2.6 with -O2, -O3 and -Os, with and without frame
+//! pointers, all have one such place, in `enframe`: `set_size` asks whether all of a slot was asked for.
 
 use std::collections::{BTreeMap, HashMap};
 
