@@ -39,8 +39,8 @@ pub(super) fn line(site: &Site) -> String {
     format!("{} {measured}: {}", percent(site.share), stack(&site.frames))
 }
 
-/// `hash_blob hash.cc:88 (hash.node), called from handler /srv/app/server.js:42 ← main /srv/app/main.js:7`: what JavaScript
-/// goes through on its way (Node's own, V8's) is left out.
+/// `hash_blob hash.cc:88 (hash.node), called from handler /srv/app/server.js:42 ← main /srv/app/main.js:7`: what the way
+/// between the two leads through (Node's own, V8's) is left out.
 fn stack(frames: &[Frame]) -> String {
     let natives = frames.iter().take_while(|frame| frame.kind == NATIVE).count();
     let (native, javascript) = frames.split_at(natives);
@@ -49,7 +49,8 @@ fn stack(frames: &[Frame]) -> String {
         return arrows(frames, FRAMES);
     }
     let users = javascript.iter().position(is_users).unwrap_or(0);
-    let shown = natives.min(FRAMES - 1);
+    let glue = native.iter().rev().take_while(|frame| frame.module == native[natives - 1].module).count();
+    let shown = (natives - glue).clamp(1, FRAMES - 1);
     format!("{}, called from {}", arrows(native, shown), arrows(&javascript[users..], FRAMES - shown))
 }
 
@@ -146,7 +147,11 @@ mod tests {
 
     #[test]
     fn a_native_function_is_told_with_the_users_line_that_called_it() {
-        let native = |function: &str| Frame { kind: NATIVE.to_owned(), ..javascript(function, None) };
+        let native = |(function, module): &(&str, &str)| Frame {
+            kind: NATIVE.to_owned(),
+            module: Some((*module).to_owned()),
+            ..javascript(function, None)
+        };
         let callers = [
             javascript("forEach", None),
             javascript("write", Some("node:fs")),
@@ -154,15 +159,26 @@ mod tests {
             javascript("main", Some("/srv/app.js")),
         ];
         for (natives, told) in [
-            (&["grow"][..], "grow, called from save /srv/app.js:7 ← main /srv/app.js:7"),
-            (&["grow", "push", "invoke"], "grow ← push, called from save /srv/app.js:7"),
+            (&[("grow", "a")][..], "grow (a), called from save /srv/app.js:7 ← main /srv/app.js:7"),
+            (
+                &[("grow", "a"), ("push", "a"), ("invoke", "node")],
+                "grow (a) ← push (a), called from save /srv/app.js:7",
+            ),
+            (
+                &[("keep", "node"), ("push", "a"), ("invoke", "node")],
+                "keep (node) ← push (a), called from save /srv/app.js:7",
+            ),
+            (
+                &[("new", "node"), ("call", "node")],
+                "new (node), called from save /srv/app.js:7 ← main /srv/app.js:7",
+            ),
             (&[], "forEach ← write node:fs:7 ← save /srv/app.js:7"),
         ] {
-            let frames: Vec<Frame> = natives.iter().map(|name| native(name)).chain(callers.clone()).collect();
+            let frames: Vec<Frame> = natives.iter().map(native).chain(callers.clone()).collect();
             assert_eq!(stack(&frames), told);
         }
-        let of_nodes = [native("grow"), callers[1].clone()];
-        assert_eq!(stack(&of_nodes), "grow, called from write node:fs:7");
+        let of_nodes = [native(&("grow", "a")), callers[1].clone()];
+        assert_eq!(stack(&of_nodes), "grow (a), called from write node:fs:7");
     }
 
     #[test]
