@@ -5,7 +5,11 @@ use memwatch_tests::{
     kernel, machine, node, releases,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, State};
+use memwatch_user::{
+    bpf::multi,
+    host::kernel::Kernel,
+    report::record::{Body, State},
+};
 
 use crate::compare::watch_and_compare;
 
@@ -48,4 +52,30 @@ fn ctrl_c_detaches_and_leaves_nothing() -> Result<()> {
     let last = finished.records()?.pop();
     ensure!(matches!(last.map(|record| record.body), Some(Body::Bye(bye)) if bye.reason == "interrupted"));
     node.healthy()
+}
+
+/// Programs for the allocator are loaded by another way than V8's, and only when they are needed.
+#[test]
+fn blocks_of_malloc_are_followed_where_the_kernel_has_cookies() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("mixed_load")?;
+    let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json", "--native", "full"])?;
+    let said = tool.wait("a word about blocks", |record| match &record.body {
+        Body::Governor(governor) => governor.mode == "full",
+        Body::Feature(feature) => feature.name == "native_sites",
+        _ => false,
+    })?;
+    let has_cookies = Kernel::running().version.at_least(5, 15);
+    ensure!(matches!(said.body, Body::Governor(_)) == has_cookies, "{said:?}");
+    tool.interrupt()?.done()?;
+    node.healthy()
+}
+
+/// An older kernel refuses what it does not know with the same error as a newer one what is wrong.
+#[test]
+fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
+    let kernel = Kernel::running();
+    ensure!(!multi::is_supported() || kernel.version.at_least(6, 6), "{}", kernel.release);
+    ensure!(multi::is_supported() || !kernel.version.at_least(6, 10), "{}", kernel.release);
+    Ok(())
 }

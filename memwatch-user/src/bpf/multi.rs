@@ -24,6 +24,7 @@ use aya::{
     sys::SyscallError,
 };
 use aya_obj::{Object, ProgramSection, VerifierLog, copy_instructions};
+use rustix::io::Errno;
 
 use super::{
     load::{LoadError, in_program},
@@ -48,14 +49,17 @@ pub(super) struct Point {
     pub(super) cookie: u64,
 }
 
-/// Whether this kernel has such links, with a filter that means processes and not threads: it refuses a negative process
-/// id before it looks at the rest, as no other does (libbpf asks the same way).
+/// Whether this kernel has such links, with a filter that means processes and not threads: then it refuses a directory for
+/// not being a file, and a negative process id before it looks at that. libbpf asks the same.
 #[must_use]
 pub fn is_supported() -> bool {
     let code = copy_instructions(&NOTHING).unwrap_or_default();
     let Ok(program) = raw::load_multi("nothing", &code, c"GPL") else { return false };
-    let refused = raw::link_multi(program.as_fd(), c"/", (&[0], &[0]), u32::MAX, false).err();
-    refused.and_then(|error| error.raw_os_error()) == Some(rustix::io::Errno::INVAL.raw_os_error())
+    let refuses = |pid, with: Errno| {
+        let refused = raw::link_multi(program.as_fd(), c"/", (&[0], &[0]), pid, false).err();
+        refused.and_then(|error| error.raw_os_error()) == Some(with.raw_os_error())
+    };
+    refuses(0, Errno::BADF) && refuses(u32::MAX, Errno::INVAL)
 }
 
 impl Programs {
