@@ -39,7 +39,7 @@ const FUNCTIONS: [&str; 9] = [
     "posix_memalign",
     "free",
 ];
-/// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of any size none had changed by a bit.
+/// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of 24, 100, 400 and 20 000 bytes none had changed by a bit.
 const UNTOUCHED: &str = "freed blocks cannot be told from outside, as they stay as they were";
 /// mimalloc 2.0.9 and gperftools 2.10: each freed block's first word was the bare address of another of its size, or null.
 const AMBIGUOUS: &str =
