@@ -67,16 +67,16 @@ pub(crate) fn trap() {
 #[inline(always)]
 pub(crate) fn at_point<C: EbpfContext>(ctx: &C) -> Option<Fresh> {
     let registers = raw::registers(ctx);
-    let spot = Spot::of(raw::attach_cookie(ctx));
-    let address = match spot.result {
-        Some(place) => raw::register(ctx, place)?,
+    let place = Spot::of(raw::attach_cookie(ctx));
+    let address = match place.result {
+        Some(at) => raw::register(ctx, at)?,
         None => registers.result,
     };
-    let size = match spot.asked {
-        Some(place) => raw::register(ctx, place),
+    let size = match place.asked {
+        Some(at) => raw::register(ctx, at),
         None => size(address),
     };
-    let slot = registers.sp + u64::from(spot.frame) - 8;
+    let slot = registers.sp + u64::from(place.frame) - 8;
     let Some(caller) = raw::read_user(slot) else {
         losses::count(LossReason::BlockUnreadable);
         return None;
@@ -191,9 +191,9 @@ fn send(fresh: &Fresh, window: &Window, stands_for: u64) {
     };
     let Fresh { address, block, registers } = *fresh;
     let Registers { ip, sp, bp, .. } = registers;
-    let [time, size, site, serial] = [raw::now_ns(), block.size, block.call_site, window.serial];
-    let head =
-        [time, address, size, site, serial, stands_for, ip, sp, bp, caller.thread, caller.hash, exit_fp];
+    let [time, size, call_site, serial] = [raw::now_ns(), block.size, block.call_site, window.serial];
+    let StackKey { thread, hash } = caller;
+    let head = [time, address, size, call_site, serial, stands_for, ip, sp, bp, thread, hash, exit_fp];
     if !raw::fill_sample(&mut entry, head) {
         losses::count(LossReason::BlockUnreadable);
     }

@@ -200,8 +200,9 @@ pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 12])
     let stack = unsafe { words.add(1) }.cast::<[u8; STACK_BYTES]>();
     // SAFETY: reserved memory of the ring buffer, any bytes of which are a stack, and nobody else's until it is submitted.
     let stack_len = copy_stack(head[7], unsafe { &mut *stack });
-    let [time, address, size, site, window, stands_for, ip, sp, bp, thread, hash, exit_fp] = head;
-    let head = [time, address, size, site, window, stands_for, ip, sp, bp, thread, hash, exit_fp, stack_len];
+    let [time, address, size, call_site, window, stands_for, ip, sp, bp, thread, hash, exit_fp] = head;
+    let head =
+        [time, address, size, call_site, window, stands_for, ip, sp, bp, thread, hash, exit_fp, stack_len];
     // SAFETY: the words before the stack, in the order of the fields.
     unsafe { words.write(head) };
     stack_len > 0

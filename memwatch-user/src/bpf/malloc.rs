@@ -1,22 +1,11 @@
 //! An instance of the object that follows one process's allocator: maps of its own, sized for what it does, and probes
 //! that the kernel scopes to that process, as every process of the host passes through its libc.
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroU32,
-    os::fd::OwnedFd,
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, num::NonZeroU32};
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Array, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
-    programs::{
-        ProgramError,
-        uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeLink, UProbeScope},
-    },
 };
 use memwatch_common::{
     loss::LossReason,
@@ -30,13 +19,14 @@ use memwatch_common::{
 };
 
 use super::{
-    attach::{AttachError, detach_links, loaded_uprobe},
+    armed::Armed,
+    attach::{AttachError, loaded_uprobe},
     load::{LoadError, in_map, losses_of, typed},
-    multi::{Point, Programs},
+    multi::Programs,
     object, raw,
     stacks::StackMaps,
 };
-use crate::plan::malloc::{MallocPlan, Scope, Use};
+use crate::plan::malloc::{MallocPlan, Scope};
 
 /// Maps of the object that an instance of this kind has no use for: one entry is the least there can be. Layouts of stacks
 /// have one, for the process.
@@ -61,41 +51,6 @@ pub struct Tap {
     counts: PerCpuArray<MapData, u64>,
     clock: PerCpuArray<MapData, TrapClock>,
     losses: PerCpuArray<MapData, u64>,
-}
-
-/// How long a breakpoint stays after its link of many was closed: 0.3 to 4 ms (measured on 6.18 in a storm of allocations).
-const MULTI_STAYS: Duration = Duration::from_millis(4);
-
-/// Live probes on an allocator; they go when this is dropped, one after another. [`Armed::disarm`] is faster.
-#[derive(Debug)]
-pub enum Armed {
-    /// A link each.
-    Single(Vec<UProbeLink>),
-    /// Links of many, in the order of arming.
-    Multi(Vec<OwnedFd>),
-}
-
-impl Armed {
-    /// Takes the probes away, those of the busiest places first. Blocks for some hundredths of a second where the kernel
-    /// links many at once, else for up to a second. How long the target met their breakpoints meanwhile.
-    #[must_use = "the target paid for it"]
-    pub fn disarm(self) -> Duration {
-        match self {
-            Self::Single(links) => {
-                let since = Instant::now();
-                detach_links(links);
-                since.elapsed()
-            }
-            Self::Multi(links) => {
-                thread::scope(|threads| {
-                    for link in links.into_iter().rev() {
-                        threads.spawn(move || drop(link));
-                    }
-                });
-                MULTI_STAYS
-            }
-        }
-    }
 }
 
 impl Tap {
@@ -171,22 +126,11 @@ impl Tap {
     /// second.
     pub fn arm(&mut self, pid: NonZeroU32, plan: &MallocPlan, scope: Scope) -> Result<Armed, AttachError> {
         self.prepare(plan, scope)?;
-        let path = plan.path();
-        let uses = plan.uses(scope);
-        if let Some(programs) = &mut self.multi {
-            return arm_many(programs, pid, path.as_ref(), &uses).map(Armed::Multi);
+        let (path, uses) = (plan.path(), plan.uses(scope));
+        match &mut self.multi {
+            Some(programs) => Armed::many(programs, pid, path.as_ref(), &uses),
+            None => Armed::singly(&mut self.ebpf, pid, path.as_ref(), &uses),
         }
-        let links = uses.iter().map(|one| self.arm_one(pid, path.as_ref(), one));
-        links.collect::<Result<_, _>>().map(Armed::Single)
-    }
-
-    fn arm_one(&mut self, pid: NonZeroU32, file: &Path, one: &Use<'_>) -> Result<UProbeLink, AttachError> {
-        let location = UProbeAttachLocation::AbsoluteOffset(one.probe.file_offset);
-        let point = UProbeAttachPoint { location, cookie: Some(one.cookie) };
-        let program = loaded_uprobe(&mut self.ebpf, one.program)?;
-        let link =
-            program.attach(point, file, UProbeScope::OneProcess(pid)).and_then(|id| program.take_link(id));
-        link.map_err(|source| refused(one, file, source))
     }
 
     /// Hands every sample that is there to `take`, oldest first.
@@ -257,31 +201,6 @@ impl Tap {
     /// Losses since it was loaded, by reason; only those that occurred.
     pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
         losses_of(&self.losses)
-    }
-}
-
-/// A link for each program, and one for its busy places.
-fn arm_many(
-    programs: &mut Programs,
-    pid: NonZeroU32,
-    file: &Path,
-    uses: &[Use<'_>],
-) -> Result<Vec<OwnedFd>, AttachError> {
-    let arm = |alike: &[Use<'_>]| {
-        let point = |one: &Use<'_>| Point { file_offset: one.probe.file_offset, cookie: one.cookie };
-        let points: Vec<Point> = alike.iter().map(point).collect();
-        let link = programs.link(alike[0].program, file, &points, pid);
-        link.map_err(|source| refused(&alike[0], file, source))
-    };
-    uses.chunk_by(|one, next| (one.busy, one.program) == (next.busy, next.program)).map(arm).collect()
-}
-
-fn refused(one: &Use<'_>, file: &Path, source: ProgramError) -> AttachError {
-    AttachError::Attach {
-        program: one.program.to_owned(),
-        file_offset: one.probe.file_offset,
-        file: file.display().to_string(),
-        source: Box::new(source),
     }
 }
 

@@ -5,10 +5,12 @@
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
+//! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
+pub mod armed;
 pub mod attach;
 pub mod load;
 pub mod malloc;

@@ -16,7 +16,7 @@ use super::{
     symbols::Names, unwind::Stacks,
 };
 use crate::{
-    bpf::malloc::{Armed, Tap},
+    bpf::{armed::Armed, malloc::Tap},
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
