@@ -14,6 +14,9 @@ pub const MAX_IN_FLIGHT: u32 = 4096;
 pub const MAX_WRAPPERS: u32 = 64;
 /// Bytes of the ring buffer of sampled blocks: room for 1000.
 pub const SAMPLE_RING_BYTES: u32 = 4 << 20;
+/// The same where every block is followed: all call sites that there are come at once, and the collector may be kept from
+/// its CPU.
+pub const FOLLOW_RING_BYTES: u32 = 16 << 20;
 
 /// Stacks of JavaScript of one window that are kept apart: more than there is room for samples.
 pub const MAX_CALLERS: u32 = 1024;

@@ -11,8 +11,9 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map},
     native::{
-        Block, BlockSample, CALLER_RING_BYTES, CallSite, GAP_STEPS, MAX_BLOCKS, MAX_CALL_SITES, MAX_CALLERS,
-        MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE, NativeCount, SAMPLE_RING_BYTES, TrapClock, Window,
+        Block, BlockSample, CALLER_RING_BYTES, CallSite, FOLLOW_RING_BYTES, GAP_STEPS, MAX_BLOCKS,
+        MAX_CALL_SITES, MAX_CALLERS, MAX_IN_FLIGHT, MAX_SAMPLED, NO_SIZE, NativeCount, SAMPLE_RING_BYTES,
+        TrapClock, Window,
     },
     stack::{StackKey, StackLayout},
     target::TaskLayout,
@@ -68,7 +69,7 @@ impl Tap {
             .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
             .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
             .map_max_entries(map::STACKS, MAX_CALLERS)
-            .map_max_entries(map::EVENTS, SAMPLE_RING_BYTES)
+            .map_max_entries(map::EVENTS, if follow { FOLLOW_RING_BYTES } else { SAMPLE_RING_BYTES })
             .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
             .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
             .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });

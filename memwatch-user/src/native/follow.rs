@@ -29,7 +29,7 @@ const READING: Duration = Duration::from_millis(20);
 /// There is one window, which sees all blocks and lasts for as long as they are followed.
 const SERIAL: u64 = strides::serial(1, true);
 /// Samples of each call site, a CPU, and as many again whenever it has four times the blocks.
-const SAMPLES: u64 = 24;
+const SAMPLES: u64 = 12;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 20;
 
