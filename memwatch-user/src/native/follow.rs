@@ -107,7 +107,8 @@ impl<'a> Following<'a> {
             let of_site = self.samples.entry(sample.call_site).or_default();
             // Whatever was at its address before has been freed.
             of_site.retain(|before| before.address != sample.address);
-            of_site.push(Sampled::new(&sample, call));
+            let block = Sampled::new(&sample, call, of_site);
+            of_site.push(block);
         }
         if self.callers.are_many() {
             self.callers.forget(&mut self.tap);

@@ -1,22 +1,28 @@
 //! What a call site holds, by who called it. Its books are exact; how they divide among callers is what the sampled blocks say
 //! that are still there. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use memwatch_common::native::{BlockSample, CallSite};
 
 use super::super::sites::{Call, Key};
 use crate::model::Frame;
 
-/// A sampled block.
+/// The calls behind the blocks of one site.
+#[derive(Debug)]
+pub(super) struct Stack {
+    key: Key,
+    frames: Vec<u64>,
+    callers: Vec<Frame>,
+}
+
+/// A sampled block. Those of one site share its stack: there are some dozens of each of ten thousand call sites.
 #[derive(Clone, Debug)]
 pub(super) struct Sampled {
     pub(super) address: u64,
     /// What it stands for, bytes.
     bytes: u64,
-    key: Key,
-    frames: Vec<u64>,
-    callers: Vec<Frame>,
+    stack: Rc<Stack>,
 }
 
 /// What one caller of a call site holds.
@@ -29,14 +35,14 @@ pub(super) struct Part {
 }
 
 impl Sampled {
-    pub(super) fn new(sample: &BlockSample, call: Call<'_>) -> Self {
-        Self {
-            address: sample.address,
-            bytes: sample.stands_for.saturating_mul(sample.size),
-            key: call.site_key(),
-            frames: call.frames.to_vec(),
-            callers: call.callers.to_vec(),
-        }
+    /// With the stack of one of `others`, if it is of the same site.
+    pub(super) fn new(sample: &BlockSample, call: Call<'_>, others: &[Self]) -> Self {
+        let key = call.site_key();
+        let known = others.iter().map(|other| &other.stack).find(|stack| stack.key == key).cloned();
+        let (frames, callers) = (call.frames, call.callers);
+        let stack = known
+            .unwrap_or_else(|| Rc::new(Stack { key, frames: frames.to_vec(), callers: callers.to_vec() }));
+        Self { address: sample.address, bytes: sample.stands_for.saturating_mul(sample.size), stack }
     }
 }
 
@@ -56,7 +62,7 @@ impl Part {
         let [bytes, blocks] = [self.bytes, self.blocks].map(|whole| part(whole, share));
         self.bytes -= bytes;
         self.blocks -= blocks;
-        Self { bytes, blocks, frames: of.frames.clone(), callers: of.callers.clone() }
+        Self { bytes, blocks, frames: of.stack.frames.clone(), callers: of.stack.callers.clone() }
     }
 }
 
@@ -66,7 +72,7 @@ pub(super) fn split(mut whole: Part, samples: &[Sampled], is_live: impl Fn(&Samp
     let samples = if live.is_empty() { samples.iter().collect() } else { live };
     let mut callers: BTreeMap<&Key, (&Sampled, u64)> = BTreeMap::new();
     for sampled in samples {
-        callers.entry(&sampled.key).or_insert((sampled, 0)).1 += sampled.bytes;
+        callers.entry(&sampled.stack.key).or_insert((sampled, 0)).1 += sampled.bytes;
     }
     let mut left: u64 = callers.values().map(|(_, bytes)| bytes).sum();
     let mut parts = Vec::new();
@@ -94,7 +100,8 @@ mod tests {
     fn sampled(address: u64, bytes: u64, function: &str) -> Sampled {
         let callers = vec![Frame { function: Some(function.to_owned()), ..Frame::unknown() }];
         let call = Call { call_site: 7, frames: &[7], key: &[7], callers: &callers };
-        Sampled { address, bytes, key: call.site_key(), frames: vec![7], callers: callers.clone() }
+        let stack = Stack { key: call.site_key(), frames: vec![7], callers: callers.clone() };
+        Sampled { address, bytes, stack: Rc::new(stack) }
     }
 
     fn told(parts: &[Part]) -> Vec<(u64, u64, &str)> {
