@@ -174,6 +174,11 @@ fn every_block_that_is_followed_is_counted_once() -> Result<()> {
 #[test]
 fn a_leaking_call_site_is_named_beside_a_cache_and_churn() -> Result<()> {
     let _machine = machine::shared();
+    each_leak(found_within)
+}
+
+/// Every planted leak, with the time within which it has to be named.
+pub(super) fn each_leak(found_within: impl Fn(&str, Duration) -> Result<()>) -> Result<()> {
     found_within("leak-1m", Duration::from_secs(60))?;
     if full() {
         found_within("leak-100k", Duration::from_secs(60))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use memwatch_tests::{container::Root, full, machine, native, node::Node, patience};
+use memwatch_tests::{container::Root, machine, native, node::Node, patience};
 use memwatch_user::{
     native::Mode,
     plan::malloc::{self, Marks, Point},
@@ -12,7 +12,7 @@ use memwatch_user::{
 
 use super::{
     containers::node_inside,
-    native_memory::{Watched, beside, kernel},
+    native_memory::{Watched, beside, each_leak, kernel},
 };
 
 /// The fixture with the addon in `root`, doing `works`; followed after something was done `before`.
@@ -64,12 +64,7 @@ fn every_block_of_musl_is_counted_once() -> Result<()> {
 #[test]
 fn a_leaking_call_site_is_named_on_musl() -> Result<()> {
     let _machine = machine::shared();
-    found_within("leak-1m", Duration::from_secs(60))?;
-    if full() {
-        found_within("leak-100k", Duration::from_secs(60))?;
-        found_within("leak-10k", Duration::from_secs(300))?;
-    }
-    Ok(())
+    each_leak(found_within)
 }
 
 fn found_within(leak: &str, time: Duration) -> Result<()> {

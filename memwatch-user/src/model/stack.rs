@@ -13,8 +13,6 @@ pub struct Frame {
     pub column: Option<u32>,
     /// What it is.
     pub kind: FrameKind,
-    /// Whether it was inlined into the next one.
-    pub is_inlined: bool,
     /// `line` is where it begins: where in it, and what was inlined into it there, is not known.
     pub is_doubtful: bool,
 }
@@ -40,7 +38,6 @@ impl Frame {
             line: None,
             column: None,
             kind: FrameKind::Unknown,
-            is_inlined: false,
             is_doubtful: false,
         }
     }

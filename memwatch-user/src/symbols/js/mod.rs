@@ -169,8 +169,7 @@ impl<M: Memory> Resolver<M> {
         let Some(shared) = part.inlined else { return whole.frame(part.offset) };
         let id = function::identify(&self.heap, shared).ok();
         let inlined = id.and_then(|id| self.function(thread, shared, id));
-        inlined
-            .map_or_else(Frame::unknown, |inlined| Frame { is_inlined: true, ..inlined.frame(part.offset) })
+        inlined.map_or_else(Frame::unknown, |inlined| inlined.frame(part.offset))
     }
 
     /// The function, from what is kept or from memory. A builtin has no number of its own and is read each time.
