@@ -24,8 +24,8 @@ use crate::{
     symbols::js::{ProcessMemory, Resolver},
 };
 
-/// How often stacks are read.
-const READING: Duration = Duration::from_millis(5);
+/// How often stacks are read, and looked whether it may go on.
+const READING: Duration = Duration::from_millis(2);
 /// Frames that are told.
 const MOST_FRAMES: usize = 16;
 
@@ -58,13 +58,13 @@ impl Callers {
         Ok(Self { resolver: Some(resolver), ..Self::default() })
     }
 
-    /// Lets `time` pass, in which stacks are read.
-    pub(super) fn wait(&mut self, tap: &mut Tap, time: Duration) {
+    /// Lets `time` pass, in which stacks are read; less if it may not go on.
+    pub(super) fn wait(&mut self, tap: &mut Tap, time: Duration, may_go_on: impl Fn(&Tap) -> bool) {
         let until = Instant::now() + time;
         loop {
             self.read(tap);
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || !may_go_on(tap) {
                 return;
             }
             thread::sleep(left.min(READING));

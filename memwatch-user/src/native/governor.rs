@@ -29,6 +29,10 @@ const OF_LEAVING: u32 = 8;
 const SHORTEST: Duration = Duration::from_millis(5);
 /// What a window may take of the time until the next one, so that there are some in a minute.
 const EVERY_S: f64 = 2.0;
+/// A window is ended when it has cost so many times what it may take: by then the target does more than it did before.
+const MOST_OF_USUAL: f64 = 1.5;
+/// Fewer traps than this end no window, or there would be nothing to learn from it.
+const LEAST_TRAPS: u64 = 500;
 /// Each window stops the target for a moment while its instructions are exchanged.
 const SHORTEST_GAP: Duration = Duration::from_millis(600);
 /// Also with the smallest budget there is a window now and then.
@@ -65,6 +69,8 @@ pub struct Opening {
     pub seen: Seen,
     /// For how long.
     pub length: Duration,
+    /// It ends early once it has had so many traps: a server that was idle may be busy by now.
+    pub most_traps: u64,
 }
 
 /// What was spent so far.
@@ -103,7 +109,8 @@ impl Governor {
         let kinds = [(Seen::All, self.all), (Seen::Misses, self.misses)];
         let due = kinds.into_iter().filter(|(_, pace)| pace.next.is_some_and(|next| next <= now));
         let (seen, pace) = due.min_by_key(|(_, pace)| pace.last)?;
-        Some(Opening { seen, length: pace.length })
+        let most_traps = whole(MOST_OF_USUAL * self.share(now, seen) * EVERY_S / self.trap_s());
+        Some(Opening { seen, length: pace.length, most_traps: most_traps.max(LEAST_TRAPS) })
     }
 
     /// When the next window is due.
@@ -120,7 +127,7 @@ impl Governor {
         self.traps += traps;
         self.armed_s[seen as usize] += armed_s;
         let share = self.share(now, seen);
-        let usual_cost = self.spent_s[seen as usize] / self.armed_s[seen as usize];
+        let usual_cost = (self.spent_s[seen as usize] / self.armed_s[seen as usize]).max(cost_s / armed_s);
         let pace = self.pace(seen);
         let gap = Duration::from_secs_f64((cost_s / share).min(LONGEST_GAP.as_secs_f64())).max(SHORTEST_GAP);
         pace.last = now;
@@ -196,6 +203,15 @@ impl Governor {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates; a number of traps is never negative"
+)]
+fn whole(traps: f64) -> u64 {
+    traps as u64
+}
+
 fn longest(seen: Seen) -> Duration {
     match seen {
         Seen::Misses => LONGEST_MISS,
@@ -231,17 +247,25 @@ mod tests {
         let mut governor = Governor::new(budget_pct, true);
         let (mut now, mut windows) = (Mono(0), [0; 2]);
         while now.seconds() < 600.0 {
-            if let Some(Opening { seen, length }) = governor.due(now) {
-                now = now.later(length);
-                let rate = if seen == Seen::All { all_rate } else { miss_rate };
-                let micros = u64::try_from(length.as_micros()).unwrap();
-                governor.account(now, seen, length, rate * micros / 1_000_000);
+            if let Some(opening) = governor.due(now) {
+                let (seen, rate) =
+                    (opening.seen, if opening.seen == Seen::All { all_rate } else { miss_rate });
+                now = met(&mut governor, now, opening, rate);
                 windows[seen as usize] += 1;
             } else {
                 now = now.later(Duration::from_millis(10));
             }
         }
         (governor.spent(now), windows)
+    }
+
+    /// A window over a target with so many traps a second; returns when it ended.
+    fn met(governor: &mut Governor, now: Mono, opening: Opening, rate: u64) -> Mono {
+        let longest = Duration::from_nanos(opening.most_traps * 1_000_000_000 / rate);
+        let length = opening.length.min(longest);
+        let traps = rate * u64::try_from(length.as_micros()).unwrap() / 1_000_000;
+        governor.account(now.later(length), opening.seen, length, traps);
+        now.later(length)
     }
 
     #[test]
@@ -254,6 +278,27 @@ mod tests {
             assert!(spent.cost_pct >= least, "{spent:?}");
             assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
         }
+    }
+
+    #[test]
+    fn a_window_on_a_server_that_wakes_up_costs_no_more_than_it_may() {
+        let mut governor = Governor::new(1.0, true);
+        let mut now = Mono(0);
+        // A minute of idling, in which windows get longer.
+        while now.seconds() < 60.0 {
+            now = match governor.due(now) {
+                Some(opening) => met(&mut governor, now, opening, 10),
+                None => now.later(Duration::from_millis(10)),
+            };
+        }
+        let opening = governor.due(now.later(SHORTEST_GAP)).unwrap();
+        assert!(opening.length >= LONGEST_ALL, "{opening:?}");
+        let before = governor.spent_s.iter().sum::<f64>();
+        met(&mut governor, now, opening, 400_000);
+        let cost_s = governor.spent_s.iter().sum::<f64>() - before;
+        assert!(cost_s <= 0.01 * EVERY_S * MOST_OF_USUAL, "{cost_s} s");
+        let pace = governor.pace(opening.seen);
+        assert!(pace.length < LONGEST_ALL / 2, "{pace:?}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ use crate::{
     plan::malloc::{MallocPlan, Scope},
 };
 
+/// How the debug line about a window begins; the benchmarks look for it.
+const WINDOW: &str = "a window on the allocator of process";
 /// How often /proc is read.
 const READING: Duration = Duration::from_secs(1);
 /// How often what is known is told anew.
@@ -205,15 +207,19 @@ impl<'a> Sampling<'a> {
         };
         let serial = window::serial(self.windows, opening.seen);
         self.windows += 1;
-        let before = self.traps();
+        let pid = self.desk.id.pid;
+        let before = traps(&self.tap, pid);
+        let began = clock::now();
         let armed = self.tap.arm(self.pid, self.plan, scope)?;
         let from = clock::now();
         let callers = &mut self.callers;
-        window::open(&mut self.tap, serial, |tap| callers.wait(tap, opening.length))?;
+        let may_go_on = |tap: &Tap| traps(tap, pid) - before < opening.most_traps;
+        window::open(&mut self.tap, serial, |tap| callers.wait(tap, opening.length, may_go_on))?;
         let until = clock::now();
         let thread = thread::spawn(move || armed.disarm());
         let caught = window::caught(&mut self.tap, serial);
-        let traps = self.traps() - before;
+        let traps = traps(&self.tap, pid) - before;
+        log::debug!("{WINDOW} {pid}: {:?}, from {} to {} ns, {traps} traps", opening.seen, began.0, until.0);
         self.governor.measured(&self.tap.gaps());
         self.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
@@ -224,11 +230,6 @@ impl<'a> Sampling<'a> {
             .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
         self.take(opening.seen, serial, caught);
         Ok(())
-    }
-
-    /// What the target has paid for so far, in traps.
-    fn traps(&self) -> u64 {
-        self.tap.count(NativeCount::Traps) + TRAPS_OF_WALK * self.tap.walks(self.desk.id.pid)
     }
 
     fn take(&mut self, seen: Seen, serial: u64, caught: Vec<Caught>) {
@@ -298,6 +299,11 @@ impl<'a> Sampling<'a> {
             let _panicked = leaving.thread.join();
         }
     }
+}
+
+/// What the process has paid for so far, in traps.
+fn traps(tap: &Tap, pid: u32) -> u64 {
+    tap.count(NativeCount::Traps) + TRAPS_OF_WALK * tap.walks(pid)
 }
 
 #[expect(

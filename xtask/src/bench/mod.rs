@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: measures, and writes docs/performance.md. Every figure of that page comes from here.
 //!
 //! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`stacks`], [`native`]. What they
-//! share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on, [`pairs`] alternates and compares,
-//! [`page`] writes.
+//! share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on and [`requests`] with what,
+//! [`pairs`] alternates and compares, [`page`] writes.
 
 mod attach;
 mod batch;
@@ -18,6 +18,7 @@ mod page;
 mod pairs;
 mod peer;
 mod pipeline;
+mod requests;
 mod stacks;
 mod stats;
 mod tool;

@@ -1,7 +1,8 @@
 //! `memwatch-bpf` attached, by its own records.
 
+use std::fs::File;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -43,9 +44,18 @@ impl Tool {
 
     /// The same with these arguments.
     pub(super) fn attach_with(pids: &[u32], cache: &Path, arguments: &[&str]) -> Result<Self> {
+        Self::start(pids, cache, arguments, Stdio::inherit())
+    }
+
+    /// The same, with all that it has to say written to `log`.
+    pub(super) fn attach_logged(pids: &[u32], cache: &Path, arguments: &[&str], log: File) -> Result<Self> {
+        Self::start(pids, cache, &[arguments, &["-vv"]].concat(), log.into())
+    }
+
+    fn start(pids: &[u32], cache: &Path, arguments: &[&str], stderr: Stdio) -> Result<Self> {
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         let mut command = Command::new(repo::release_binary());
-        command.args(["--pid", &list, "--json"]).args(arguments).env("XDG_CACHE_HOME", cache);
+        command.args(["--pid", &list, "--json"]).args(arguments).env("XDG_CACHE_HOME", cache).stderr(stderr);
         let talker = Talker::start(&mut command)?;
         let mut until_live = Duration::ZERO;
         for _ in pids {

@@ -12,7 +12,7 @@ use super::super::own::cpu_seconds;
 use super::super::page::{Bar, COMPARED, Section, compared};
 use super::super::pairs::Pairs;
 use super::super::tool::{GOVERNOR, Tool};
-use super::{ADDON, addon};
+use super::{ADDON, addon, windows};
 
 /// Requests a second, and their 99th percentile, in times of those of a server that nobody watches.
 const HTTP: [Bar; 2] = [Bar::AtLeast(0.98), Bar::AtMost(1.05)];
@@ -55,7 +55,7 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
         compared("`growth`: CPU time a request, µs", &growth, cpu, 1e6, Bar::AtMost(1.005)),
     ];
     section.table(COMPARED, rows);
-    Ok(section)
+    windows::added(section, bench, &server)
 }
 
 fn served(bench: &Bench, server: &Node, mode: &[&str]) -> Result<Pairs<Served>> {

@@ -1,9 +1,10 @@
 //! Native memory: what following it costs the target, and what it takes of memory. [`pair`] is a single block, [`load`]
-//! whole programs, [`memory`] ourselves.
+//! whole programs, [`windows`] the moments in which they pay, [`memory`] ourselves.
 
 mod load;
 mod memory;
 mod pair;
+mod windows;
 
 use std::path::PathBuf;
 

@@ -27,10 +27,19 @@ const EMPTY: &str = "empty_probes";
 /// What it and bpftrace say when all probes are live.
 const LIVE: &str = "live";
 
-/// Outstanding bytes by stack.
+/// Outstanding bytes by stack: what a block adds to its stack's, its `free` takes off.
 const TRACKS: &str = "uprobe:LIBC:malloc { @size[tid] = arg0 }
-uretprobe:LIBC:malloc /@size[tid]/ { @block[retval] = @size[tid]; @bytes[ustack(8)] = sum(@size[tid]); delete(@size[tid]) }
-uprobe:LIBC:free /@block[arg0]/ { delete(@block[arg0]) }";
+uretprobe:LIBC:malloc /@size[tid]/ {
+  @block[retval] = @size[tid];
+  @stack[retval] = ustack;
+  @bytes[ustack] = sum(@size[tid]);
+  delete(@size[tid])
+}
+uprobe:LIBC:free /@block[arg0]/ {
+  @bytes[@stack[arg0]] = sum(-@block[arg0]);
+  delete(@block[arg0]);
+  delete(@stack[arg0])
+}";
 
 /// Nanoseconds a pair, of each round.
 #[derive(Default)]
