@@ -43,6 +43,7 @@ mod js_stacks;
 mod js_storms;
 mod malloc_books;
 mod memwatch_event;
+mod native_allocators;
 mod native_callers;
 mod native_memory;
 mod native_musl;

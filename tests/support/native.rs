@@ -6,6 +6,20 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{scratch, workspace};
 
+/// The library of an allocator that can be preloaded: `libjemalloc`, `libmimalloc` or `libtcmalloc`.
+pub fn allocator(name: &str) -> Result<PathBuf> {
+    let arch = std::env::consts::ARCH;
+    let dir = workspace().join(format!(".cache/builds/allocators/usr/lib/{arch}-linux-gnu"));
+    let entries = dir.read_dir().context("no allocators: run `cargo xtask setup`")?;
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let is_it = |path: &PathBuf| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        file.starts_with(name) && !file.contains("debug") && !file.contains("secure") && path.is_file()
+    };
+    paths.into_iter().find(is_it).with_context(|| format!("{name} is not in {}", dir.display()))
+}
+
 /// Builds `sources` into one program, or with `-shared` among `flags` into one library.
 pub fn build(sources: &[&str], flags: &[&str]) -> Result<PathBuf> {
     let path = scratch::directory("native")?.join("built");

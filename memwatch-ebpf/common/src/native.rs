@@ -11,7 +11,7 @@ pub const MAX_BLOCKS: u32 = 1 << 20;
 /// Threads that can be inside of a call of the allocator at once.
 pub const MAX_IN_FLIGHT: u32 = 4096;
 /// Return addresses inside of functions that only pass an allocation on.
-pub const MAX_WRAPPERS: u32 = 64;
+pub const MAX_WRAPPERS: u32 = 96;
 /// Bytes of the ring buffer of sampled blocks: room for 1000.
 pub const SAMPLE_RING_BYTES: u32 = 4 << 20;
 /// The same where every block is followed: all call sites that there are come at once, and the collector may be kept from
@@ -189,14 +189,16 @@ impl Spot {
     }
 }
 
-/// Cookies of `alloc_enter`: in which arguments the bytes asked for are.
+/// Cookies of `alloc_enter` and `realloc_enter`: in which arguments the bytes asked for are.
 pub mod asked {
     /// The first (`malloc`, `valloc`).
     pub const FIRST: u64 = 0;
     /// The product of the first two (`calloc`).
     pub const PRODUCT: u64 = 1;
-    /// The second (`memalign`, `aligned_alloc`).
+    /// The second (`realloc`, `memalign`, `aligned_alloc`).
     pub const SECOND: u64 = 2;
+    /// The product of the second and the third (`reallocarray`).
+    pub const LAST_PRODUCT: u64 = 3;
 }
 
 #[cfg(test)]

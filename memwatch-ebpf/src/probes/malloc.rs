@@ -70,14 +70,21 @@ fn return_followed(ctx: RetProbeContext) -> u32 {
 #[uprobe]
 fn alloc_enter(ctx: ProbeContext) -> u32 {
     blocks::trap();
-    let (Some(first), Some(second)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return 0 };
-    let size = match raw::attach_cookie(&ctx) {
+    if let Some(size) = size_asked(&ctx) {
+        begin(Request { size, ..Request::default() });
+    }
+    0
+}
+
+/// The bytes that a function is asked for, where the cookie says that they are.
+fn size_asked(ctx: &ProbeContext) -> Option<u64> {
+    let (first, second) = (ctx.arg::<u64>(0)?, ctx.arg::<u64>(1)?);
+    Some(match raw::attach_cookie(ctx) {
         asked::PRODUCT => first.wrapping_mul(second),
         asked::SECOND => second,
+        asked::LAST_PRODUCT => second.wrapping_mul(ctx.arg::<u64>(2)?),
         _ => first,
-    };
-    begin(Request { size, ..Request::default() });
-    0
+    })
 }
 
 /// Entry of `posix_memalign(address, alignment, size)`.
@@ -108,12 +115,12 @@ fn memalign_exit(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Entry of `realloc(old, size)`. The old block counts as freed at once: while `realloc` runs, another thread may be
+/// Entry of `realloc(old, size)` or `reallocarray(old, count, size)`. The old block counts as freed at once: while `realloc` runs, another thread may be
 /// given its address.
 #[uprobe]
 fn realloc_enter(ctx: ProbeContext) -> u32 {
     blocks::trap();
-    let (Some(address), Some(size)) = (ctx.arg::<u64>(0), ctx.arg::<u64>(1)) else { return 0 };
+    let (Some(address), Some(size)) = (ctx.arg::<u64>(0), size_asked(&ctx)) else { return 0 };
     let request = match blocks::remove(address) {
         Some(old) => Request { size, address, old },
         None => Request { size, ..Request::default() },

@@ -129,9 +129,12 @@ impl Block {
         if self.state == Look::Freed {
             return;
         }
-        let Some(now) = chunk::read(marks, memory, self.address, self.size) else {
-            self.state = Look::Freed;
-            return;
+        let now = match chunk::read(marks, memory, self.address, self.size) {
+            Ok(now) => now,
+            Err(look) => {
+                self.state = look;
+                return;
+            }
         };
         let look = chunk::compare(&now, self.first.as_ref());
         // Right after it was handed out it is still being written to.

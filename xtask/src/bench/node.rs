@@ -35,10 +35,18 @@ impl Node {
         Self::run(&[], &repo::root().join("tests/fixtures/node").join(name).with_extension("js"), &[])
     }
 
+    /// Starts the program of that name with `library` in place of what it would have found there.
+    pub(super) fn start_preloaded(name: &str, arguments: &[&str], library: &Path) -> Result<Self> {
+        let script = repo::root().join("xtask/src/bench/js").join(name).with_extension("js");
+        Self::run_command(Command::new(program()?).arg(script).args(arguments).env("LD_PRELOAD", library))
+    }
+
     fn run(flags: &[&str], script: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(program()?);
-        command.args(flags).arg(script).args(arguments);
-        let talker = Talker::start(&mut command)?;
+        Self::run_command(Command::new(program()?).args(flags).arg(script).args(arguments))
+    }
+
+    fn run_command(command: &mut Command) -> Result<Self> {
+        let talker = Talker::start(command)?;
         let hello = talker.wait_for("ready")?.text.replace("ready", "").trim().to_owned();
         Ok(Self { talker, hello })
     }

@@ -1,5 +1,5 @@
 //! Builds of Node that are not the official ones, each as a root directory `.cache/builds/NAME` to run it in: one
-//! linked with musl, and Debian's, whose V8 is in a shared library.
+//! linked with musl, and Debian's, whose V8 is in a shared library. Beside them the allocators that people preload.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,11 +37,15 @@ const DEBIAN: [&str; 15] = [
     "node-undici",
 ];
 
-/// Both, fetched if need be.
+/// What replaces `malloc` of the C library.
+const ALLOCATORS: [&str; 3] = ["libjemalloc2", "libmimalloc2.0", "libtcmalloc-minimal4"];
+
+/// All of them, fetched if need be.
 pub(super) fn builds() -> Result<String> {
     bring("musl", &format!("{WHEEL} from PyPI, musl from Debian"), musl)?;
     bring("debian", "nodejs and libnode108 from Debian", debian)?;
-    Ok("musl, Debian's libnode.so".to_owned())
+    bring("allocators", "jemalloc, mimalloc and tcmalloc from Debian", allocators)?;
+    Ok("musl, Debian's libnode.so, other allocators".to_owned())
 }
 
 fn bring(name: &str, what: &str, fill: fn(&Path) -> Result<()>) -> Result<()> {
@@ -88,5 +92,14 @@ fn take_node(root: &Path) -> Result<()> {
 }
 
 fn debian(root: &Path) -> Result<()> {
-    Archive::open()?.unpack(&DEBIAN.map(|package| format!("{package}/bookworm")), root)
+    of_bookworm(&DEBIAN, root)
+}
+
+fn allocators(root: &Path) -> Result<()> {
+    of_bookworm(&ALLOCATORS, root)
+}
+
+fn of_bookworm(packages: &[&str], root: &Path) -> Result<()> {
+    let packages: Vec<String> = packages.iter().map(|package| format!("{package}/bookworm")).collect();
+    Archive::open()?.unpack(&packages, root)
 }

@@ -4,6 +4,7 @@
 //! taken to be there, as `free` and whoever has it next overwrite its beginning.
 
 mod glibc;
+mod linked;
 mod musl;
 
 use super::memory::Memory;
@@ -24,20 +25,21 @@ pub(super) type Bytes = [u8; LOOK_BYTES];
 pub(super) enum Look {
     /// It was freed.
     Freed,
-    /// Its bytes are others than they were. `free` overwrites the first sixteen; so may the program, or whoever has it next.
+    /// Its bytes are others than they were, or would be the same if it were freed. `free` overwrites the first sixteen; so may
+    /// the program, or whoever has it next.
     Changed,
     /// It is as it was.
     Unchanged,
 }
 
-/// Looks at the block at `address` that had `size` bytes when it was handed out; `None` if nothing is mapped there any
-/// more, or if the bytes prove that it was freed.
-pub(super) fn read(marks: Marks, memory: &Memory, address: u64, size: u64) -> Option<Bytes> {
+/// Looks at the block at `address` that had `size` bytes when it was handed out. Instead of its bytes: that it was freed,
+/// as nothing is mapped there any more or the bytes prove it; or that nothing can be told from them.
+pub(super) fn read(marks: Marks, memory: &Memory, address: u64, size: u64) -> Result<Bytes, Look> {
     let mut now = [0; LOOK_BYTES];
     // What is behind a block may be another mapping, or none.
     let block = COMPARED.min(usize::try_from(size).unwrap_or(COMPARED));
     if !memory.read(address.wrapping_sub(HEADER as u64), &mut now[..HEADER + block]) {
-        return None;
+        return Err(Look::Freed);
     }
     let is_freed = match marks {
         Marks::Glibc => {
@@ -45,8 +47,12 @@ pub(super) fn read(marks: Marks, memory: &Memory, address: u64, size: u64) -> Op
             glibc::is_freed(address, size, &now, next, |address| memory.is_heap(address))
         }
         Marks::Musl => musl::is_freed(address, &now, |address| memory.word(address)),
+        Marks::Linked if linked::may_be_freed(address, size, &now, |address| memory.is_heap(address)) => {
+            return Err(Look::Changed);
+        }
+        Marks::Linked => false,
     };
-    (!is_freed).then_some(now)
+    if is_freed { Err(Look::Freed) } else { Ok(now) }
 }
 
 /// Whether a block that is not proven freed is as it was.

@@ -28,10 +28,11 @@ use crate::target::{
 };
 
 /// What allocating functions are called. All are exported, so stripped files have them.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "malloc",
     "calloc",
     "realloc",
+    "reallocarray",
     "memalign",
     "aligned_alloc",
     "valloc",
@@ -39,11 +40,17 @@ const FUNCTIONS: [&str; 9] = [
     "posix_memalign",
     "free",
 ];
-/// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of 24, 100, 400 and 20 000 bytes none had changed by a bit.
+/// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of 24, 100, 400 and 20 000 bytes none had
+/// changed by a bit.
 const UNTOUCHED: &str = "freed blocks cannot be told from outside, as they stay as they were";
-/// mimalloc 2.0.9 and gperftools 2.10: each freed block's first word was the bare address of another of its size, or null.
-const AMBIGUOUS: &str =
-    "freed blocks cannot be told from outside, as they look like those of the program's own lists";
+/// mimalloc built with `MI_SECURE` or `MI_DEBUG` encodes its links with keys of each page (`include/mimalloc/types.h`), and
+/// gperftools' `libtcmalloc_debug` fills freed blocks (`src/debugallocation.cc`).
+const ENCODED: &str =
+    "freed blocks cannot be told from outside, as what this build writes to them is not known";
+/// What stands in the name of the file of such a build.
+const UNKNOWN_BUILDS: [&str; 2] = ["secure", "debug"];
+/// Functions whose blocks may begin behind where the allocator's own do, and with them the traces of `free`.
+const ALIGNED: [&str; 4] = ["memalign", "aligned_alloc", "valloc", "pvalloc"];
 
 /// Why an allocator cannot be probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +115,8 @@ pub enum Marks {
     Glibc,
     /// The header before each block of musl's `mallocng`, and the books of its group.
     Musl,
+    /// The link of a free list, which is all that mimalloc and tcmalloc write over the first word.
+    Linked,
 }
 
 /// Where every probe goes in one process's allocator.
@@ -165,7 +174,10 @@ pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError
         path,
         why: "it is out of reach, or no ELF file".to_owned(),
     })?;
-    let wrappers = wrappers::in_cpp(pid, maps);
+    let mut wrappers = wrappers::in_cpp(pid, maps);
+    if allocator != Allocator::Glibc {
+        wrappers.extend(wrappers::in_glibc(pid, maps));
+    }
     match allocator {
         Allocator::Musl => match Musl::of(&library) {
             Ok(musl) => Ok(musl.plan(library, wrappers)),
@@ -173,8 +185,16 @@ pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError
         },
         Allocator::Glibc => general(library, allocator, wrappers, Ok(Marks::Glibc)),
         Allocator::Jemalloc => general(library, allocator, wrappers, Err(UNTOUCHED)),
-        Allocator::Mimalloc | Allocator::Tcmalloc => general(library, allocator, wrappers, Err(AMBIGUOUS)),
+        Allocator::Mimalloc | Allocator::Tcmalloc => {
+            let marks = linked(&library);
+            general(library, allocator, wrappers, marks)
+        }
     }
+}
+
+fn linked(library: &Library) -> Result<Marks, &'static str> {
+    let name = library.path.rsplit('/').next().unwrap_or_default();
+    if UNKNOWN_BUILDS.iter().any(|build| name.contains(build)) { Err(ENCODED) } else { Ok(Marks::Linked) }
 }
 
 /// The plan for an allocator whose functions are probed one by one.
@@ -196,7 +216,7 @@ fn probes_of(library: &Library, allocator: Allocator) -> Result<Vec<MallocProbe>
     let unwind = elf.unwind(wrappers::MOST_EH_FRAME).map_err(|error| unreadable(error.to_string()))?;
     let found = named(elf, &FUNCTIONS).map_err(|error| unreadable(error.to_string()))?;
     let mut all: Vec<MallocProbe> = Vec::new();
-    for function in FUNCTIONS {
+    for function in FUNCTIONS.into_iter().filter(|name| is_own(allocator, name)) {
         let symbol = found.iter().find(|symbol| symbol.name == function);
         let code = symbol.and_then(|symbol| code(elf, symbol));
         let probes =
@@ -212,6 +232,17 @@ fn probes_of(library: &Library, allocator: Allocator) -> Result<Vec<MallocProbe>
     let mut known = std::collections::BTreeSet::new();
     all.retain(|probe| known.insert((probe.file_offset, probe.point)));
     Ok(all)
+}
+
+/// Whether a function hands out blocks itself: those of one that calls another of [`FUNCTIONS`] would count twice.
+fn is_own(allocator: Allocator, function: &str) -> bool {
+    match function {
+        // glibc's and musl's call `realloc`, which jemalloc and tcmalloc leave at that; mimalloc's is code of its own.
+        "reallocarray" => allocator == Allocator::Mimalloc,
+        // gperftools' calls `memalign` (`src/tcmalloc.cc`, seen in 2.10).
+        "posix_memalign" => allocator != Allocator::Tcmalloc,
+        _ => true,
+    }
 }
 
 fn named(elf: &Elf, names: &[&str]) -> std::io::Result<Vec<Symbol>> {
@@ -241,6 +272,9 @@ impl MallocPlan {
             // `mremap`: its blocks of 128 KiB and more have mappings of their own (`MMAP_THRESHOLD`, `realloc.c`).
             (Allocator::Musl, Scope::Allocations) => {
                 Some("what `realloc` adds to a block of 128 KiB and more")
+            }
+            (Allocator::Mimalloc | Allocator::Tcmalloc, Scope::Allocations) => {
+                Some("what the allocator's own `operator new` hands out, nor blocks of a wanted alignment")
             }
             _ if self.has_own_new => Some("what the allocator's own `operator new` hands out"),
             _ => None,

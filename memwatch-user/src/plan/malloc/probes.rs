@@ -6,7 +6,7 @@ use memwatch_common::{
     native::{Spot, asked},
 };
 
-use super::{MallocPlan, MallocProbe, Point, Scope, Use, decode};
+use super::{ALIGNED, MallocPlan, MallocProbe, Marks, Point, Scope, Use, decode};
 use crate::{
     plan::placement::is_emulated,
     target::elf::{Elf, Unwind},
@@ -86,6 +86,8 @@ fn sampled(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)
         Point::Miss | Point::Hit | Point::Result => {
             suffices.then_some((malloc_probe::POINT_SAMPLED, probe.spot.cookie()))
         }
+        // Traces of `free` are not where such a block begins.
+        _ if plan.marks == Ok(Marks::Linked) && ALIGNED.contains(&probe.function) => None,
         Point::Return if suffices || ["free", "posix_memalign"].contains(&probe.function) => None,
         // What it gets from `malloc` is seen there.
         _ if probe.function == "realloc" && plan.has("malloc", Point::Result) => None,
@@ -101,12 +103,13 @@ fn followed(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64
             (malloc_probe::POINT_FOLLOWED, probe.spot.cookie())
         }
         (Point::Miss | Point::Hit | Point::Result, _) | (Point::Return, "free") => return None,
-        (Point::Return, "realloc") => (malloc_probe::REALLOC_EXIT, 0),
+        (Point::Return, "realloc" | "reallocarray") => (malloc_probe::REALLOC_EXIT, 0),
         (Point::Return, "posix_memalign") => (malloc_probe::MEMALIGN_EXIT, 0),
         (Point::Return, _) if suffices => return None,
         (Point::Return, _) => (malloc_probe::RETURN_FOLLOWED, 0),
         (Point::Entry, "free") => (malloc_probe::FREED, 0),
-        (Point::Entry, "realloc") => (malloc_probe::REALLOC_ENTER, 0),
+        (Point::Entry, "realloc") => (malloc_probe::REALLOC_ENTER, asked::SECOND),
+        (Point::Entry, "reallocarray") => (malloc_probe::REALLOC_ENTER, asked::LAST_PRODUCT),
         (Point::Entry, "posix_memalign") => (malloc_probe::MEMALIGN_ENTER, 0),
         (Point::Entry, _) => return asked(plan, probe),
     })
@@ -115,9 +118,10 @@ fn followed(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64
 /// Entry of an allocating function: what it is asked for, unless the block says so.
 fn asked(plan: &MallocPlan, probe: &MallocProbe) -> Option<(&'static str, u64)> {
     let cookie = match probe.function {
-        "free" | "realloc" | "posix_memalign" => return None,
+        "free" | "posix_memalign" => return None,
         "calloc" => asked::PRODUCT,
-        "memalign" | "aligned_alloc" => asked::SECOND,
+        "realloc" | "memalign" | "aligned_alloc" => asked::SECOND,
+        "reallocarray" => asked::LAST_PRODUCT,
         _ => asked::FIRST,
     };
     (!plan.has_chunks()).then_some((malloc_probe::ALLOC_ENTER, cookie))

@@ -2,14 +2,15 @@
 
 use super::{code, decode, named};
 use crate::target::{
+    libc::is_glibc,
     library::{self, Library},
     maps::Mapping,
 };
 
 /// glibc 2.36 has 107 KiB of `.eh_frame`, libstdc++ 180 KiB.
 pub(super) const MOST_EH_FRAME: u64 = 4 << 20;
-/// What they are called.
-pub(super) const WRAPPERS: [&str; 9] = [
+/// What they are called. gperftools' `posix_memalign` calls its `memalign`.
+pub(super) const WRAPPERS: [&str; 10] = [
     "_Znwm",
     "_Znam",
     "_ZnwmRKSt9nothrow_t",
@@ -19,9 +20,10 @@ pub(super) const WRAPPERS: [&str; 9] = [
     "strdup",
     "__strdup",
     "strndup",
+    "posix_memalign",
 ];
-/// Addresses of one file: two files have some.
-pub(super) const MOST: usize = memwatch_common::native::MAX_WRAPPERS as usize / 2;
+/// Addresses of one file: three files have some, those of C++, of C and of the allocator.
+pub(super) const MOST: usize = memwatch_common::native::MAX_WRAPPERS as usize / 3;
 
 /// When a block that is handed out to a function is the block of the function's caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,12 @@ pub(super) fn in_cpp(pid: u32, maps: &[Mapping]) -> Vec<Wrapper> {
     };
     let cpp = maps.iter().find(is_cpp).or(maps.first()).and_then(|mapping| library::open(pid, mapping));
     cpp.iter().flat_map(of).collect()
+}
+
+/// Those of glibc where another library serves its calls of `malloc`.
+pub(super) fn in_glibc(pid: u32, maps: &[Mapping]) -> Vec<Wrapper> {
+    let glibc = maps.iter().find(|mapping| is_glibc(mapping)).and_then(|mapping| library::open(pid, mapping));
+    glibc.iter().flat_map(of).collect()
 }
 
 /// Those of a file with tables for unwinding.

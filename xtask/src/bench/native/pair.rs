@@ -50,8 +50,48 @@ struct Times {
     peer: Vec<f64>,
 }
 
-/// Adds the table.
+/// Libraries that serve `malloc` in place of glibc, as `setup` brings them.
+const ALLOCATORS: [(&str, &str); 3] = [
+    ("jemalloc", "libjemalloc.so.2"),
+    ("mimalloc", "libmimalloc.so.2"),
+    ("tcmalloc", "libtcmalloc_minimal.so.4"),
+];
+
+/// Adds the tables.
 pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
+    let section = of_glibc(section, bench)?;
+    of_others(section, bench)
+}
+
+/// The same, without bpftrace, where another library serves `malloc`.
+fn of_others(section: Section, bench: &Bench) -> Result<Section> {
+    let mut section = section
+        .says("The same where a preloaded library serves `malloc`: entry and return are probed there.");
+    let rows: Vec<[String; 6]> =
+        ALLOCATORS.into_iter().map(|(name, file)| of_other(bench, name, file)).collect::<Result<_>>()?;
+    section
+        .table(["allocator", "nothing", "two empty probes", "`--native full`", "ratio (95 %)", "bar"], rows);
+    Ok(section)
+}
+
+fn of_other(bench: &Bench, name: &str, file: &str) -> Result<[String; 6]> {
+    let libraries = repo::cache().join("builds/allocators/usr/lib");
+    let library = libraries.join(format!("{}-linux-gnu", std::env::consts::ARCH)).join(file);
+    let mut node = Node::start_preloaded("native", &[&addon(ADDON)?.to_string_lossy()], &library)?;
+    let mut times = Times::default();
+    pair(&mut node)?;
+    for _ in 0..bench.rounds {
+        times.bare.push(pair(&mut node)?);
+        times.empty.push(under_empty(&mut node)?);
+        times.full.push(under_tool(&mut node, &bench.cache)?);
+    }
+    let ratio = times.ratio(&times.full, &times.empty);
+    let ns = |times: &[f64]| format!("{:.0} ns", median(times.iter().copied()));
+    let bar = FLOOR.judge_estimate(ratio);
+    Ok([name.to_owned(), ns(&times.bare), ns(&times.empty), ns(&times.full), interval(ratio), bar])
+}
+
+fn of_glibc(section: Section, bench: &Bench) -> Result<Section> {
     let addon = addon(ADDON)?;
     let mut node = Node::start("native", &[&addon.to_string_lossy()])?;
     cargo().args(["build", "--release", "--package", "memwatch-user", "--example", EMPTY]).run()?;
