@@ -58,9 +58,14 @@ impl Node {
 
     /// Says a line to it; the number that it answers with.
     pub(super) fn ask(&mut self, line: &str) -> Result<f64> {
+        let answer = self.ask_words(line)?;
+        answer.parse().with_context(|| format!("`{answer}` is no number"))
+    }
+
+    /// Says a line to it; what it answers with.
+    pub(super) fn ask_words(&mut self, line: &str) -> Result<String> {
         self.talker.tell(line)?;
-        let answer = self.talker.wait_for("done")?.text.replace("done", "");
-        answer.trim().parse().with_context(|| format!("`{answer}` is no number"))
+        Ok(self.talker.wait_for("done")?.text.replace("done", "").trim().to_owned())
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
     let server = Node::start("server", &[&addon])?;
     let (auto, growth) = (served(bench, &server, &auto)?, served(bench, &server, &growth)?);
     let mut storm = Node::start("native", &[&addon, "leak"])?;
-    let storm = stormed(bench, &mut storm)?;
+    let blocks = stormed(bench, &mut storm)?;
     let mut section = section.says(
         "Programs that leak 1 MB/s, so that the alarm keeps windows coming: the server of above, and an addon that takes and \
          frees blocks without a pause. All of memwatch-bpf is attached, with the default budget of 1 %, since some seconds.",
@@ -50,12 +50,12 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
         compared("`auto`: requests a second", &auto, |served| served.load.per_s, 1.0, HTTP[0]),
         compared("`auto`: 99th percentile, ms", &auto, |served| served.load.p99_s, 1e3, HTTP[1]),
         compared("`auto`: CPU time a request, µs", &auto, cpu, 1e6, Bar::AtMost(1.02)),
-        compared("`auto`: millions of blocks a second", &storm, |per_us| *per_us, 1.0, STORM),
+        compared("`auto`: millions of blocks a second", &blocks, |per_us| *per_us, 1.0, STORM),
         compared("`growth`: requests a second", &growth, |served| served.load.per_s, 1.0, GROWTH),
         compared("`growth`: CPU time a request, µs", &growth, cpu, 1e6, Bar::AtMost(1.005)),
     ];
     section.table(COMPARED, rows);
-    windows::added(section, bench, &server)
+    windows::added(section, bench, &server, &mut storm)
 }
 
 fn served(bench: &Bench, server: &Node, mode: &[&str]) -> Result<Pairs<Served>> {
