@@ -115,8 +115,8 @@ fn memalign_exit(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Entry of `realloc(old, size)` or `reallocarray(old, count, size)`. The old block counts as freed at once: while `realloc` runs, another thread may be
-/// given its address.
+/// Entry of `realloc(old, size)` or `reallocarray(old, count, size)`. The old block counts as freed at once: while it runs,
+/// another thread may be given its address.
 #[uprobe]
 fn realloc_enter(ctx: ProbeContext) -> u32 {
     blocks::trap();
