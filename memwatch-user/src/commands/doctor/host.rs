@@ -1,10 +1,16 @@
 //! Findings about the host and our own rights.
 
+use memwatch_common::target::TaskLayout;
+
 use super::{Check, State};
-use crate::host::{
-    features::Features,
-    kernel::Kernel,
-    rights::{Lockdown, Rights, RightsError},
+use crate::{
+    host::{
+        features::Features,
+        kernel::Kernel,
+        rights::{Lockdown, Rights, RightsError},
+    },
+    native::direct::Direct,
+    target::text::printable,
 };
 
 /// Findings about the host and our own rights. Looks at nothing itself.
@@ -117,6 +123,24 @@ fn of_features(features: Features) -> [Check; 6] {
             "a kernel with CONFIG_DEBUG_INFO_BTF=y",
         ),
     ]
+}
+
+/// Whether what processes map themselves can be followed. Asks by doing so for a moment, with nobody to be followed.
+pub(super) fn mappings(features: Features) -> Check {
+    let name = "mappings";
+    let tried = Direct::start(features, TaskLayout::UNKNOWN).and_then(|direct| {
+        let attached = direct.attached();
+        direct.stop();
+        attached
+    });
+    match tried {
+        Ok(()) => Check::ok(name, "what a process maps itself is followed"),
+        Err(reason) => Check::warn(
+            name,
+            format!("not followed: {}", printable(reason.lines().next().unwrap_or_default().as_bytes())),
+            "kernel 5.10 or newer with CONFIG_FUNCTION_TRACER=y and CONFIG_DEBUG_INFO_BTF=y",
+        ),
+    }
 }
 
 /// Maps count as locked memory before 5.11 only; ours are a few MiB.

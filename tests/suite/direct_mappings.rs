@@ -1,0 +1,170 @@
+//! Memory that an addon takes from the kernel itself: exact beside the addon's own books, and the right function where it
+//! leaks.
+
+use std::{
+    ops::Range,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_common::target::TaskLayout;
+use memwatch_tests::{
+    full, machine, native,
+    node::{self, Node},
+    patience, releases, skip,
+    tool,
+};
+use memwatch_user::{
+    native::{Holder, TakenBy, direct::Direct},
+    report::record::{Body, Kind, Level},
+};
+
+use super::native_memory::kernel;
+
+/// The fixture with the addon, doing `works`, and its direct mappings from now on.
+struct Watched {
+    node: Node,
+    direct: Direct,
+}
+
+fn start(version: &str, works: &[&str]) -> Result<Node> {
+    let addon = native::build(&["mapper"], &["-g", "-shared", "-fPIC"])?;
+    let start = node::start(version, "direct_mappings")?.argument(addon.to_str().context("a path of UTF-8")?);
+    works.iter().fold(start, |start, work| start.argument(work)).ready()
+}
+
+impl Watched {
+    fn start(version: &str, works: &[&str]) -> Result<Self> {
+        let node = start(version, works)?;
+        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
+        let v8 = releases::node(version)?.canonicalize()?;
+        direct.follow(node.pid(), v8.to_str().context("a path of UTF-8")?, None);
+        direct.attached().map_err(anyhow::Error::msg)?;
+        Ok(Self { node, direct })
+    }
+
+    /// The addon's mappings as they were followed, neighbours joined.
+    fn followed(&self) -> Vec<Range<u64>> {
+        let mapped = self.direct.mapped(self.node.pid());
+        let is_own = |by: &memwatch_user::native::Frame| {
+            by.module.as_deref().is_some_and(|module| module.ends_with("/built"))
+        };
+        joined(mapped.into_iter().filter(|one| one.by.as_ref().is_some_and(is_own)).map(|one| one.range).collect())
+    }
+
+    /// The addon says what it has mapped, and that is what was followed.
+    fn is_exact(&mut self, word: &str, answer: &str) -> Result<()> {
+        self.node.tell(word)?;
+        let said = self.node.said(answer)?;
+        let ends: Vec<u64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let truth = joined(ends.chunks_exact(2).map(|ends| ends[0]..ends[1]).collect());
+        let followed = self.followed();
+        ensure!(followed == truth, "{word}: {} ranges, not {}: {}", followed.len(), truth.len(), differences(&followed, &truth));
+        ensure!(self.direct.losses().is_empty(), "{:?}", self.direct.losses());
+        Ok(())
+    }
+}
+
+fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn differences(followed: &[Range<u64>], truth: &[Range<u64>]) -> String {
+    let only = |these: &[Range<u64>], those: &[Range<u64>]| {
+        these.iter().filter(|range| !those.contains(range)).cloned().collect::<Vec<_>>()
+    };
+    format!("followed only {:x?}, true only {:x?}", only(followed, truth), only(truth, followed))
+}
+
+#[test]
+fn what_is_followed_is_what_is_mapped() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let mut watched = Watched::start(version, &[])?;
+        for turn in 0..5 {
+            watched.is_exact(&format!("shuffle 400 {turn}"), &format!("shuffled {turn}:"))?;
+        }
+        watched.is_exact("race", "raced")?;
+        watched.node.healthy()?;
+        watched.direct.stop();
+    }
+    Ok(())
+}
+
+/// The innermost function.
+fn function(holder: &Holder) -> &str {
+    holder.frames.first().and_then(|frame| frame.function.as_deref()).unwrap_or_default()
+}
+
+/// Beside a cache that turns over, one that fills and stays, gigabytes that are reserved, and pages that are given back with
+/// their addresses kept.
+#[test]
+fn a_leak_past_malloc_is_named_and_nothing_else() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let watched = Watched::start(version, &["leak-1m", "cache", "table", "reserve", "drop"])?;
+        let holders = until(Duration::from_secs(60), || watched.direct.holders(watched.node.pid()), |holders| {
+            matches!(holders, [one] if function(one) == "leak_mapping")
+        });
+        let [only] = &holders[..] else { anyhow::bail!("{version}: {holders:#?}") };
+        ensure!(function(only) == "leak_mapping" && only.by == TakenBy::Mmap, "{version}: {only:#?}");
+        ensure!(only.frames[0].module.as_deref().is_some_and(|module| module.ends_with("/built")), "{only:#?}");
+        ensure!(only.frames[0].line.is_some() && only.bytes > 4 << 20, "{only:#?}");
+        watched.direct.stop();
+    }
+    Ok(())
+}
+
+#[test]
+fn one_mapping_that_grows_is_whose_who_makes_it_grow() -> Result<()> {
+    let _machine = machine::shared();
+    let watched = Watched::start(releases::USUAL, &["grow"])?;
+    let holders =
+        until(patience(), || watched.direct.holders(watched.node.pid()), |holders| !holders.is_empty());
+    ensure!(holders.first().is_some_and(|first| function(first) == "grow_mapping"), "{holders:#?}");
+    watched.direct.stop();
+    Ok(())
+}
+
+#[test]
+fn the_verdict_names_who_maps() -> Result<()> {
+    if !full() {
+        return skip("a verdict on direct mappings", "it takes two minutes and MEMWATCH_FULL is not 1");
+    }
+    let _machine = machine::shared();
+    let node = start(releases::USUAL, &["leak-1m", "cache", "reserve"])?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "130s"])?;
+    let records = finished.records()?;
+    let native = |body: &Body| match body {
+        Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict.clone()),
+        _ => None,
+    };
+    let verdict = records.iter().rev().find_map(|record| native(&record.body)).context("no verdict")?;
+    let site = verdict.sites.first().context("nobody holds it")?;
+    ensure!(verdict.verdict == Level::Leak, "{verdict:?}");
+    ensure!(site.call.as_deref() == Some("mmap") && site.share > 0.8, "{site:?}");
+    ensure!(site.frames.first().and_then(|frame| frame.function.as_deref()) == Some("leak_mapping"), "{site:?}");
+    Ok(())
+}
+
+/// What `read` gives once it is as `wanted`, or when time is up.
+fn until<T>(within: Duration, read: impl Fn() -> Vec<T>, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        let known = read();
+        if wanted(&known) || Instant::now() > deadline {
+            return known;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
