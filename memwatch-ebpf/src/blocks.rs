@@ -11,9 +11,7 @@ use memwatch_common::{
 
 use crate::{
     copies, losses,
-    maps::{
-        BLOCKS, CALL_SITES, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, TRAP_CLOCK, WINDOW, WRAPPERS,
-    },
+    maps::{BLOCKS, CALL_SITES, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, TRAP_CLOCK, WINDOW, WRAPPERS},
     raw::{self, Registers},
 };
 

@@ -85,12 +85,13 @@ fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
 
 /// The functions that programs are put on have to be there, and the programs have to pass the verifier.
 #[test]
+#[expect(clippy::print_stdout, reason = "which of the two ways was taken")]
 fn what_a_process_maps_itself_is_followed() -> Result<()> {
     let direct = Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
     let (own, size) = (std::process::id(), 5 << 12);
-    direct.attached().map_err(anyhow::Error::msg)?;
+    println!("mappings are seen in the kernel: {}", direct.attached().map_err(anyhow::Error::msg)?);
     direct.follow(own, "", None);
-    ensure!(direct.mapped(own).is_empty());
+    ensure!(direct.mapped(own).is_empty() && direct.refusal(own).is_none(), "{:?}", direct.refusal(own));
     let memory = MmapMut::map_anon(size)?;
     let start = memory.as_ptr() as u64;
     let is_followed = || direct.mapped(own).iter().any(|one| one.range == (start..start + size as u64));

@@ -12,8 +12,7 @@ use memwatch_common::target::TaskLayout;
 use memwatch_tests::{
     full, machine, native,
     node::{self, Node},
-    patience, releases, skip,
-    tool,
+    patience, releases, skip, tool,
 };
 use memwatch_user::{
     native::{Holder, TakenBy, direct::Direct},
@@ -41,6 +40,7 @@ impl Watched {
         let v8 = releases::node(version)?.canonicalize()?;
         direct.follow(node.pid(), v8.to_str().context("a path of UTF-8")?, None);
         direct.attached().map_err(anyhow::Error::msg)?;
+        ensure!(direct.refusal(node.pid()).is_none(), "{:?}", direct.refusal(node.pid()));
         Ok(Self { node, direct })
     }
 
@@ -50,7 +50,13 @@ impl Watched {
         let is_own = |by: &memwatch_user::native::Frame| {
             by.module.as_deref().is_some_and(|module| module.ends_with("/built"))
         };
-        joined(mapped.into_iter().filter(|one| one.by.as_ref().is_some_and(is_own)).map(|one| one.range).collect())
+        joined(
+            mapped
+                .into_iter()
+                .filter(|one| one.by.as_ref().is_some_and(is_own))
+                .map(|one| one.range)
+                .collect(),
+        )
     }
 
     /// The addon says what it has mapped, and that is what was followed.
@@ -60,8 +66,14 @@ impl Watched {
         let ends: Vec<u64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         let truth = joined(ends.chunks_exact(2).map(|ends| ends[0]..ends[1]).collect());
         let followed = self.followed();
-        ensure!(followed == truth, "{word}: {} ranges, not {}: {}", followed.len(), truth.len(), differences(&followed, &truth));
-        ensure!(self.direct.losses().is_empty(), "{:?}", self.direct.losses());
+        ensure!(
+            followed == truth,
+            "{word}: lost {:?}, {} ranges, not {}: {}",
+            self.direct.losses(),
+            followed.len(),
+            truth.len(),
+            differences(&followed, &truth)
+        );
         Ok(())
     }
 }
@@ -91,9 +103,10 @@ fn what_is_followed_is_what_is_mapped() -> Result<()> {
     for version in releases::chosen() {
         let mut watched = Watched::start(version, &[])?;
         for turn in 0..5 {
-            watched.is_exact(&format!("shuffle 400 {turn}"), &format!("shuffled {turn}:"))?;
+            let (word, answer) = (format!("shuffle 400 {turn}"), format!("shuffled {turn}:"));
+            watched.is_exact(&word, &answer).with_context(|| format!("Node {version}"))?;
         }
-        watched.is_exact("race", "raced")?;
+        watched.is_exact("race 1000 20000", "raced").with_context(|| format!("Node {version}"))?;
         watched.node.healthy()?;
         watched.direct.stop();
     }
@@ -112,12 +125,17 @@ fn a_leak_past_malloc_is_named_and_nothing_else() -> Result<()> {
     let _machine = machine::shared();
     for version in releases::chosen() {
         let watched = Watched::start(version, &["leak-1m", "cache", "table", "reserve", "drop"])?;
-        let holders = until(Duration::from_secs(60), || watched.direct.holders(watched.node.pid()), |holders| {
-            matches!(holders, [one] if function(one) == "leak_mapping")
-        });
+        let holders = until(
+            Duration::from_secs(60),
+            || watched.direct.holders(watched.node.pid()),
+            |holders| matches!(holders, [one] if function(one) == "leak_mapping"),
+        );
         let [only] = &holders[..] else { anyhow::bail!("{version}: {holders:#?}") };
         ensure!(function(only) == "leak_mapping" && only.by == TakenBy::Mmap, "{version}: {only:#?}");
-        ensure!(only.frames[0].module.as_deref().is_some_and(|module| module.ends_with("/built")), "{only:#?}");
+        ensure!(
+            only.frames[0].module.as_deref().is_some_and(|module| module.ends_with("/built")),
+            "{only:#?}"
+        );
         ensure!(only.frames[0].line.is_some() && only.bytes > 4 << 20, "{only:#?}");
         watched.direct.stop();
     }
@@ -153,7 +171,10 @@ fn the_verdict_names_who_maps() -> Result<()> {
     let site = verdict.sites.first().context("nobody holds it")?;
     ensure!(verdict.verdict == Level::Leak, "{verdict:?}");
     ensure!(site.call.as_deref() == Some("mmap") && site.share > 0.8, "{site:?}");
-    ensure!(site.frames.first().and_then(|frame| frame.function.as_deref()) == Some("leak_mapping"), "{site:?}");
+    ensure!(
+        site.frames.first().and_then(|frame| frame.function.as_deref()) == Some("leak_mapping"),
+        "{site:?}"
+    );
     Ok(())
 }
 

@@ -1,7 +1,12 @@
 //! An instance of the object that sees every change that processes make to their mappings themselves: one for all processes.
 //! Its programs hang on functions of the kernel; where that lets nobody at them, on those of each process's C library.
 
-use std::{collections::BTreeMap, fs, num::NonZeroU32, os::fd::{AsFd as _, AsRawFd as _}};
+use std::{
+    collections::BTreeMap,
+    fs,
+    num::NonZeroU32,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, VerifierLogLevel,
@@ -82,7 +87,10 @@ impl MappingTap {
                 if let Some(Err(error)) = refused {
                     log::debug!("mappings are followed in C libraries: {error:#}");
                 }
-                Way::Libraries { multi: multi.then(|| Programs::over(&ebpf)).transpose()?, armed: BTreeMap::new() }
+                Way::Libraries {
+                    multi: multi.then(|| Programs::over(&ebpf)).transpose()?,
+                    armed: BTreeMap::new(),
+                }
             }
         };
         Ok(Self {
@@ -106,7 +114,8 @@ impl MappingTap {
     /// words what is missing.
     pub fn arm(&mut self, pid: NonZeroU32, mappers: &Mappers) -> anyhow::Result<()> {
         let Way::Libraries { multi, armed } = &mut self.way else { return Ok(()) };
-        let (path, uses) = (mappers.library.elf.descriptor_path(), mappers.uses().map_err(anyhow::Error::msg)?);
+        let (path, uses) =
+            (mappers.library.elf.descriptor_path(), mappers.uses().map_err(anyhow::Error::msg)?);
         let live = if let Some(programs) = multi {
             uses.iter().try_for_each(|one| programs.load(one.program))?;
             Armed::many(programs, pid, path.as_ref(), &uses)?

@@ -12,8 +12,8 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, governor::trap_s, sites::Call,
-    symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, governor::trap_s,
+    sites::Call, symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::{armed::Armed, malloc::Tap},

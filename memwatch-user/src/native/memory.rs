@@ -55,6 +55,11 @@ pub(super) fn private_ranges(pid: u32) -> Vec<Range<u64>> {
     ranges(pid, |permissions| permissions.ends_with('p'))
 }
 
+/// That of it which can be accessed.
+pub(super) fn accessible_ranges(pid: u32) -> Vec<Range<u64>> {
+    ranges(pid, |permissions| permissions.ends_with('p') && !permissions.starts_with("---"))
+}
+
 fn ranges(pid: u32, is_wanted: impl Fn(&str) -> bool) -> Vec<Range<u64>> {
     anonymous_ranges(&fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default(), is_wanted)
 }

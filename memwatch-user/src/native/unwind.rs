@@ -45,6 +45,8 @@ pub(super) struct Stacks<'a> {
     /// Where the caller is, from addresses in code without tables.
     bare: Cow<'a, HashMap<u64, Frame>>,
     files: Vec<File>,
+    /// As of the last look; in the order of addresses. Those of one file may lie on both sides of another's.
+    mappings: Vec<Mapping>,
     unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
     looked: Option<Instant>,
@@ -77,6 +79,7 @@ impl<'a> Stacks<'a> {
             pid,
             bare,
             files: Vec::new(),
+            mappings: Vec::new(),
             unwinder: UnwinderNative::new(),
             cache: CacheNative::new(),
             looked: None,
@@ -102,9 +105,10 @@ impl<'a> Stacks<'a> {
         }
     }
 
-    /// The file that the code at `address` is of, if it is known.
-    pub(super) fn file(&self, address: u64) -> Option<&Mapping> {
-        self.files.iter().find(|file| file.range.contains(&address)).map(|file| &file.first)
+    /// The mapping that the code at `address` is in, if it is of a file that is known.
+    pub(super) fn mapping(&self, address: u64) -> Option<&Mapping> {
+        let after = self.mappings.partition_point(|mapping| mapping.end <= address);
+        self.mappings.get(after).filter(|mapping| mapping.start <= address)
     }
 
     /// A frame's look-up address lies inside of the call, hence before the address that is returned to.
@@ -158,7 +162,7 @@ impl<'a> Stacks<'a> {
 
     /// Loads the files of frames that were not loaded. Whether there were any.
     fn load_for(&mut self, frames: &[u64]) -> bool {
-        let is_stranger = |frame: &u64| !self.files.iter().any(|file| file.range.contains(frame));
+        let is_stranger = |frame: &u64| self.mapping(*frame).is_none();
         if frames.iter().any(is_stranger) && self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN) {
             self.look();
         }
@@ -186,13 +190,14 @@ impl<'a> Stacks<'a> {
 
     fn look(&mut self) {
         self.looked = Some(Instant::now());
-        for mapping in maps::of(self.pid).unwrap_or_default() {
-            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(&mapping)) {
+        self.mappings = maps::of(self.pid).unwrap_or_default();
+        for mapping in &self.mappings {
+            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(mapping)) {
                 file.range.start = file.range.start.min(mapping.start);
                 file.range.end = file.range.end.max(mapping.end);
             } else {
                 let range = mapping.start..mapping.end;
-                self.files.push(File { range, first: mapping, loaded: false });
+                self.files.push(File { range, first: mapping.clone(), loaded: false });
             }
         }
     }

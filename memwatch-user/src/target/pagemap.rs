@@ -25,10 +25,10 @@ impl Page {
         self.0 & 1 << 63 != 0
     }
 
-    /// In memory, or swapped out.
+    /// The process's own, in memory or swapped out; not of a file, nor shared.
     #[must_use]
     pub const fn is_held(self) -> bool {
-        self.0 & 3 << 62 != 0
+        self.0 & 3 << 62 != 0 && self.0 & 1 << 61 == 0
     }
 }
 
@@ -66,7 +66,13 @@ mod tests {
 
     #[test]
     fn what_an_entry_says() {
-        let cases = [(0, [false, false]), (1 << 63, [true, true]), (1 << 62, [false, true]), (1 << 61, [false; 2])];
+        let cases = [
+            (0, [false, false]),
+            (1 << 63, [true, true]),
+            (1 << 62, [false, true]),
+            (5 << 61, [true, false]),
+            (3 << 61, [false; 2]),
+        ];
         for (entry, expected) in cases {
             assert_eq!([Page(entry).is_present(), Page(entry).is_held()], expected, "{entry:#x}");
         }

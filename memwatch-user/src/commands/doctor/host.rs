@@ -134,11 +134,15 @@ pub(super) fn mappings(features: Features) -> Check {
         attached
     });
     match tried {
-        Ok(()) => Check::ok(name, "what a process maps itself is followed"),
+        Ok(true) => Check::ok(name, "what a process maps itself is followed, in the kernel"),
+        Ok(false) => Check::ok(
+            name,
+            "what a process maps itself is followed, in its C library: the kernel lets nobody at its functions",
+        ),
         Err(reason) => Check::warn(
             name,
             format!("not followed: {}", printable(reason.lines().next().unwrap_or_default().as_bytes())),
-            "kernel 5.10 or newer with CONFIG_FUNCTION_TRACER=y and CONFIG_DEBUG_INFO_BTF=y",
+            "kernel 5.10 or newer with CONFIG_UPROBE_EVENTS=y",
         ),
     }
 }

@@ -9,11 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use memwatch_common::{
-    loss::LossReason,
-    native::MAX_CALLERS,
-    target::TaskLayout,
-};
+use memwatch_common::{loss::LossReason, native::MAX_CALLERS, target::TaskLayout};
 use tokio::{
     runtime,
     sync::mpsc::UnboundedReceiver,
@@ -39,11 +35,7 @@ const LOOKING: Duration = Duration::from_secs(1);
 /// What the thread is told.
 pub(super) enum Command {
     /// Follow a process: as of [`super::Direct::follow`].
-    Follow {
-        pid: u32,
-        v8: String,
-        javascript: Option<Box<Javascript>>,
-    },
+    Follow { pid: u32, v8: String, javascript: Option<Box<Javascript>> },
     /// Follow it no more.
     Leave(u32),
     /// Say what it has mapped.
@@ -51,12 +43,17 @@ pub(super) enum Command {
 }
 
 /// Runs until nobody can send commands any more.
-pub(super) fn run(features: Features, task: TaskLayout, mut commands: UnboundedReceiver<Command>, shared: &Arc<Mutex<Shared>>) {
+pub(super) fn run(
+    features: Features,
+    task: TaskLayout,
+    mut commands: UnboundedReceiver<Command>,
+    shared: &Arc<Mutex<Shared>>,
+) {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
         runtime.block_on(async {
             let tap = MappingTap::attach(features.btf, features.uprobe_multi, task)?;
-            log::debug!("mappings are seen in the kernel: {}", tap.is_in_kernel());
+            shared.lock().unwrap_or_else(PoisonError::into_inner).is_in_kernel = tap.is_in_kernel();
             Feed { tap, processes: BTreeMap::new(), lost: 0, shared }.run(&mut commands).await
         })
     });

@@ -1,7 +1,8 @@
 //! What a process has mapped itself and not given back: intervals of addresses, each with the site that asked. Pure.
 //!
 //! The kernel may give an address that one thread is giving back to another thread, whose call returns first. So what is
-//! taken away is only what was there when that call was entered.
+//! taken away is only what was there when that call was entered. Of what was mapped before we looked nothing is known: giving it
+//! back is nothing, making it larger is.
 
 use std::ops::Range;
 
@@ -72,7 +73,6 @@ impl Ledger {
     ) {
         let kept = old.start..old.end.min(old.start.saturating_add(new.end - new.start));
         let moved = self.within(&kept, entered);
-        let is_known_to_its_end = moved.last().is_some_and(|(range, _)| range.end == old.end);
         if is_gone {
             self.take(old, entered);
         }
@@ -81,11 +81,9 @@ impl Ledger {
             let at = |address: u64| new.start + (address - old.start);
             self.put(at(start)..at(end), Some(Piece { placed: now, ..piece }));
         }
-        // What grows may be a file, or somebody's who is not followed.
-        if is_known_to_its_end && let Some(site) = site {
-            let grown = new.start + (old.end - old.start);
-            self.put(grown..new.end.max(grown), Some(Piece { site, taken: now, placed: now }));
-        }
+        // Whatever it was that grows: pages of files are not counted.
+        let grown = new.start + (old.end - old.start);
+        self.put(grown..new.end.max(grown), site.map(|site| Piece { site, taken: now, placed: now }));
     }
 
     /// Replaces whatever is there.

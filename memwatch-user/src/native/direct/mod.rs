@@ -24,8 +24,8 @@ use std::{
 use memwatch_common::{loss::LossReason, target::TaskLayout};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-pub use self::process::Mapped;
 use self::feed::Command;
+pub use self::process::Mapped;
 use super::{Holder, Javascript};
 use crate::host::features::Features;
 
@@ -42,6 +42,7 @@ pub struct Direct {
 struct Shared {
     holders: BTreeMap<u32, Vec<Holder>>,
     losses: BTreeMap<LossReason, u64>,
+    is_in_kernel: bool,
     /// Why nothing is followed.
     refusal: Option<String>,
     /// Why a process is not.
@@ -61,10 +62,12 @@ impl Direct {
         Ok(Self { commands, shared, thread })
     }
 
-    /// Waits until the programs run. The error says in words why they do not.
-    pub fn attached(&self) -> Result<(), String> {
+    /// Waits until the programs run. Whether they do so in the kernel, and see calls that are made without a C library too; the
+    /// error says in words why they do not run.
+    pub fn attached(&self) -> Result<bool, String> {
         self.mapped(0);
-        self.shared().refusal.clone().map_or(Ok(()), Err)
+        let shared = self.shared();
+        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), Err)
     }
 
     /// Follows `pid` from now on; `v8` is the file that holds its V8, as the process knows it and fit to be shown. With

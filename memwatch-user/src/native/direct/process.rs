@@ -32,13 +32,8 @@ const YOUNGEST: Duration = Duration::from_secs(6);
 /// What maps memory for others, beside the allocators: the dynamic loader.
 const LOADER: &[u8] = b"ld-linux";
 /// See [`Allocator`].
-const ALLOCATORS: [Allocator; 5] = [
-    Allocator::Glibc,
-    Allocator::Musl,
-    Allocator::Jemalloc,
-    Allocator::Mimalloc,
-    Allocator::Tcmalloc,
-];
+const ALLOCATORS: [Allocator; 5] =
+    [Allocator::Glibc, Allocator::Musl, Allocator::Jemalloc, Allocator::Mimalloc, Allocator::Tcmalloc];
 
 /// What a process has mapped itself.
 pub(super) struct Process {
@@ -157,7 +152,7 @@ impl Process {
     /// The frames from whoever called `mmap` on. `None` if that is an allocator or the C library, whose blocks are malloc's; the
     /// dynamic loader; V8 and what is linked with it, whose pages are the heap's; or not known.
     fn direct<'f>(&self, walked: &'f [u64]) -> Option<&'f [u64]> {
-        let file = |at: usize| self.stacks.file(*walked.get(at)?);
+        let file = |at: usize| self.stacks.mapping(*walked.get(at)?);
         let wrapper = usize::from(file(0).is_some_and(|file| libc::is_libc(file.file_name())));
         file(wrapper).filter(|caller| !self.maps_for_others(caller))?;
         walked.get(wrapper..)
@@ -181,15 +176,21 @@ impl Process {
     /// By site.
     fn held(&self, now: Mono) -> Vec<Held> {
         let mut held = vec![Held::default(); self.sites.len()];
+        // Gigabytes may be reserved that nobody can access: they would take long to look at.
+        let accessible = memory::accessible_ranges(self.pid);
         for (range, piece) in self.ledger.pieces().filter(|(_, piece)| now.since(piece.taken) >= YOUNGEST) {
-            let pages = self.pagemap.pages(range.start, range.end);
-            let bytes = pages.filter(|page| page.is_held()).count() as u64 * self.pagemap.page();
+            let bytes: u64 = common(range, &accessible).map(|part| self.resident(&part)).sum();
             if let Some(held) = held.get_mut(piece.site) {
                 held.bytes += bytes;
                 held.mappings += u64::from(bytes > 0);
             }
         }
         held
+    }
+
+    fn resident(&self, range: &Range<u64>) -> u64 {
+        let pages = self.pagemap.pages(range.start, range.end);
+        pages.filter(|page| page.is_held()).count() as u64 * self.pagemap.page()
     }
 
     fn holders(&mut self, now: Mono, held: &[Held]) -> Vec<Holder> {
@@ -222,5 +223,31 @@ impl Process {
             Mapped { range: range.clone(), by: frames.into_iter().next() }
         };
         self.ledger.pieces().map(mapped).collect()
+    }
+}
+
+/// What `range` has in common with `others`, which are in the order of their addresses.
+fn common(range: &Range<u64>, others: &[Range<u64>]) -> impl Iterator<Item = Range<u64>> {
+    let first = others.partition_point(|other| other.end <= range.start);
+    let overlapping = others[first..].iter().take_while(|other| other.start < range.end);
+    overlapping.map(|other| other.start.max(range.start)..other.end.min(range.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_accessed_is_looked_at() {
+        let others = [10..20, 30..40, 50..60];
+        for (range, expected) in [
+            (0..10, vec![]),
+            (15..35, vec![15..20, 30..35]),
+            (20..30, vec![]),
+            (31..32, vec![31..32]),
+            (0..99, others.to_vec()),
+        ] {
+            assert_eq!(common(&range, &others).collect::<Vec<_>>(), expected, "{range:?}");
+        }
     }
 }

@@ -78,7 +78,8 @@ fn places(elf: &Elf, name: &'static str, symbol: &Symbol) -> Vec<(&'static str, 
         return Vec::new();
     };
     let behind = behind_calls(&code).into_iter().map(|at| (after, Point::Result, at));
-    let entry = code.first().filter(|_| TAKING.contains(&name)).map(|at| (mapping_probe::BEFORE, Point::Entry, at));
+    let entry =
+        code.first().filter(|_| TAKING.contains(&name)).map(|at| (mapping_probe::BEFORE, Point::Entry, at));
     let probe = |(program, point, at): (_, _, &Instruction)| {
         Some((program, probes::at(elf, name, point, at, Spot::default())?))
     };
