@@ -2,13 +2,14 @@
 //! leaks.
 
 use std::{
+    fs,
     ops::Range,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
-use memwatch_common::target::TaskLayout;
+use memwatch_common::{loss::LossReason, target::TaskLayout};
 use memwatch_tests::{
     full, machine, native,
     node::{self, Node},
@@ -106,10 +107,34 @@ fn what_is_followed_is_what_is_mapped() -> Result<()> {
             let (word, answer) = (format!("shuffle 400 {turn}"), format!("shuffled {turn}:"));
             watched.is_exact(&word, &answer).with_context(|| format!("Node {version}"))?;
         }
-        watched.is_exact("race 1000 20000", "raced").with_context(|| format!("Node {version}"))?;
+        watched.is_exact("race 200 20000", "raced").with_context(|| format!("Node {version}"))?;
         watched.node.healthy()?;
         watched.direct.stop();
     }
+    Ok(())
+}
+
+/// More than anybody could read: it is counted, and of what is not there any more nothing is kept.
+#[test]
+fn changes_that_were_not_seen_are_counted() -> Result<()> {
+    let _machine = machine::shared();
+    let mut watched = Watched::start(releases::USUAL, &[])?;
+    watched.node.tell("race 20000 0")?;
+    watched.node.said("raced")?;
+    let lost = || watched.direct.losses().into_iter().collect::<Vec<_>>();
+    let lost = until(patience(), lost, |lost| !lost.is_empty());
+    ensure!(matches!(lost[..], [(LossReason::MappingsFull, _)]), "{lost:?}");
+    let mapped = fs::read_to_string(format!("/proc/{}/maps", watched.node.pid()))?;
+    let range = |line: &str| {
+        let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+        Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
+    };
+    let mapped = joined(mapped.lines().filter_map(range).collect());
+    let is_there = |one: &Range<u64>| mapped.iter().any(|all| all.start <= one.start && one.end <= all.end);
+    let gone: Vec<_> = watched.followed().into_iter().filter(|one| !is_there(one)).collect();
+    ensure!(gone.is_empty(), "{gone:x?}");
+    watched.node.healthy()?;
+    watched.direct.stop();
     Ok(())
 }
 

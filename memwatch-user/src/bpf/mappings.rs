@@ -11,8 +11,9 @@ use std::{
 use aya::{
     Btf, Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{HashMap, MapData, PerCpuArray, RingBuf},
-    programs::{FEntry, FExit, Program, ProgramError},
+    programs::{Program, ProgramError},
 };
+use aya_obj::btf::BtfKind;
 use memwatch_common::{
     loss::LossReason,
     mapping::{MAPPING_RING_BYTES, MAX_UNMAPPING, MappingChange, MappingSample, mapping_kind},
@@ -34,6 +35,8 @@ use crate::plan::malloc::Mappers;
 
 /// Maps of the object that an instance of this kind has no use for.
 const SMALLEST: [&str; 4] = [map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::SAMPLERS];
+/// The kernel's struct for a way into programs whose users are counted.
+const TRAMPOLINE: &str = "bpf_tramp_image";
 /// The kernel's function for a system call, before its name.
 const FUNCTION: &str = if cfg!(target_arch = "aarch64") { "__arm64_sys_" } else { "__x64_sys_" };
 
@@ -45,19 +48,16 @@ pub struct MappingTap {
     stacks: StackMaps,
     targets: HashMap<MapData, u32, Target>,
     losses: PerCpuArray<MapData, u64>,
-    way: Way,
+    /// `None` if the programs are on the kernel's functions.
+    libraries: Option<Libraries>,
 }
 
-/// Where the programs are.
-enum Way {
-    /// On the kernel's functions.
-    Kernel,
-    /// On those of C libraries, by process.
-    Libraries {
-        /// Programs for links of many places, where the kernel has those.
-        multi: Option<Programs>,
-        armed: BTreeMap<u32, Armed>,
-    },
+/// Programs in C libraries.
+struct Libraries {
+    /// For links of many places, where the kernel has those.
+    multi: Option<Programs>,
+    /// By process.
+    armed: BTreeMap<u32, Armed>,
 }
 
 impl MappingTap {
@@ -81,17 +81,15 @@ impl MappingTap {
             loader.map_max_entries(name, 1);
         }
         let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
-        let way = match kernel.then(|| attach_to_kernel(&mut ebpf)) {
-            Some(Ok(())) => Way::Kernel,
-            refused => {
-                if let Some(Err(error)) = refused {
-                    log::debug!("mappings are followed in C libraries: {error:#}");
-                }
-                Way::Libraries {
-                    multi: multi.then(|| Programs::over(&ebpf)).transpose()?,
-                    armed: BTreeMap::new(),
-                }
-            }
+        let refused = if kernel { attach_to_kernel(&mut ebpf).err() } else { None };
+        if let Some(error) = &refused {
+            log::debug!("mappings are followed in C libraries: {error:#}");
+        }
+        let libraries = if kernel && refused.is_none() {
+            None
+        } else {
+            let multi = multi.then(|| Programs::over(&ebpf)).transpose()?;
+            Some(Libraries { multi, armed: BTreeMap::new() })
         };
         Ok(Self {
             ring: Ring::of(&mut ebpf, map::EVENTS)?,
@@ -100,20 +98,20 @@ impl MappingTap {
             targets: typed(&mut ebpf, map::TARGETS)?,
             losses: typed(&mut ebpf, map::LOSSES)?,
             ebpf,
-            way,
+            libraries,
         })
     }
 
     /// Whether the programs are on the kernel's functions: then they see calls that are made without a C library too.
     #[must_use]
     pub const fn is_in_kernel(&self) -> bool {
-        matches!(self.way, Way::Kernel)
+        self.libraries.is_none()
     }
 
     /// Puts programs into the C library of the process `pid`, unless they are on the kernel's functions. The error says in
     /// words what is missing.
     pub fn arm(&mut self, pid: NonZeroU32, mappers: &Mappers) -> anyhow::Result<()> {
-        let Way::Libraries { multi, armed } = &mut self.way else { return Ok(()) };
+        let Some(Libraries { multi, armed }) = &mut self.libraries else { return Ok(()) };
         let (path, uses) =
             (mappers.library.elf.descriptor_path(), mappers.uses().map_err(anyhow::Error::msg)?);
         let live = if let Some(programs) = multi {
@@ -139,10 +137,7 @@ impl MappingTap {
     pub fn leave(&mut self, pid: u32) -> Option<Armed> {
         let _absent = self.targets.remove(&pid);
         self.stacks.stop(pid);
-        match &mut self.way {
-            Way::Kernel => None,
-            Way::Libraries { armed, .. } => armed.remove(&pid),
-        }
+        self.libraries.as_mut()?.armed.remove(&pid)
     }
 
     /// Waits until there may be changes. Safe to cancel.
@@ -200,29 +195,58 @@ fn skipped(fdinfo: &str) -> Option<u64> {
     fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?.trim().parse().ok()
 }
 
-/// Entries first: whoever is seen to return was seen to enter.
+/// All or nothing: what is seen twice would be taken for two mappings.
 fn attach_to_kernel(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    let attached = try_kernel(ebpf);
+    if attached.is_err() {
+        for (name, _) in programs() {
+            let _not_loaded = ebpf.program_mut(name).map(unload);
+        }
+    }
+    attached
+}
+
+/// Entries first: whoever is seen to return was seen to enter.
+fn try_kernel(ebpf: &mut Ebpf) -> Result<(), LoadError> {
     let types = Btf::from_sys_fs().map_err(|error| Box::new(error.into()))?;
-    for (name, call) in mapping_probe::ENTRIES.into_iter().chain(mapping_probe::EXITS) {
+    // Without it (before 5.12) the kernel may free what a sleeping thread has yet to return through.
+    let counted = types.id_by_type_name_kind(TRAMPOLINE, BtfKind::Struct);
+    counted.map_err(|error| in_program(TRAMPOLINE)(error.into()))?;
+    for (name, call) in programs() {
         let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
-        run(program, &format!("{FUNCTION}{call}"), &types).map_err(in_program(name))?;
+        load(program, &format!("{FUNCTION}{call}"), &types).map_err(in_program(name))?;
+    }
+    for (name, _) in programs() {
+        let program = ebpf.program_mut(name).ok_or(LoadError::Missing(name))?;
+        attach(program).map_err(in_program(name))?;
     }
     Ok(())
 }
 
-/// Has a program run whenever `function` is entered, or returns.
-fn run(program: &mut Program, function: &str, types: &Btf) -> Result<(), ProgramError> {
+fn programs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    mapping_probe::ENTRIES.into_iter().chain(mapping_probe::EXITS)
+}
+
+fn load(program: &mut Program, function: &str, types: &Btf) -> Result<(), ProgramError> {
     match program {
-        Program::FEntry(program) => {
-            let program: &mut FEntry = program;
-            program.load(function, types)?;
-            program.attach().map(drop)
-        }
-        Program::FExit(program) => {
-            let program: &mut FExit = program;
-            program.load(function, types)?;
-            program.attach().map(drop)
-        }
+        Program::FEntry(program) => program.load(function, types),
+        Program::FExit(program) => program.load(function, types),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn attach(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::FEntry(program) => program.attach().map(drop),
+        Program::FExit(program) => program.attach().map(drop),
+        _ => Err(ProgramError::UnexpectedProgramType),
+    }
+}
+
+fn unload(program: &mut Program) -> Result<(), ProgramError> {
+    match program {
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
         _ => Err(ProgramError::UnexpectedProgramType),
     }
 }

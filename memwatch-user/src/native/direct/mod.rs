@@ -65,7 +65,8 @@ impl Direct {
     /// Waits until the programs run. Whether they do so in the kernel, and see calls that are made without a C library too; the
     /// error says in words why they do not run.
     pub fn attached(&self) -> Result<bool, String> {
-        self.mapped(0);
+        // An answer means that they do.
+        let _nothing = self.mapped(0);
         let shared = self.shared();
         shared.refusal.clone().map_or(Ok(shared.is_in_kernel), Err)
     }
@@ -88,6 +89,7 @@ impl Direct {
     }
 
     /// All that `pid` has mapped itself since it is followed, in the order of addresses.
+    #[must_use]
     pub fn mapped(&self, pid: u32) -> Vec<Mapped> {
         let (to, told) = mpsc::channel();
         self.send(Command::Tell(pid, to));

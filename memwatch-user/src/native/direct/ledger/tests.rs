@@ -148,12 +148,16 @@ fn what_does_not_fit_is_counted_and_forgotten() {
     assert_eq!((calls.ledger.pieces().count(), calls.ledger.left_out), (MOST, 2));
 }
 
+fn index(page: u64) -> usize {
+    usize::try_from(page).unwrap()
+}
+
 /// A thousand calls at random beside an array with a site a page.
 #[test]
 fn it_is_what_an_array_of_pages_would_be() {
     const PAGES: u64 = 64;
     let (mut calls, mut state) = (Calls::new(), 1_u64);
-    let mut array: Vec<Option<usize>> = vec![None; 2 * PAGES as usize];
+    let mut array: Vec<Option<usize>> = vec![None; index(2 * PAGES)];
     let mut random = |below: u64| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
@@ -161,7 +165,7 @@ fn it_is_what_an_array_of_pages_would_be() {
     for round in 0..1000 {
         let [at, to] = [random(PAGES), random(PAGES)];
         let [pages, after] = [1 + random(8), 1 + random(8)];
-        let [start, end, target] = [at as usize, (at + pages) as usize, to as usize];
+        let [start, end, target] = [at, at + pages, to].map(index);
         match random(3) {
             0 => {
                 calls.map(at, pages, round % 26);
@@ -174,7 +178,7 @@ fn it_is_what_an_array_of_pages_would_be() {
             _ => {
                 calls.remap([at, pages], [to, after], 26);
                 let mut moved: Vec<_> = array[start..end].to_vec();
-                moved.resize(after as usize, Some(26));
+                moved.resize(index(after), Some(26));
                 array[start..end].fill(None);
                 array[target..target + moved.len()].copy_from_slice(&moved);
             }
