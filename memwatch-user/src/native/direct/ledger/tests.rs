@@ -1,3 +1,5 @@
+//! Calls in the order in which they come, and beside an array of pages.
+
 use super::*;
 
 const PAGE: u64 = 4096;
