@@ -138,7 +138,8 @@ impl Natives {
 
     /// Percent of one CPU that the targets are charged, all together.
     pub(super) fn cost_pct(&self) -> f64 {
-        self.trackers.values().map(|tracker| tracker.known().cost_pct).sum()
+        let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_pct).sum();
+        blocks + self.direct.as_ref().map_or(0.0, Direct::cost_pct)
     }
 }
 

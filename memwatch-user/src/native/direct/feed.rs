@@ -32,6 +32,11 @@ use crate::{
 /// How often it is looked at what is resident; less often where that takes long.
 const LOOKING: Duration = Duration::from_secs(1);
 
+/// What a change costs the target, seconds: one that takes something away is told twice, at a single-stepped instruction and at
+/// an emulated one; one that gives something is told at one, and its stack is copied. In the kernel there is no trap.
+const LIBRARY_S: f64 = 8e-6;
+const KERNEL_S: f64 = 1e-6;
+
 /// What the thread is told.
 pub(super) enum Command {
     /// Follow a process: as of [`super::Direct::follow`].
@@ -176,7 +181,10 @@ impl Feed<'_> {
         }
         let told: Vec<_> =
             self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
+        let cost_s = if self.tap.is_in_kernel() { KERNEL_S } else { LIBRARY_S };
+        let changes_per_s: f64 = self.processes.values().map(|process| process.changes_per_s(now)).sum();
         let mut shared = self.shared();
+        shared.cost_pct = 100.0 * changes_per_s * cost_s;
         shared.losses = losses;
         shared.holders.extend(told);
     }

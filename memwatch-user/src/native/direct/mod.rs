@@ -43,6 +43,7 @@ struct Shared {
     holders: BTreeMap<u32, Vec<Holder>>,
     losses: BTreeMap<LossReason, u64>,
     is_in_kernel: bool,
+    cost_pct: f64,
     /// Why nothing is followed.
     refusal: Option<String>,
     /// Why a process is not.
@@ -100,6 +101,12 @@ impl Direct {
     #[must_use]
     pub fn losses(&self) -> BTreeMap<LossReason, u64> {
         self.shared().losses.clone()
+    }
+
+    /// Percent of one CPU that the processes are charged, all together.
+    #[must_use]
+    pub fn cost_pct(&self) -> f64 {
+        self.shared().cost_pct
     }
 
     /// Why `pid` is not followed, if that turned out to be impossible.

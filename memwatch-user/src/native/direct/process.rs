@@ -17,6 +17,7 @@ use super::{
     ledger::Ledger,
 };
 use crate::{
+    host::clock,
     model::{self, Mono},
     plan::malloc,
     sample::pace::Pace,
@@ -50,6 +51,9 @@ pub(super) struct Process {
     pace: Pace,
     /// Mappings of sites beyond the limit.
     left_out: u64,
+    since: Mono,
+    /// Since then.
+    changes: u64,
 }
 
 /// One place that memory is mapped by.
@@ -96,6 +100,8 @@ impl Process {
             pagemap,
             pace: Pace::often(),
             left_out: 0,
+            since: clock::now(),
+            changes: 0,
         })
     }
 
@@ -111,8 +117,14 @@ impl Process {
 
     /// Takes in a change, with the stack that asked if it gave the process something.
     pub(super) fn change(&mut self, change: &MappingChange, copy: Option<&StackCopy>) {
+        self.changes += 1;
         let site = copy.and_then(|copy| self.site(copy));
         self.ledger.apply(change, site);
+    }
+
+    /// Changes a second so far.
+    pub(super) fn changes_per_s(&self, now: Mono) -> f64 {
+        self.changes as f64 / now.since(self.since).as_secs_f64().max(1.0)
     }
 
     /// Mappings that are not kept as there are too many.
