@@ -116,7 +116,11 @@ impl<'a> Stacks<'a> {
         let mut read = |address: u64| word(copy, address).ok_or(());
         let start = self.beyond_bare(copy);
         let mut registers = registers(start);
-        let mut frame = Some(FrameAddress::from_instruction_pointer(start.ip));
+        let mut frame = if start.ip == copy.ip {
+            Some(FrameAddress::from_instruction_pointer(start.ip))
+        } else {
+            FrameAddress::from_return_address(start.ip)
+        };
         let mut walked = Vec::new();
         while let Some(address) = frame.filter(|_| walked.len() < MOST_FRAMES) {
             let next = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
