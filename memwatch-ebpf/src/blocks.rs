@@ -7,17 +7,12 @@ use aya_ebpf::EbpfContext;
 use memwatch_common::{
     loss::LossReason,
     native::{Block, BlockSample, CallSite, GAP_SHIFT, GAP_STEPS, NO_SIZE, NativeCount, Spot, Window},
-    stack::StackKey,
 };
 
 use crate::{
-    losses,
-    maps::{
-        BLOCKS, CALL_SITES, EVENTS, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, STACK_LAYOUTS, TRAP_CLOCK, WINDOW,
-        WRAPPERS,
-    },
+    copies, losses,
+    maps::{BLOCKS, CALL_SITES, HAS_CHUNKS, IN_FLIGHT, NATIVE_COUNTS, TRAP_CLOCK, WINDOW, WRAPPERS},
     raw::{self, Registers},
-    scope, walk,
 };
 
 /// Flags in the size word of glibc's header, `malloc/malloc.c`: previous in use, mmapped, not of the main arena.
@@ -28,10 +23,6 @@ const CHUNK_IS_MMAPPED: u64 = 2;
 const NO_EXIST: u64 = 1;
 /// `operator new[]` calls `operator new`, which calls `malloc`.
 const MOST_WRAPPERS: u32 = 2;
-
-/// C++ that JavaScript has called is never deeper: V8 gives JavaScript and what it calls 984 kB of stack. An exit frame that
-/// is farther from the stack pointer, or below it, is another thread's, in whose isolate a helper of V8's works.
-const FARTHEST_EXIT: u64 = 1 << 20;
 
 /// A block that was just handed out.
 #[derive(Clone, Copy)]
@@ -183,31 +174,9 @@ pub(crate) fn sample_stack(fresh: &Fresh) {
 /// Sends a block that stands for so many.
 #[inline(always)]
 fn send(fresh: &Fresh, window: &Window, stands_for: u64) {
-    // Before the sample: the collector has names for the caller by the time it learns of the call.
-    let (caller, exit_fp) = caller(fresh).unwrap_or_default();
-    let Some(mut entry) = EVENTS.reserve::<BlockSample>(0) else {
-        losses::count(LossReason::SamplesFull);
-        return;
-    };
     let Fresh { address, block, registers } = *fresh;
-    let Registers { ip, sp, bp, .. } = registers;
-    let [time, size, call_site, serial] = [raw::now_ns(), block.size, block.call_site, window.serial];
-    let StackKey { thread, hash } = caller;
-    let head = [time, address, size, call_site, serial, stands_for, ip, sp, bp, thread, hash, exit_fp];
-    if !raw::fill_sample(&mut entry, head) {
-        losses::count(LossReason::BlockUnreadable);
-    }
-    entry.submit(0);
-}
-
-/// The stack of JavaScript that the running thread is in, and its exit frame; `None` if there is none.
-#[inline(always)]
-fn caller(fresh: &Fresh) -> Option<(StackKey, u64)> {
-    let thread = raw::current();
-    let layout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
-    let stack = walk::count(thread, layout, fresh.block.size)?;
-    let distance = stack.exit_fp.wrapping_sub(fresh.registers.sp);
-    (distance < FARTHEST_EXIT).then_some((stack.key, stack.exit_fp))
+    let head = [raw::now_ns(), address, block.size, block.call_site, window.serial, stands_for];
+    copies::send::<BlockSample, 6>(head, block.size, registers, LossReason::SamplesFull);
 }
 
 /// A block is outstanding from now on. One that was so already has been freed unseen.

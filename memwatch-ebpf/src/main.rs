@@ -16,6 +16,7 @@
 )]
 
 mod blocks;
+mod copies;
 mod emit;
 mod losses;
 mod maps;

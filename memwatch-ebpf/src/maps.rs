@@ -95,6 +95,11 @@ pub(crate) static NATIVE_COUNTS: PerCpuArray<u64> = PerCpuArray::with_max_entrie
 #[map]
 pub(crate) static TRAP_CLOCK: PerCpuArray<TrapClock> = PerCpuArray::with_max_entries(1, 0);
 
+/// When each thread entered a call that takes mappings away. An instance that follows mappings gives it its size. Full: the
+/// time of the return stands in for it.
+#[map]
+pub(crate) static UNMAPPING: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
+
 /// Whether the allocator keeps glibc's header before each block.
 #[unsafe(no_mangle)]
 pub(crate) static HAS_CHUNKS: Global<u8> = Global::new(0);

@@ -13,7 +13,7 @@ use aya_ebpf::{
     },
     maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use memwatch_common::native::{BlockSample, STACK_BYTES};
+use memwatch_common::native::{STACK_BYTES, StackCopy};
 
 /// The kernel refuses programs without a licence that allows its GPL helpers.
 #[unsafe(no_mangle)]
@@ -153,6 +153,40 @@ pub(crate) fn registers<C: EbpfContext>(ctx: &C) -> Registers {
     of_machine(unsafe { &*ctx.as_ptr().cast::<bpf_user_pt_regs_t>() })
 }
 
+/// What a thread that is in a system call has asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct SystemCall {
+    /// Where it goes on.
+    pub(crate) registers: Registers,
+    /// The first four arguments.
+    pub(crate) arguments: [u64; 4],
+}
+
+/// The call of the kernel's function for it, at its entry or return: the only argument of such functions is the user's
+/// registers.
+#[inline(always)]
+pub(crate) fn system_call<C: EbpfContext>(ctx: &C) -> SystemCall {
+    // SAFETY: the context of a program on a function is its arguments, a word each.
+    let registers = unsafe { ctx.as_ptr().cast::<*const bpf_user_pt_regs_t>().read() };
+    // SAFETY: the verifier knows the type that the kernel's function has for it, and makes reads of it safe.
+    of_call(unsafe { &*registers })
+}
+
+/// The call that has just been made where a probe was hit: the kernel leaves its arguments in their registers.
+#[inline(always)]
+pub(crate) fn made_call<C: EbpfContext>(ctx: &C) -> SystemCall {
+    // SAFETY: the context is the one the program was called with, and a uprobe's is the user's registers.
+    of_call(unsafe { &*ctx.as_ptr().cast::<bpf_user_pt_regs_t>() })
+}
+
+/// What the kernel's function for a system call returned. Not aya's way to ask, whose helper exists from 5.17.
+#[inline(always)]
+pub(crate) fn returned<C: EbpfContext>(ctx: &C) -> u64 {
+    // SAFETY: at the return of a function the context is its arguments, of which there is one, and then its result.
+    let [_, result] = unsafe { ctx.as_ptr().cast::<[u64; 2]>().read() };
+    result
+}
+
 /// The register at `place` of the kernel's `pt_regs`. Read as the kernel's memory, as a context is only read at places that
 /// the verifier knows.
 #[inline(always)]
@@ -166,10 +200,23 @@ fn of_machine(regs: &bpf_user_pt_regs_t) -> Registers {
     Registers { ip: regs.rip, sp: regs.rsp, bp: regs.rbp, result: regs.rax }
 }
 
+#[cfg(not(bpf_target_arch = "aarch64"))]
+#[inline(always)]
+fn of_call(regs: &bpf_user_pt_regs_t) -> SystemCall {
+    SystemCall { registers: of_machine(regs), arguments: [regs.rdi, regs.rsi, regs.rdx, regs.r10] }
+}
+
 #[cfg(bpf_target_arch = "aarch64")]
 #[inline(always)]
 fn of_machine(regs: &bpf_user_pt_regs_t) -> Registers {
     Registers { ip: regs.pc, sp: regs.sp, bp: regs.regs[29], result: regs.regs[0] }
+}
+
+#[cfg(bpf_target_arch = "aarch64")]
+#[inline(always)]
+fn of_call(regs: &bpf_user_pt_regs_t) -> SystemCall {
+    let [first, second, third, fourth, ..] = regs.regs;
+    SystemCall { registers: of_machine(regs), arguments: [first, second, third, fourth] }
 }
 
 /// This CPU's value of `key`, to be changed in place. The compiler for eBPF offers no atomic addition, hence values for
@@ -191,20 +238,29 @@ pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'sta
     Some(unsafe { &mut *element })
 }
 
-/// Fills in a sample, in place: it is larger than a program's stack. Returns whether any of the target's stack could be
-/// read: the whole copy, or as much as fits before the stack's end.
+/// Fills in a record that is `head` and a copy of the stack, in place: it is larger than a program's stack. `start` is the
+/// copy's words up to its length; the second is the stack pointer. Returns whether any of the target's stack could be read:
+/// the whole copy, or as much as fits before the stack's end.
 #[inline(always)]
-pub(crate) fn fill_sample(place: &mut MaybeUninit<BlockSample>, head: [u64; 12]) -> bool {
-    let words = place.as_mut_ptr().cast::<[u64; 13]>();
-    // SAFETY: a `BlockSample` is thirteen words and the stack (its size is asserted beside it), and the place is a whole one.
-    let stack = unsafe { words.add(1) }.cast::<[u8; STACK_BYTES]>();
+pub(crate) fn fill<T, const HEAD: usize>(
+    place: &mut MaybeUninit<T>,
+    head: [u64; HEAD],
+    start: [u64; 6],
+) -> bool {
+    const { assert!(size_of::<T>() == HEAD * 8 + size_of::<StackCopy>()) };
+    let words = place.as_mut_ptr().cast::<u64>();
+    // SAFETY: a `StackCopy` is seven words and the stack (its size is asserted beside it), the record is its head and one
+    // (asserted above), and the place is a whole one.
+    let copy = unsafe { words.add(HEAD) };
+    // SAFETY: as above.
+    let stack = unsafe { copy.add(7) }.cast::<[u8; STACK_BYTES]>();
     // SAFETY: reserved memory of the ring buffer, any bytes of which are a stack, and nobody else's until it is submitted.
-    let stack_len = copy_stack(head[7], unsafe { &mut *stack });
-    let [time, address, size, call_site, window, stands_for, ip, sp, bp, thread, hash, exit_fp] = head;
-    let head =
-        [time, address, size, call_site, window, stands_for, ip, sp, bp, thread, hash, exit_fp, stack_len];
-    // SAFETY: the words before the stack, in the order of the fields.
-    unsafe { words.write(head) };
+    let stack_len = copy_stack(start[1], unsafe { &mut *stack });
+    let [ip, sp, bp, thread, hash, exit_fp] = start;
+    // SAFETY: the words before the copy.
+    unsafe { words.cast::<[u64; HEAD]>().write(head) };
+    // SAFETY: the words of the copy before the stack, in the order of the fields.
+    unsafe { copy.cast::<[u64; 7]>().write([ip, sp, bp, thread, hash, exit_fp, stack_len]) };
     stack_len > 0
 }
 

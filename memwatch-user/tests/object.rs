@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use memwatch_common::names::{global, malloc_probe, map, probe, tracepoint};
+use memwatch_common::names::{global, malloc_probe, map, mapping_probe, probe, tracepoint};
 use memwatch_user::bpf::object as embedded;
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
 
@@ -41,9 +41,12 @@ fn the_object_has_what_the_boundary_names_and_nothing_else() {
     let Some(bytes) = object_or_reason() else { return };
     let object = object::File::parse(bytes).unwrap();
 
-    let programs = symbols(&object, SymbolKind::Text, &["uprobe", "uretprobe", "raw_tp"]);
+    let programs = symbols(&object, SymbolKind::Text, &["uprobe", "uretprobe", "raw_tp", "fentry", "fexit"]);
     let tracepoints = tracepoint::ALL.map(|(program, _)| program);
-    assert_eq!(programs, names(&[&probe::ALL[..], &malloc_probe::ALL, &tracepoints].concat()));
+    let mappings = [&mapping_probe::ENTRIES[..], &mapping_probe::EXITS, &mapping_probe::AFTER].concat();
+    let mappings = mappings.into_iter().map(|(program, _)| program).chain([mapping_probe::BEFORE]);
+    let mappings: Vec<&str> = mappings.collect();
+    assert_eq!(programs, names(&[&probe::ALL[..], &malloc_probe::ALL, &tracepoints, &mappings].concat()));
 
     let maps = symbols(&object, SymbolKind::Data, &["maps"]);
     assert_eq!(maps, names(&[&map::ALL[..], &[LOG_MAP]].concat()));

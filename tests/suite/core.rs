@@ -1,6 +1,8 @@
 //! Attaching, reporting, detaching: what has to work on every kernel of the support matrix, emulated ones too.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use memmap2::MmapMut;
+use memwatch_common::target::TaskLayout;
 use memwatch_tests::{
     kernel, machine, node, releases,
     tool::{self, Tool},
@@ -8,10 +10,11 @@ use memwatch_tests::{
 use memwatch_user::{
     bpf::multi,
     host::kernel::Kernel,
+    native::direct::Direct,
     report::record::{Body, State},
 };
 
-use crate::compare::watch_and_compare;
+use crate::{compare::watch_and_compare, native_memory};
 
 #[test]
 fn every_collection_is_reported_as_v8_says() -> Result<()> {
@@ -77,5 +80,26 @@ fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
     let kernel = Kernel::running();
     ensure!(!multi::is_supported() || kernel.version.at_least(6, 6), "{}", kernel.release);
     ensure!(multi::is_supported() || !kernel.version.at_least(6, 10), "{}", kernel.release);
+    Ok(())
+}
+
+/// The functions that programs are put on have to be there, and the programs have to pass the verifier.
+#[test]
+#[expect(clippy::print_stdout, reason = "which of the two ways was taken")]
+fn what_a_process_maps_itself_is_followed() -> Result<()> {
+    let direct = Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
+    let (own, size) = (std::process::id(), 5 << 12);
+    println!("mappings are seen in the kernel: {}", direct.attached().map_err(anyhow::Error::msg)?);
+    direct.follow(own, "", None);
+    ensure!(direct.mapped(own).is_empty() && direct.refusal(own).is_none(), "{:?}", direct.refusal(own));
+    let memory = MmapMut::map_anon(size)?;
+    let start = memory.as_ptr() as u64;
+    let is_followed = || direct.mapped(own).iter().any(|one| one.range == (start..start + size as u64));
+    ensure!(is_followed(), "{:?} and {:?}", direct.mapped(own), direct.losses());
+    let function = direct.mapped(own).into_iter().find_map(|one| one.by?.function).context("by nobody")?;
+    ensure!(function.contains("memmap2"), "{function}");
+    drop(memory);
+    ensure!(!is_followed(), "{:?}", direct.mapped(own));
+    direct.stop();
     Ok(())
 }

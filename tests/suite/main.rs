@@ -33,6 +33,7 @@ mod compare;
 mod containers;
 mod core;
 mod demo;
+mod direct_mappings;
 mod doctor;
 mod endings;
 mod exactness;

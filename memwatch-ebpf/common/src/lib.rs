@@ -7,6 +7,7 @@
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
 //! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`native`]: blocks of `malloc`, sampled or followed;
+//! * [`mapping`]: memory that is taken from the kernel past the allocator;
 //! * [`names`]: programs, maps and globals by name.
 //!
 //! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
@@ -16,6 +17,7 @@
 pub mod collection;
 pub mod event;
 pub mod loss;
+pub mod mapping;
 pub mod names;
 pub mod native;
 pub mod outside;

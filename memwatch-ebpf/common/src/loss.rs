@@ -40,11 +40,13 @@ pub enum LossReason {
     InFlightFull = 16,
     /// The header or the stack of a block could not be read.
     BlockUnreadable = 17,
+    /// A change of a process's mappings was not seen: the ring buffer was full, or there are more than are kept.
+    MappingsFull = 18,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -63,6 +65,7 @@ impl LossReason {
         Self::SamplesFull,
         Self::InFlightFull,
         Self::BlockUnreadable,
+        Self::MappingsFull,
     ];
 
     /// The reason's name in reports.
@@ -87,6 +90,7 @@ impl LossReason {
             Self::SamplesFull => "samples-full",
             Self::InFlightFull => "in-flight-full",
             Self::BlockUnreadable => "block-unreadable",
+            Self::MappingsFull => "mappings-full",
         }
     }
 
@@ -103,7 +107,8 @@ impl LossReason {
             | Self::BlocksFull
             | Self::CallSitesFull
             | Self::SamplesFull
-            | Self::InFlightFull => LossClass::Lost,
+            | Self::InFlightFull
+            | Self::MappingsFull => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
             Self::LimitUnreadable
             | Self::LocationUnreadable

@@ -89,6 +89,21 @@ pub mod malloc_probe {
     ];
 }
 
+/// Programs on `mmap`, `munmap` and `mremap`, in an instance of the object of their own: on the kernel's functions, called
+/// through a trampoline (no trap, no tracefs, and nothing at other system calls); or on those of a process's C library.
+pub mod mapping_probe {
+    /// Program and system call of each that runs at the entry.
+    pub const ENTRIES: [(&str, &str); 2] = [("munmap_enter", "munmap"), ("mremap_enter", "mremap")];
+    /// Program and system call of each that runs at the return.
+    pub const EXITS: [(&str, &str); 3] =
+        [("mmap_exit", "mmap"), ("munmap_exit", "munmap"), ("mremap_exit", "mremap")];
+    /// At the entry of the C library's functions that take mappings away.
+    pub const BEFORE: &str = "unmap_before";
+    /// Program and function of each that runs behind the C library's system call.
+    pub const AFTER: [(&str, &str); 3] =
+        [("mmap_after", "mmap"), ("munmap_after", "munmap"), ("mremap_after", "mremap")];
+}
+
 /// Raw tracepoints of the kernel: unlike tracepoints they need no tracefs, which many hosts do not mount.
 pub mod tracepoint {
     /// Program and tracepoint of `sched_process_exec`.
@@ -142,9 +157,11 @@ pub mod map {
     pub const NATIVE_COUNTS: &str = "NATIVE_COUNTS";
     /// 0 → per-CPU [`crate::native::TrapClock`].
     pub const TRAP_CLOCK: &str = "TRAP_CLOCK";
+    /// pid and tgid → when the thread entered `munmap` or `mremap`.
+    pub const UNMAPPING: &str = "UNMAPPING";
 
     /// All of them.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -163,6 +180,7 @@ pub mod map {
         WRAPPERS,
         NATIVE_COUNTS,
         TRAP_CLOCK,
+        UNMAPPING,
     ];
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{stack::StackKey, strides::Strides};
 
-/// Bytes of stack that are copied with a sampled block. Sixteen frames of an addon's C++ seldom take more.
+/// Bytes of stack that are copied. Sixteen frames of an addon's C++ seldom take more.
 pub const STACK_BYTES: usize = 4096;
 /// Call sites that are kept apart; the blocks of further ones are counted as lost.
 pub const MAX_CALL_SITES: u32 = 1 << 14;
@@ -39,6 +39,15 @@ pub struct BlockSample {
     pub window: u64,
     /// How many blocks of its call site it stands for.
     pub stands_for: u64,
+    /// The stack that asked for it.
+    pub copy: StackCopy,
+}
+const _: () = assert!(size_of::<BlockSample>() == 48 + size_of::<StackCopy>());
+
+/// A copy of a thread's stack, to be unwound by the collector.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StackCopy {
     /// The registers that unwinding begins with.
     pub ip: u64,
     /// The stack pointer: where `stack` was copied from.
@@ -54,7 +63,7 @@ pub struct BlockSample {
     /// The stack above `sp`.
     pub stack: [u8; STACK_BYTES],
 }
-const _: () = assert!(size_of::<BlockSample>() == 104 + STACK_BYTES);
+const _: () = assert!(size_of::<StackCopy>() == 56 + STACK_BYTES);
 
 /// Books of one call site on one CPU: of the current window while blocks are sampled, of all time while every block is followed.
 #[repr(C)]

@@ -2,6 +2,7 @@
 
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
+    mapping::{MappingChange, MappingSample},
     native::{Block, BlockSample, CallSite, Request, TrapClock, Window},
     stack::{StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
@@ -15,6 +16,6 @@ macro_rules! pod {
     };
 }
 
-pod!(Block, BlockSample, CallSite, Request, TrapClock, Window);
+pod!(Block, BlockSample, CallSite, Request, TrapClock, Window, MappingChange, MappingSample);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
 pod!(StackEvent, StackKey, StackLayout, StackVolume);

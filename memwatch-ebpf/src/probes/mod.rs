@@ -11,3 +11,5 @@ mod marking;
 mod malloc;
 
 mod allocation;
+
+mod mapping;

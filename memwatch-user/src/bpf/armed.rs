@@ -87,7 +87,8 @@ impl Armed {
 
 fn link(ebpf: &mut Ebpf, pid: NonZeroU32, file: &Path, one: &Use<'_>) -> Result<UProbeLink, AttachError> {
     let location = UProbeAttachLocation::AbsoluteOffset(one.probe.file_offset);
-    let point = UProbeAttachPoint { location, cookie: Some(one.cookie) };
+    // None is 0 to the program, and kernels before 5.15 take none.
+    let point = UProbeAttachPoint { location, cookie: (one.cookie != 0).then_some(one.cookie) };
     let program = loaded_uprobe(ebpf, one.program)?;
     let link = program.attach(point, file, UProbeScope::OneProcess(pid)).and_then(|id| program.take_link(id));
     link.map_err(|source| refused(one, file, source))

@@ -5,6 +5,7 @@
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
+//! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
 //! * [`ring`]: records, as they arrive;
@@ -14,6 +15,7 @@ pub mod armed;
 pub mod attach;
 pub mod load;
 pub mod malloc;
+pub mod mappings;
 pub mod multi;
 pub mod object;
 pub(crate) mod raw;

@@ -1,6 +1,9 @@
 //! Records as they arrive: the ring buffer, woken by readiness, never polled.
 
-use aya::maps::{MapData, RingBuf};
+use aya::{
+    Ebpf,
+    maps::{MapData, RingBuf},
+};
 use aya_log::EbpfLogger;
 use memwatch_common::names::map;
 use tokio::io::unix::AsyncFd;
@@ -16,16 +19,16 @@ pub struct Ring(AsyncFd<RingBuf<MapData>>);
 impl Ring {
     /// Opens the ring buffer of a loaded object; needs a tokio runtime. There is one reader: the second call fails.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        Self::of(kernel, map::EVENTS)
+        Self::of(&mut kernel.ebpf, map::EVENTS)
     }
 
     /// Likewise the one of new stacks.
     pub fn open_stacks(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        Self::of(kernel, map::STACK_EVENTS)
+        Self::of(&mut kernel.ebpf, map::STACK_EVENTS)
     }
 
-    fn of(kernel: &mut Kernel, name: &'static str) -> Result<Self, LoadError> {
-        let map = kernel.ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
+    pub(super) fn of(ebpf: &mut Ebpf, name: &'static str) -> Result<Self, LoadError> {
+        let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
         let ring = RingBuf::try_from(map).map_err(in_map(name))?;
         raw::readable(ring).map(Self).map_err(LoadError::Ring)
     }

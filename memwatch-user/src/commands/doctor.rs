@@ -68,6 +68,7 @@ pub fn run(job: &Doctor) -> Result<u8> {
     let kernel = Kernel::running();
     let features = Features::probe(kernel.version, multi::is_supported()).without(&job.assume_missing);
     let mut checks = host_checks(&kernel, features, &Rights::ours());
+    checks.push(host::mappings(features));
     checks.extend(job.pid.map(process_checks).unwrap_or_default());
     let mut out = io::stdout().lock();
     if job.output.json {

@@ -12,7 +12,7 @@ use std::{
 
 use memwatch_common::{
     native::{BlockSample, MAX_CALLERS},
-    stack::{StackKey, StackLayout},
+    stack::{StackEvent, StackKey, StackLayout},
     target::TaskLayout,
 };
 
@@ -51,8 +51,15 @@ pub(super) struct Callers {
 impl Callers {
     /// Of the process `pid`; without `javascript` of nobody.
     pub(super) fn start(tap: &mut Tap, pid: u32, javascript: Option<&Javascript>) -> anyhow::Result<Self> {
-        let Some(Javascript { plan, layout, .. }) = javascript else { return Ok(Self::default()) };
-        tap.walk(pid, *layout)?;
+        if let Some(javascript) = javascript {
+            tap.walk(pid, javascript.layout)?;
+        }
+        Self::of_process(pid, javascript)
+    }
+
+    /// The same where somebody else sees to it that stacks are walked.
+    pub(super) fn of_process(pid: u32, javascript: Option<&Javascript>) -> anyhow::Result<Self> {
+        let Some(Javascript { plan, .. }) = javascript else { return Ok(Self::default()) };
         let root = PathBuf::from(format!("/proc/{pid}/root"));
         let resolver = Resolver::new(ProcessMemory::open(pid)?, plan, root);
         Ok(Self { resolver: Some(resolver), ..Self::default() })
@@ -73,18 +80,33 @@ impl Callers {
 
     /// Reads the stacks that are there.
     pub(super) fn read(&mut self, tap: &mut Tap) {
-        let Some(resolver) = &mut self.resolver else { return };
-        let known = &mut self.known;
         tap.drain_stacks(|bytes| {
             if let Ok(event) = ingest::stack(bytes) {
-                known.insert(event.key, resolver.stack(&event));
+                self.take(&event);
             }
         });
     }
 
+    /// Reads the names of a stack.
+    pub(super) fn take(&mut self, event: &StackEvent) {
+        if let Some(resolver) = &mut self.resolver {
+            self.known.insert(event.key, resolver.stack(event));
+        }
+    }
+
     /// The functions that called, innermost first, if the innermost of the user's is known for sure.
     pub(super) fn of(&self, sample: &BlockSample) -> &[Frame] {
-        self.known.get(&sample.caller).map_or(&[], told)
+        self.by(sample.copy.caller)
+    }
+
+    /// Likewise of a stack.
+    pub(super) fn by(&self, stack: StackKey) -> &[Frame] {
+        self.known.get(&stack).map_or(&[], told)
+    }
+
+    /// How many stacks are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
     }
 
     /// Whether there are so many that they should be forgotten, for the kernel to have room for others.
@@ -92,9 +114,14 @@ impl Callers {
         self.known.len() > MAX_CALLERS as usize / 2
     }
 
+    /// Forgets all stacks, and says which they were.
+    pub(super) fn forgotten(&mut self) -> impl Iterator<Item = StackKey> {
+        self.known.drain().map(|(key, _)| key)
+    }
+
     /// Forgets all stacks: the next window's come with addresses that are true then.
     pub(super) fn forget(&mut self, tap: &mut Tap) {
-        self.known.drain().for_each(|(key, _)| tap.forget_stack(key));
+        self.forgotten().for_each(|key| tap.forget_stack(key));
     }
 }
 

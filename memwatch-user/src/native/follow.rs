@@ -12,8 +12,8 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, callers::Callers, governor::trap_s, sites::Call,
-    symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, governor::trap_s,
+    sites::Call, symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::{armed::Armed, malloc::Tap},
@@ -144,6 +144,7 @@ impl<'a> Following<'a> {
         parts.sort_by_key(|part| Reverse(part.bytes));
         parts.truncate(MOST_HOLDERS);
         let holder = |part: Part| Holder {
+            by: TakenBy::Malloc,
             share: part.bytes as f64 / total.max(1) as f64,
             bytes: part.bytes,
             n: part.blocks,

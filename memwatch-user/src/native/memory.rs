@@ -33,7 +33,7 @@ impl Memory {
 
     /// Takes note of where an allocator's memory can be.
     pub(super) fn look(&mut self) {
-        self.heap = heap_ranges(&fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default());
+        self.heap = ranges(self.pid, |permissions| permissions == "rw-p");
     }
 
     /// Whether an allocator's memory can be at `address`, as of the last look.
@@ -50,12 +50,26 @@ impl Memory {
     }
 }
 
-/// Writable memory of no file: `brk`, arenas, blocks with a mapping of their own. In the order of addresses.
-fn heap_ranges(maps: &str) -> Vec<Range<u64>> {
+/// Private memory of no file, whatever its protection, in the order of addresses; nothing if it cannot be read.
+pub(super) fn private_ranges(pid: u32) -> Vec<Range<u64>> {
+    ranges(pid, |permissions| permissions.ends_with('p'))
+}
+
+/// That of it which can be accessed.
+pub(super) fn accessible_ranges(pid: u32) -> Vec<Range<u64>> {
+    ranges(pid, |permissions| permissions.ends_with('p') && !permissions.starts_with("---"))
+}
+
+fn ranges(pid: u32, is_wanted: impl Fn(&str) -> bool) -> Vec<Range<u64>> {
+    anonymous_ranges(&fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default(), is_wanted)
+}
+
+/// Memory of no file with such permissions: writable and private it is `brk`, arenas, blocks with a mapping of their own.
+fn anonymous_ranges(maps: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<Range<u64>> {
     let is_anonymous = |line: &&str| {
         let mut fields = line.split_ascii_whitespace();
         let (permissions, inode) = (fields.nth(1), fields.nth(2));
-        permissions.is_some_and(|text| text.starts_with("rw-p")) && inode == Some("0")
+        permissions.is_some_and(&is_wanted) && inode == Some("0")
     };
     maps.lines().filter(is_anonymous).filter_map(range).collect()
 }
@@ -77,7 +91,10 @@ mod tests {
             7f0000000000-7f0000001000 rw-p 00000000 00:00 0\n\
             7f0000001000-7f0000002000 rw-p 00001000 fe:00 12    /bin/node\n\
             7f0000002000-7f0000003000 ---p 00000000 00:00 0\n";
-        assert_eq!(heap_ranges(maps), [0x60_0000..0x70_0000, 0x7f00_0000_0000..0x7f00_0000_1000]);
+        let writable = [0x60_0000..0x70_0000, 0x7f00_0000_0000..0x7f00_0000_1000];
+        assert_eq!(anonymous_ranges(maps, |permissions| permissions == "rw-p"), writable);
+        let private = anonymous_ranges(maps, |permissions| permissions.ends_with('p'));
+        assert_eq!((&private[..2], private.len()), (&writable[..], 3));
     }
 
     #[test]

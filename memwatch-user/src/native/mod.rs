@@ -7,17 +7,20 @@
 //!  grow?      may it cost  come, go   and stacks             by age ◄── verify: looks at blocks from outside
 //! ```
 //!
-//! [`Mode::Auto`] does that. [`Mode::Full`] follows every block from `malloc` to `free` instead.
+//! [`Mode::Auto`] does that. [`Mode::Full`] follows every block from `malloc` to `free` instead. Beside either, [`direct`] follows
+//! what is taken from the kernel past the allocator.
 
 pub mod alarm;
 mod callers;
 mod chunk;
+pub mod direct;
 mod follow;
 pub mod governor;
 mod memory;
 mod sampler;
 pub mod sites;
 mod symbols;
+mod together;
 mod unwind;
 mod verify;
 pub mod window;
@@ -35,7 +38,7 @@ use std::{
 
 use memwatch_common::{loss::LossReason, target::TaskLayout};
 
-pub use self::{callers::Javascript, symbols::Frame};
+pub use self::{callers::Javascript, symbols::Frame, together::together};
 use crate::{
     host::{clock, features::Features},
     model::{self, Mono, ProcessId},
@@ -87,9 +90,32 @@ pub struct Decision {
     pub reason: String,
 }
 
+/// How memory was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TakenBy {
+    /// From the allocator: `malloc` and its kin.
+    #[default]
+    Malloc,
+    /// From the kernel: `mmap` and `mremap`.
+    Mmap,
+}
+
+impl TakenBy {
+    /// Its name in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malloc => "malloc",
+            Self::Mmap => "mmap",
+        }
+    }
+}
+
 /// One place that memory is held by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Holder {
+    /// How it was taken.
+    pub by: TakenBy,
     /// Its share of what all places hold, 0 to 1.
     pub share: f64,
     /// Bytes that were handed out since we look and are still there; estimated unless every block is followed.

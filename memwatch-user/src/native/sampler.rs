@@ -9,7 +9,7 @@ use std::{
 use memwatch_common::native::NativeCount;
 
 use super::{
-    Decision, Desk, Holder, Known, Mode,
+    Decision, Desk, Holder, Known, Mode, TakenBy,
     alarm::Alarm,
     anonymous_bytes,
     callers::Callers,
@@ -252,6 +252,7 @@ impl<'a> Sampling<'a> {
         let mut holding = self.sites.holding();
         holding.truncate(MOST_HOLDERS);
         let holders = holding.iter().map(|estimate| Holder {
+            by: TakenBy::Malloc,
             share: estimate.share,
             bytes: whole(estimate.bytes_per_s * seconds),
             n: estimate.n,

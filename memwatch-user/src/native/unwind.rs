@@ -5,6 +5,7 @@
 //! JavaScript's frames have frame pointers and no tables.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ops::Range,
     time::{Duration, Instant},
@@ -14,7 +15,7 @@ use framehop::{
     CacheNative, ExplicitModuleSectionInfo, FrameAddress, MayAllocateDuringUnwind, Module, UnwindRegsNative,
     Unwinder as _, UnwinderNative,
 };
-use memwatch_common::native::BlockSample;
+use memwatch_common::native::{BlockSample, StackCopy};
 
 use crate::{
     plan::malloc::Frame,
@@ -42,8 +43,10 @@ const KEY_FRAMES: usize = 4;
 pub(super) struct Stacks<'a> {
     pid: u32,
     /// Where the caller is, from addresses in code without tables.
-    bare: &'a HashMap<u64, Frame>,
+    bare: Cow<'a, HashMap<u64, Frame>>,
     files: Vec<File>,
+    /// As of the last look; in the order of addresses. Those of one file may lie on both sides of another's.
+    mappings: Vec<Mapping>,
     unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
     looked: Option<Instant>,
@@ -67,10 +70,16 @@ struct At {
 impl<'a> Stacks<'a> {
     /// Of the process `pid`, whose code at the addresses `bare` has no tables.
     pub(super) fn of(pid: u32, bare: &'a HashMap<u64, Frame>) -> Self {
+        Self::over(pid, Cow::Borrowed(bare))
+    }
+
+    /// Likewise.
+    pub(super) fn over(pid: u32, bare: Cow<'a, HashMap<u64, Frame>>) -> Self {
         Self {
             pid,
             bare,
             files: Vec::new(),
+            mappings: Vec::new(),
             unwinder: UnwinderNative::new(),
             cache: CacheNative::new(),
             looked: None,
@@ -80,30 +89,45 @@ impl<'a> Stacks<'a> {
     /// Addresses inside of the calls that led to a sample, innermost first, the allocator's own frame left out. They end where
     /// JavaScript called; where that is not known, there may be frames of it, or none.
     pub(super) fn walk(&mut self, sample: &BlockSample) -> Vec<u64> {
+        Self::without_allocator(&self.unwind(&sample.copy), sample.call_site)
+    }
+
+    /// The same with the frame that the copy was made in, and whatever called it.
+    pub(super) fn unwind(&mut self, copy: &StackCopy) -> Vec<u64> {
         if self.looked.is_none() {
             self.look();
         }
         loop {
-            let frames = self.walk_once(sample);
+            let frames = self.walk_once(copy);
             if !self.load_for(&frames) {
-                return Self::without_allocator(&frames, sample.call_site);
+                return frames;
             }
         }
     }
 
+    /// The mapping that the code at `address` is in, if it is of a file that is known.
+    pub(super) fn mapping(&self, address: u64) -> Option<&Mapping> {
+        let after = self.mappings.partition_point(|mapping| mapping.end <= address);
+        self.mappings.get(after).filter(|mapping| mapping.start <= address)
+    }
+
     /// A frame's look-up address lies inside of the call, hence before the address that is returned to.
-    fn walk_once(&mut self, sample: &BlockSample) -> Vec<u64> {
-        let mut read = |address: u64| word(sample, address).ok_or(());
-        let start = self.beyond_bare(sample);
+    fn walk_once(&mut self, copy: &StackCopy) -> Vec<u64> {
+        let mut read = |address: u64| word(copy, address).ok_or(());
+        let start = self.beyond_bare(copy);
         let mut registers = registers(start);
-        let mut frame = Some(FrameAddress::from_instruction_pointer(start.ip));
+        let mut frame = if start.ip == copy.ip {
+            Some(FrameAddress::from_instruction_pointer(start.ip))
+        } else {
+            FrameAddress::from_return_address(start.ip)
+        };
         let mut walked = Vec::new();
         while let Some(address) = frame.filter(|_| walked.len() < MOST_FRAMES) {
             let next = self.unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read);
             let next = next.ok().flatten();
             // The stack pointer is by now where the frame ends: that of V8's stub between the two ends beyond the exit frame's
             // pointer.
-            if next.is_some() && sample.exit_fp != 0 && registers.sp() > sample.exit_fp {
+            if next.is_some() && copy.exit_fp != 0 && registers.sp() > copy.exit_fp {
                 break;
             }
             walked.push(address.address_for_lookup());
@@ -113,16 +137,16 @@ impl<'a> Stacks<'a> {
     }
 
     /// The innermost frame of code that has tables.
-    fn beyond_bare(&self, sample: &BlockSample) -> At {
-        let mut at = At { ip: sample.ip, sp: sample.sp, bp: sample.bp };
+    fn beyond_bare(&self, copy: &StackCopy) -> At {
+        let mut at = At { ip: copy.ip, sp: copy.sp, bp: copy.bp };
         let caller = |at: At| {
             let frame = self.bare.get(&at.ip)?;
             let sp = at.sp.checked_add(frame.size)?;
             let bp = match frame.saved_frame_pointer {
-                Some(saved) => word(sample, at.sp.checked_add(saved)?)?,
+                Some(saved) => word(copy, at.sp.checked_add(saved)?)?,
                 None => at.bp,
             };
-            Some(At { ip: word(sample, sp.checked_sub(8)?)?, sp, bp })
+            Some(At { ip: word(copy, sp.checked_sub(8)?)?, sp, bp })
         };
         // Each frame is above the one before, and the copy ends.
         while let Some(outer) = caller(at) {
@@ -142,7 +166,7 @@ impl<'a> Stacks<'a> {
 
     /// Loads the files of frames that were not loaded. Whether there were any.
     fn load_for(&mut self, frames: &[u64]) -> bool {
-        let is_stranger = |frame: &u64| !self.files.iter().any(|file| file.range.contains(frame));
+        let is_stranger = |frame: &u64| self.mapping(*frame).is_none();
         if frames.iter().any(is_stranger) && self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN) {
             self.look();
         }
@@ -170,13 +194,14 @@ impl<'a> Stacks<'a> {
 
     fn look(&mut self) {
         self.looked = Some(Instant::now());
-        for mapping in maps::of(self.pid).unwrap_or_default() {
-            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(&mapping)) {
+        self.mappings = maps::of(self.pid).unwrap_or_default();
+        for mapping in &self.mappings {
+            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(mapping)) {
                 file.range.start = file.range.start.min(mapping.start);
                 file.range.end = file.range.end.max(mapping.end);
             } else {
                 let range = mapping.start..mapping.end;
-                self.files.push(File { range, first: mapping, loaded: false });
+                self.files.push(File { range, first: mapping.clone(), loaded: false });
             }
         }
     }
@@ -190,10 +215,10 @@ impl File {
     }
 }
 
-/// A word of a sample's copy of the stack.
-fn word(sample: &BlockSample, address: u64) -> Option<u64> {
-    let at = usize::try_from(address.checked_sub(sample.sp)?).ok()?;
-    let copied = sample.stack.get(..usize::try_from(sample.stack_len).ok()?)?;
+/// A word of a copied stack.
+fn word(copy: &StackCopy, address: u64) -> Option<u64> {
+    let at = usize::try_from(address.checked_sub(copy.sp)?).ok()?;
+    let copied = copy.stack.get(..usize::try_from(copy.stack_len).ok()?)?;
     let word = copied.get(at..at.checked_add(8)?)?;
     word.try_into().ok().map(u64::from_le_bytes)
 }

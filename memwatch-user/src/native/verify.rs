@@ -152,7 +152,10 @@ impl Block {
 mod tests {
     use super::super::sites::{Call, Found};
     use super::*;
-    use memwatch_common::{native::STACK_BYTES, stack::StackKey};
+    use memwatch_common::{
+        native::{STACK_BYTES, StackCopy},
+        stack::StackKey,
+    };
 
     fn sample(address: u64, size: u64) -> BlockSample {
         BlockSample {
@@ -160,15 +163,17 @@ mod tests {
             address,
             size,
             call_site: 1,
-            caller: StackKey::default(),
-            exit_fp: 0,
             window: 1,
             stands_for: 1,
-            ip: 0,
-            sp: 0,
-            bp: 0,
-            stack_len: 0,
-            stack: [0; STACK_BYTES],
+            copy: StackCopy {
+                ip: 0,
+                sp: 0,
+                bp: 0,
+                caller: StackKey::default(),
+                exit_fp: 0,
+                stack_len: 0,
+                stack: [0; STACK_BYTES],
+            },
         }
     }
 

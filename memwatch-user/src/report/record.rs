@@ -443,6 +443,9 @@ pub struct Site {
     pub bytes: u64,
     /// What `bytes` counts: `live`, `outstanding` or `allocated`.
     pub measure: String,
+    /// Of native memory, by what call it was taken: `malloc` or `mmap`, their kin included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// Samples behind it.
     pub n: u64,
     /// 95 % interval of the share.

@@ -8,7 +8,7 @@ mod descriptors;
 mod limits;
 pub mod malloc;
 pub mod outside;
-mod pace;
+pub(crate) mod pace;
 mod proc;
 mod resident;
 mod status;

@@ -12,24 +12,24 @@ const LONG_REST: u32 = 1000;
 
 /// When the next turn is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     rest: u32,
     next: Mono,
 }
 
 impl Pace {
     /// For what is worth 0.25 % of one CPU.
-    pub(super) const fn often() -> Self {
+    pub(crate) const fn often() -> Self {
         Self { rest: REST, next: Mono(0) }
     }
 
     /// For what is worth 0.1 %.
-    pub(super) const fn seldom() -> Self {
+    pub(crate) const fn seldom() -> Self {
         Self { rest: LONG_REST, next: Mono(0) }
     }
 
     /// Does it if it is due.
-    pub(super) fn run<T>(&mut self, now: Mono, work: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn run<T>(&mut self, now: Mono, work: impl FnOnce() -> T) -> Option<T> {
         if now < self.next {
             return None;
         }

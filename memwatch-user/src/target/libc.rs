@@ -83,6 +83,12 @@ fn libc_in(name: &[u8]) -> Option<Libc> {
     }
 }
 
+/// Whether a file of that name is a C library.
+#[must_use]
+pub fn is_libc(name: &[u8]) -> bool {
+    libc_in(name).is_some()
+}
+
 /// Whether glibc's file of that name is mapped here.
 #[must_use]
 pub fn is_glibc(mapping: &Mapping) -> bool {

@@ -7,6 +7,7 @@ pub mod image;
 pub mod libc;
 pub mod library;
 pub mod maps;
+pub mod pagemap;
 pub mod process;
 pub mod select;
 pub mod text;

@@ -1,10 +1,16 @@
 //! Findings about the host and our own rights.
 
+use memwatch_common::target::TaskLayout;
+
 use super::{Check, State};
-use crate::host::{
-    features::Features,
-    kernel::Kernel,
-    rights::{Lockdown, Rights, RightsError},
+use crate::{
+    host::{
+        features::Features,
+        kernel::Kernel,
+        rights::{Lockdown, Rights, RightsError},
+    },
+    native::direct::Direct,
+    target::text::printable,
 };
 
 /// Findings about the host and our own rights. Looks at nothing itself.
@@ -117,6 +123,28 @@ fn of_features(features: Features) -> [Check; 6] {
             "a kernel with CONFIG_DEBUG_INFO_BTF=y",
         ),
     ]
+}
+
+/// Whether what processes map themselves can be followed. Asks by doing so for a moment, with nobody to be followed.
+pub(super) fn mappings(features: Features) -> Check {
+    let name = "mappings";
+    let tried = Direct::start(features, TaskLayout::UNKNOWN).and_then(|direct| {
+        let attached = direct.attached();
+        direct.stop();
+        attached
+    });
+    match tried {
+        Ok(true) => Check::ok(name, "what a process maps itself is followed, in the kernel"),
+        Ok(false) => Check::ok(
+            name,
+            "what a process maps itself is followed, in its C library: the kernel lets nobody at its functions",
+        ),
+        Err(reason) => Check::warn(
+            name,
+            format!("not followed: {}", printable(reason.lines().next().unwrap_or_default().as_bytes())),
+            "kernel 5.10 or newer with CONFIG_UPROBE_EVENTS=y",
+        ),
+    }
 }
 
 /// Maps count as locked memory before 5.11 only; ours are a few MiB.

@@ -92,7 +92,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let ring = Ring::open(&mut kernel)?;
     let (stack_ring, maps) = stacks(watch, &mut kernel)?;
     let stacks = Stacks::new(maps, task, profiles.are_wanted());
-    let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features };
+    let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features, task };
     let origins = Origins { stacks, natives: Natives::new(native) };
     let mut session = Session::new(kernel, features.attach_cookie, roster, origins, watch.budget_pct / 100.0);
     let mut run = Run {

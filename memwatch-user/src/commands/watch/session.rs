@@ -216,7 +216,7 @@ impl Session {
         self.watched.insert(pid, member);
         let javascript = plan.ok().and_then(|plan| plan.stacks.as_ref().ok());
         let javascript = javascript.and_then(|plan| self.origins.stacks.javascript(target, plan));
-        let no_sites = self.origins.natives.start(target.process.id, javascript);
+        let no_sites = self.origins.natives.start(target.process.id, &target.image.path, javascript);
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
         let records = bodies.map(|body| stamp.record(now, body)).collect();
         Adopted { id: target.process.id, records }

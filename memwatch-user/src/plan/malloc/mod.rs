@@ -6,6 +6,7 @@
 
 mod decode;
 mod flow;
+mod mappers;
 mod musl;
 mod probes;
 mod wrappers;
@@ -17,6 +18,7 @@ use memwatch_common::{names::malloc_probe, native::Spot};
 use self::{decode::instructions, musl::Musl};
 pub use self::{
     flow::Frame,
+    mappers::Mappers,
     wrappers::{Passes, Wrapper},
 };
 use crate::target::{

@@ -18,6 +18,9 @@ const LEAST_SHARE: f64 = 0.01;
 /// [`Site::measure`] of what was allocated, whatever became of it.
 const ALLOCATED: &str = "allocated";
 
+/// [`Site::call`] of memory that was taken past the allocator.
+const MMAP: &str = "mmap";
+
 /// [`Frame::kind`] of machine code with a symbol.
 const NATIVE: &str = "native";
 
@@ -30,7 +33,8 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
 /// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
-    let amount = format!("{} ({} samples)", bytes(site.bytes), site.n);
+    let counted = if site.call.as_deref() == Some(MMAP) { "mappings" } else { "samples" };
+    let amount = format!("{} ({} {counted})", bytes(site.bytes), site.n);
     let measured = match site.measure.as_str() {
         // Most of it does not live long: no part of the growth is meant.
         ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
@@ -187,6 +191,7 @@ mod tests {
             share,
             bytes: 1,
             measure: "live".to_owned(),
+            call: None,
             n: 1,
             interval: None,
             frames: Vec::new(),

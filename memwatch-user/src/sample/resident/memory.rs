@@ -3,37 +3,30 @@
 use std::{fs::File, os::unix::fs::FileExt};
 
 use super::super::proc;
-use crate::v8::page::{WORDS, Words};
-
-/// Bytes of an entry of /proc/PID/pagemap, one for each page.
-const ENTRY: usize = 8;
-
-/// Bit 63 of an entry: the page is present.
-const PRESENT: u8 = 0x80;
-
-/// Entries that are read at once.
-const BATCH: usize = 512;
+use crate::{
+    target::pagemap::{Page, Pagemap},
+    v8::page::{WORDS, Words},
+};
 
 /// A process's memory.
 #[derive(Debug)]
 pub(super) struct Memory {
     mem: File,
-    pagemap: File,
-    page: u64,
+    pagemap: Pagemap,
 }
 
 impl Memory {
     /// `None` if the process is gone or not ours to read.
     pub(super) fn open(pid: u32) -> Option<Self> {
-        let open = |name| File::open(proc::path(pid, name)).ok();
-        Some(Self { mem: open("mem")?, pagemap: open("pagemap")?, page: rustix::param::page_size() as u64 })
+        let mem = File::open(proc::path(pid, "mem")).ok()?;
+        Some(Self { mem, pagemap: Pagemap::open(pid).ok()? })
     }
 
     /// The words at `address`; `None` unless all of them are in memory.
     pub(super) fn words(&self, address: u64) -> Option<Words> {
         let size = (WORDS * size_of::<u64>()) as u64;
         let last = address.checked_add(size - 1)?;
-        let pages = last / self.page - address / self.page + 1;
+        let pages = last / self.page() - address / self.page() + 1;
         if self.present(address, last + 1).filter(|present| *present).count() as u64 != pages {
             return None;
         }
@@ -53,36 +46,25 @@ impl Memory {
     /// The first page in memory from `start` on, which is the begin of a page; `end` if there is none.
     pub(super) fn next_present(&self, start: u64, end: u64) -> u64 {
         let pages = self.present(start, end).take_while(|present| !present).count() as u64;
-        (start + pages * self.page).min(end)
+        (start + pages * self.page()).min(end)
     }
 
     /// Bytes from `start` to `end` that are in memory.
     pub(super) fn resident(&self, start: u64, end: u64) -> u64 {
-        self.present(start, end).filter(|present| *present).count() as u64 * self.page
+        self.present(start, end).filter(|present| *present).count() as u64 * self.page()
+    }
+
+    const fn page(&self) -> u64 {
+        self.pagemap.page()
     }
 
     /// The first address of the page after that of `address`.
     pub(super) fn after(&self, address: u64) -> u64 {
-        (address / self.page + 1).saturating_mul(self.page)
+        (address / self.page() + 1).saturating_mul(self.page())
     }
 
     /// Of each page of a range, whether it is in memory; ends early where there cannot be memory.
     fn present(&self, start: u64, end: u64) -> impl Iterator<Item = bool> {
-        let pages = start / self.page..end.div_ceil(self.page);
-        let batches = pages.clone().step_by(BATCH);
-        batches.map_while(move |first| self.batch(first, pages.end)).flatten()
+        self.pagemap.pages(start, end).map(Page::is_present)
     }
-
-    fn batch(&self, first: u64, end: u64) -> Option<impl Iterator<Item = bool>> {
-        let mut entries = vec![0; BATCH.min(usize::try_from(end - first).ok()?) * ENTRY];
-        self.pagemap.read_exact_at(&mut entries, first.checked_mul(ENTRY as u64)?).ok()?;
-        let present = |entry: usize| entries[entry * ENTRY + most_significant()] & PRESENT != 0;
-        let flags: Vec<bool> = (0..entries.len() / ENTRY).map(present).collect();
-        Some(flags.into_iter())
-    }
-}
-
-/// Which byte of an entry holds bit 63.
-const fn most_significant() -> usize {
-    if cfg!(target_endian = "little") { ENTRY - 1 } else { 0 }
 }

@@ -147,6 +147,12 @@ impl Flow {
         calls.filter_map(|(call, _)| Some((call.next_ip(), states.get(&call.next_ip())?.frame()?))).collect()
     }
 
+    /// Where the function's own caller is, from each instruction of which that is known.
+    pub(super) fn frames(&self) -> BTreeMap<u64, Frame> {
+        let states = self.states().unwrap_or_default();
+        states.into_iter().filter_map(|(at, state)| Some((at, state.frame()?))).collect()
+    }
+
     /// Functions that are called, and those that these call: at most `most`.
     pub(super) fn callees(&self, code: &impl Code, most: usize) -> Vec<Self> {
         let mut seen = BTreeSet::from([self.entry]);

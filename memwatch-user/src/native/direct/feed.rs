@@ -1,0 +1,192 @@
+//! The thread that receives changes of mappings and hands them to the processes that they are of.
+
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use memwatch_common::{loss::LossReason, native::MAX_CALLERS, target::TaskLayout};
+use tokio::{
+    runtime,
+    sync::mpsc::UnboundedReceiver,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    super::Javascript,
+    Shared,
+    process::{Mapped, Process},
+};
+use crate::{
+    bpf::mappings::MappingTap,
+    host::{clock, features::Features},
+    ingest,
+    plan::malloc::Mappers,
+    target::maps,
+};
+
+/// How often it is looked at what is resident; less often where that takes long.
+const LOOKING: Duration = Duration::from_secs(1);
+
+/// What a change costs the target, seconds. In the C library `mmap` and `munmap` of a page took 25 µs more together on a busy
+/// virtual machine: 10 of them are the single-stepped entry of `munmap`, 5 the walk of JavaScript at `mmap`.
+const LIBRARY_S: f64 = 12e-6;
+/// In the kernel there is no trap: half of that walk, and the copy of the stack.
+const KERNEL_S: f64 = 3e-6;
+
+/// What the thread is told.
+pub(super) enum Command {
+    /// Follow a process: as of [`super::Direct::follow`].
+    Follow { pid: u32, v8: String, javascript: Option<Box<Javascript>> },
+    /// Follow it no more.
+    Leave(u32),
+    /// Say what it has mapped.
+    Tell(u32, mpsc::Sender<Vec<Mapped>>),
+}
+
+/// Runs until nobody can send commands any more.
+pub(super) fn run(
+    features: Features,
+    task: TaskLayout,
+    mut commands: UnboundedReceiver<Command>,
+    shared: &Arc<Mutex<Shared>>,
+) {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        runtime.block_on(async {
+            let tap = MappingTap::attach(features.btf, features.uprobe_multi, task)?;
+            shared.lock().unwrap_or_else(PoisonError::into_inner).is_in_kernel = tap.is_in_kernel();
+            Feed { tap, processes: BTreeMap::new(), lost: 0, shared }.run(&mut commands).await
+        })
+    });
+    if let Err(error) = done {
+        log::warn!("mappings are not followed: {error:#}");
+        shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(format!("{error:#}"));
+    }
+}
+
+struct Feed<'a> {
+    tap: MappingTap,
+    processes: BTreeMap<u32, Process>,
+    /// Changes that were not seen so far.
+    lost: u64,
+    shared: &'a Mutex<Shared>,
+}
+
+impl Feed<'_> {
+    async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) -> anyhow::Result<()> {
+        let mut ticks = interval(LOOKING);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return Ok(()),
+                },
+                ready = self.tap.readable() => {
+                    ready?;
+                    self.drain();
+                }
+                _ = ticks.tick() => self.look(),
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Follow { pid, v8, javascript } => {
+                if let Err(error) = self.follow(pid, v8, javascript.as_deref()) {
+                    log::warn!("the mappings of process {pid} are not followed: {error:#}");
+                    self.shared().refusals.insert(pid, format!("{error:#}"));
+                }
+            }
+            Command::Leave(pid) => {
+                if let Some(armed) = self.tap.leave(pid) {
+                    thread::spawn(|| armed.disarm());
+                }
+                self.processes.remove(&pid);
+                let mut shared = self.shared();
+                shared.holders.remove(&pid);
+                shared.refusals.remove(&pid);
+            }
+            Command::Tell(pid, to) => {
+                self.drain();
+                let _nobody = to.send(self.processes.get_mut(&pid).map(Process::mapped).unwrap_or_default());
+            }
+        }
+    }
+
+    fn follow(&mut self, pid: u32, v8: String, javascript: Option<&Javascript>) -> anyhow::Result<()> {
+        let mappers = Mappers::of(pid, &maps::of(pid)?);
+        let bare = mappers.as_ref().map(|mappers| mappers.frames.clone()).unwrap_or_default();
+        self.processes.insert(pid, Process::open(pid, v8, javascript, bare)?);
+        self.tap.follow(pid, javascript.map(|javascript| javascript.layout))?;
+        if !self.tap.is_in_kernel() {
+            let pid = NonZeroU32::new(pid).context("no process has this id")?;
+            self.tap.arm(pid, &mappers.map_err(anyhow::Error::msg)?)?;
+        }
+        Ok(())
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(&mut self) {
+        let mut changes = Vec::new();
+        self.tap.drain(|change, copy| changes.push((change, copy)));
+        let processes = &mut self.processes;
+        self.tap.drain_stacks(|bytes| {
+            if let Ok(event) = ingest::stack(bytes)
+                && let Ok(pid) = u32::try_from(event.key.thread >> 32)
+                && let Some(process) = processes.get_mut(&pid)
+            {
+                process.stack(&event);
+            }
+        });
+        for (change, copy) in changes {
+            if let Some(process) = self.processes.get_mut(&change.tgid) {
+                process.change(&change, copy.as_deref());
+            }
+        }
+        self.make_room();
+    }
+
+    /// For the kernel to have room for new stacks of JavaScript.
+    fn make_room(&mut self) {
+        let known: usize = self.processes.values_mut().map(|process| process.callers().len()).sum();
+        if known > MAX_CALLERS as usize / 2 {
+            for process in self.processes.values_mut() {
+                process.callers().forgotten().for_each(|key| self.tap.forget_stack(key));
+            }
+        }
+    }
+
+    /// Looks at what is resident, and tells of it.
+    fn look(&mut self) {
+        let now = clock::now();
+        let mut losses = self.tap.losses().unwrap_or_default();
+        let lost = losses.get(&LossReason::MappingsFull).copied().unwrap_or(0);
+        if lost > self.lost {
+            self.lost = lost;
+            self.drain();
+            self.processes.values_mut().for_each(Process::reconcile);
+        }
+        let left_out: u64 = self.processes.values().map(Process::left_out).sum();
+        if left_out > 0 {
+            *losses.entry(LossReason::MappingsFull).or_default() += left_out;
+        }
+        let told: Vec<_> =
+            self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
+        let cost_s = if self.tap.is_in_kernel() { KERNEL_S } else { LIBRARY_S };
+        let changes_per_s: f64 = self.processes.values().map(|process| process.changes_per_s(now)).sum();
+        let mut shared = self.shared();
+        shared.cost_pct = 100.0 * changes_per_s * cost_s;
+        shared.losses = losses;
+        shared.holders.extend(told);
+    }
+}

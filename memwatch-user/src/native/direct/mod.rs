@@ -1,0 +1,133 @@
+//! Direct mappings: memory that a program takes from the kernel itself (`mmap`, `mremap`), past its allocator. Every one is
+//! followed, from the kernel's side: they are few, and no trap is needed for it.
+//!
+//! ```text
+//!  mmap, munmap, mremap ──► feed ──► process ──► ledger ──► held ──► who holds memory
+//!  as the kernel did it     one for   whose       what is    what of
+//!                           all       it is       mapped     it is resident
+//! ```
+//!
+//! Mapped is not resident: a site holds what pages of its mappings are in memory or swapped out. So gigabytes that are
+//! reserved are nothing until they are touched, and what `madvise` gave back counts no more.
+
+mod course;
+mod feed;
+mod ledger;
+mod process;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+};
+
+use memwatch_common::{loss::LossReason, target::TaskLayout};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use self::feed::Command;
+pub use self::process::Mapped;
+use super::{Holder, Javascript};
+use crate::host::features::Features;
+
+/// Follows the direct mappings of processes: one set of programs in the kernel, and one thread, for all of them. They go when
+/// it is dropped.
+pub struct Direct {
+    commands: UnboundedSender<Command>,
+    shared: Arc<Mutex<Shared>>,
+    thread: JoinHandle<()>,
+}
+
+/// What is known by now.
+#[derive(Debug, Default)]
+struct Shared {
+    holders: BTreeMap<u32, Vec<Holder>>,
+    losses: BTreeMap<LossReason, u64>,
+    is_in_kernel: bool,
+    cost_pct: f64,
+    /// Why nothing is followed.
+    refusal: Option<String>,
+    /// Why a process is not.
+    refusals: BTreeMap<u32, String>,
+}
+
+impl Direct {
+    /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate. The
+    /// error says in words why not; what is refused later is told by [`Self::refusal`].
+    pub fn start(features: Features, task: TaskLayout) -> Result<Self, String> {
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let (commands, receiver) = unbounded_channel();
+        let of_thread = Arc::clone(&shared);
+        let run = move || feed::run(features, task, receiver, &of_thread);
+        let thread = thread::Builder::new().name("mappings".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        Ok(Self { commands, shared, thread })
+    }
+
+    /// Waits until the programs run. Whether they do so in the kernel, and see calls that are made without a C library too; the
+    /// error says in words why they do not run.
+    pub fn attached(&self) -> Result<bool, String> {
+        // An answer means that they do.
+        let _nothing = self.mapped(0);
+        let shared = self.shared();
+        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), Err)
+    }
+
+    /// Follows `pid` from now on; `v8` is the file that holds its V8, as the process knows it and fit to be shown. With
+    /// `javascript` its callers in JavaScript are told.
+    pub fn follow(&self, pid: u32, v8: &str, javascript: Option<Javascript>) {
+        self.send(Command::Follow { pid, v8: v8.to_owned(), javascript: javascript.map(Box::new) });
+    }
+
+    /// Follows it no more.
+    pub fn leave(&self, pid: u32) {
+        self.send(Command::Leave(pid));
+    }
+
+    /// Who holds memory of `pid` by direct mappings, and goes on taking more: largest first, shares among themselves.
+    #[must_use]
+    pub fn holders(&self, pid: u32) -> Vec<Holder> {
+        self.shared().holders.get(&pid).cloned().unwrap_or_default()
+    }
+
+    /// All that `pid` has mapped itself since it is followed, in the order of addresses.
+    #[must_use]
+    pub fn mapped(&self, pid: u32) -> Vec<Mapped> {
+        let (to, told) = mpsc::channel();
+        self.send(Command::Tell(pid, to));
+        told.recv().unwrap_or_default()
+    }
+
+    /// Losses, by reason.
+    #[must_use]
+    pub fn losses(&self) -> BTreeMap<LossReason, u64> {
+        self.shared().losses.clone()
+    }
+
+    /// Percent of one CPU that the processes are charged, all together.
+    #[must_use]
+    pub fn cost_pct(&self) -> f64 {
+        self.shared().cost_pct
+    }
+
+    /// Why `pid` is not followed, if that turned out to be impossible.
+    #[must_use]
+    pub fn refusal(&self, pid: u32) -> Option<String> {
+        let shared = self.shared();
+        shared.refusal.as_ref().or_else(|| shared.refusals.get(&pid)).cloned()
+    }
+
+    /// Stops, and waits until the programs are gone.
+    pub fn stop(self) {
+        drop(self.commands);
+        let _panicked = self.thread.join();
+    }
+
+    /// A thread that has ended has said why.
+    fn send(&self, command: Command) {
+        let _ended = self.commands.send(command);
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

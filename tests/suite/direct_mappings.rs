@@ -1,0 +1,244 @@
+//! Memory that an addon takes from the kernel itself: exact beside the addon's own books, and the right function where it
+//! leaks.
+
+use std::{
+    fs,
+    ops::Range,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_common::{loss::LossReason, target::TaskLayout};
+use memwatch_tests::{
+    container::Root,
+    full, machine, native,
+    node::{self, Node},
+    patience, releases, skip, tool,
+};
+use memwatch_user::{
+    native::{Holder, TakenBy, direct::Direct},
+    report::record::{Body, Kind},
+    target,
+};
+
+use super::{containers::node_inside, native_memory::kernel};
+
+/// The fixture with the addon, doing `works`, and its direct mappings from now on.
+struct Watched {
+    node: Node,
+    pid: u32,
+    direct: Direct,
+}
+
+fn start(version: &str, works: &[&str]) -> Result<Node> {
+    let addon = native::build(&["mapper"], &["-g", "-shared", "-fPIC"])?;
+    let start = node::start(version, "direct_mappings")?.argument(addon.to_str().context("a path of UTF-8")?);
+    works.iter().fold(start, |start, work| start.argument(work)).ready()
+}
+
+impl Watched {
+    fn start(version: &str, works: &[&str]) -> Result<Self> {
+        let node = start(version, works)?;
+        let pid = node.pid();
+        Self::follow(node, pid)
+    }
+
+    /// Follows `pid`, which is `node` or was started by it.
+    fn follow(node: Node, pid: u32) -> Result<Self> {
+        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
+        direct.follow(pid, &target::examine(pid)?.image.path, None);
+        direct.attached().map_err(anyhow::Error::msg)?;
+        ensure!(direct.refusal(pid).is_none(), "{:?}", direct.refusal(pid));
+        Ok(Self { node, pid, direct })
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        self.direct.holders(self.pid)
+    }
+
+    /// The addon's mappings as they were followed, neighbours joined.
+    fn followed(&self) -> Vec<Range<u64>> {
+        let mapped = self.direct.mapped(self.pid);
+        let is_own = |by: &memwatch_user::native::Frame| {
+            by.module.as_deref().is_some_and(|module| module.ends_with("/built"))
+        };
+        joined(
+            mapped
+                .into_iter()
+                .filter(|one| one.by.as_ref().is_some_and(is_own))
+                .map(|one| one.range)
+                .collect(),
+        )
+    }
+
+    /// The addon says what it has mapped, and that is what was followed.
+    fn is_exact(&mut self, word: &str, answer: &str) -> Result<()> {
+        self.node.tell(word)?;
+        let said = self.node.said(answer)?;
+        let ends: Vec<u64> = said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let truth = joined(ends.chunks_exact(2).map(|ends| ends[0]..ends[1]).collect());
+        let followed = self.followed();
+        ensure!(
+            followed == truth,
+            "{word}: lost {:?}, {} ranges, not {}: {}",
+            self.direct.losses(),
+            followed.len(),
+            truth.len(),
+            differences(&followed, &truth)
+        );
+        Ok(())
+    }
+}
+
+fn joined(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+fn differences(followed: &[Range<u64>], truth: &[Range<u64>]) -> String {
+    let only = |these: &[Range<u64>], those: &[Range<u64>]| {
+        these.iter().filter(|range| !those.contains(range)).cloned().collect::<Vec<_>>()
+    };
+    format!("followed only {:x?}, true only {:x?}", only(followed, truth), only(truth, followed))
+}
+
+#[test]
+fn what_is_followed_is_what_is_mapped() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let mut watched = Watched::start(version, &[])?;
+        for turn in 0..5 {
+            let (word, answer) = (format!("shuffle 400 {turn}"), format!("shuffled {turn}:"));
+            watched.is_exact(&word, &answer).with_context(|| format!("Node {version}"))?;
+        }
+        watched.is_exact("race 200 20000", "raced").with_context(|| format!("Node {version}"))?;
+        watched.node.healthy()?;
+        watched.direct.stop();
+    }
+    Ok(())
+}
+
+/// More than anybody could read: it is counted, and of what is not there any more nothing is kept.
+#[test]
+fn changes_that_were_not_seen_are_counted() -> Result<()> {
+    let _machine = machine::shared();
+    let mut watched = Watched::start(releases::USUAL, &[])?;
+    watched.node.tell("race 20000 0")?;
+    watched.node.said("raced")?;
+    let lost = || watched.direct.losses().into_iter().collect::<Vec<_>>();
+    let lost = until(patience(), lost, |lost| !lost.is_empty());
+    ensure!(matches!(lost[..], [(LossReason::MappingsFull, _)]), "{lost:?}");
+    let mapped = fs::read_to_string(format!("/proc/{}/maps", watched.pid))?;
+    let range = |line: &str| {
+        let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+        Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
+    };
+    let mapped = joined(mapped.lines().filter_map(range).collect());
+    let is_there = |one: &Range<u64>| mapped.iter().any(|all| all.start <= one.start && one.end <= all.end);
+    let gone: Vec<_> = watched.followed().into_iter().filter(|one| !is_there(one)).collect();
+    ensure!(gone.is_empty(), "{gone:x?}");
+    watched.node.healthy()?;
+    watched.direct.stop();
+    Ok(())
+}
+
+/// The innermost function.
+fn function(holder: &Holder) -> &str {
+    holder.frames.first().and_then(|frame| frame.function.as_deref()).unwrap_or_default()
+}
+
+/// Beside a cache that turns over, one that fills and stays, gigabytes that are reserved, and pages that are given back with
+/// their addresses kept.
+#[test]
+fn a_leak_past_malloc_is_named_and_nothing_else() -> Result<()> {
+    let _machine = machine::shared();
+    let versions = if full() { releases::chosen() } else { &[releases::USUAL] };
+    for version in versions {
+        let watched = Watched::start(version, &["leak-1m", "cache", "table", "reserve", "drop"])?;
+        let holders = until(
+            Duration::from_secs(60),
+            || watched.holders(),
+            |holders| matches!(holders, [one] if function(one) == "leak_mapping"),
+        );
+        let [only] = &holders[..] else { anyhow::bail!("{version}: {holders:#?}") };
+        ensure!(function(only) == "leak_mapping" && only.by == TakenBy::Mmap, "{version}: {only:#?}");
+        ensure!(
+            only.frames[0].module.as_deref().is_some_and(|module| module.ends_with("/built")),
+            "{only:#?}"
+        );
+        ensure!(only.frames[0].line.is_some() && only.bytes > 4 << 20, "{only:#?}");
+        watched.direct.stop();
+    }
+    Ok(())
+}
+
+#[test]
+fn one_mapping_that_grows_is_whose_who_makes_it_grow() -> Result<()> {
+    let _machine = machine::shared();
+    let watched = Watched::start(releases::USUAL, &["grow"])?;
+    let holders = until(patience(), || watched.holders(), |holders| !holders.is_empty());
+    ensure!(holders.first().is_some_and(|first| function(first) == "grow_mapping"), "{holders:#?}");
+    watched.direct.stop();
+    Ok(())
+}
+
+/// musl has no tables for unwinding: how far the caller is up the stack is told by the code of its `mmap`.
+#[test]
+fn a_leak_past_musl_is_named() -> Result<()> {
+    let _machine = machine::shared();
+    let root = Root::of_build("musl")?;
+    // Without glibc's start files and its library, what the addon calls is musl's.
+    root.bring(&native::build(&["mapper"], &["-g", "-shared", "-fPIC", "-nostdlib"])?)?;
+    let works = ["leak-1m", "cache", "reserve"];
+    let start = root.node("direct_mappings").argument("/built");
+    let node = works.iter().fold(start, |start, work| start.argument(work)).ready()?;
+    let pid = node_inside(&node)?;
+    let mut watched = Watched::follow(node, pid)?;
+    let holders = until(Duration::from_secs(60), || watched.holders(), |holders| !holders.is_empty());
+    ensure!(matches!(&holders[..], [one] if function(one) == "leak_mapping"), "{holders:#?}");
+    watched.node.healthy()?;
+    watched.direct.stop();
+    Ok(())
+}
+
+#[test]
+fn the_verdict_names_who_maps() -> Result<()> {
+    if !full() {
+        return skip("a verdict on direct mappings", "it takes two minutes and MEMWATCH_FULL is not 1");
+    }
+    let _machine = machine::shared();
+    let node = start(releases::USUAL, &["leak-1m"])?;
+    let pid = node.pid().to_string();
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "120s"])?;
+    let records = finished.records()?;
+    let verdict = records.iter().rev().find_map(|record| match &record.body {
+        Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),
+        _ => None,
+    });
+    let site = verdict.and_then(|verdict| verdict.sites.first()).context("nobody holds it")?;
+    ensure!(site.call.as_deref() == Some("mmap") && site.share > 0.8, "{site:?}");
+    let named = |name: &str| site.frames.iter().position(|frame| frame.function.as_deref() == Some(name));
+    // The function of the addon, and that of JavaScript which called it.
+    ensure!(named("leak_mapping") == Some(0) && named("leak-1m").is_some(), "{site:?}");
+    Ok(())
+}
+
+/// What `read` gives once it is as `wanted`, or when time is up.
+fn until<T>(within: Duration, read: impl Fn() -> Vec<T>, wanted: impl Fn(&[T]) -> bool) -> Vec<T> {
+    let deadline = Instant::now() + within;
+    loop {
+        let known = read();
+        if wanted(&known) || Instant::now() > deadline {
+            return known;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
