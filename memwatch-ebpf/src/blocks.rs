@@ -7,7 +7,7 @@ use aya_ebpf::EbpfContext;
 use memwatch_common::{
     loss::LossReason,
     native::{Block, BlockSample, CallSite, GAP_SHIFT, GAP_STEPS, NO_SIZE, NativeCount, Spot, Window},
-    stack::StackKey,
+    stack::{StackKey, StackVolume},
 };
 
 use crate::{
@@ -205,7 +205,7 @@ fn send(fresh: &Fresh, window: &Window, stands_for: u64) {
 fn caller(fresh: &Fresh) -> Option<(StackKey, u64)> {
     let thread = raw::current();
     let layout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
-    let stack = walk::count(thread, layout, fresh.block.size)?;
+    let stack = walk::count(thread, layout, StackVolume::sample(fresh.block.size))?;
     let distance = stack.exit_fp.wrapping_sub(fresh.registers.sp);
     (distance < FARTHEST_EXIT).then_some((stack.key, stack.exit_fp))
 }

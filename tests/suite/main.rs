@@ -2,6 +2,7 @@
 //!
 //! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
+//! - [`gc_starts`]: which line of JavaScript a collection starts in, or that it is none.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
 //! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
@@ -36,6 +37,7 @@ mod demo;
 mod doctor;
 mod endings;
 mod exactness;
+mod gc_starts;
 mod golden;
 mod isolates;
 mod js_profiler;

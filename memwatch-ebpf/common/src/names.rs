@@ -184,7 +184,7 @@ pub const MAX_ATTACHMENTS: u32 = 256;
 pub const MAX_TARGETS: u32 = 4096;
 /// Threads of targets that run JavaScript, at once.
 pub const MAX_THREADS: u32 = 16384;
-/// Bytes of the ring buffer: room for about 2 300 collections.
+/// Bytes of the ring buffer: room for about 2 100 collections.
 pub const RING_BYTES: u32 = 256 * 1024;
 /// Different stacks that are counted at once, over all targets.
 pub const MAX_STACKS: u32 = 16384;

@@ -6,7 +6,7 @@
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use memwatch_common::{
     loss::LossReason,
-    stack::{Sampler, StackLayout},
+    stack::{Sampler, StackLayout, StackVolume},
 };
 
 use crate::{
@@ -27,7 +27,7 @@ fn alloc_slow(ctx: ProbeContext) -> u32 {
         && let Some(bytes) = used_up(layout, owner)
         && let Some(weight) = sampled(thread, bytes, layout)
     {
-        let _disturbed = walk::count(thread, layout, weight);
+        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
     }
     0
 }
@@ -47,7 +47,7 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     // One that is as large as the interval stands for itself, and not for small ones before it.
     let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
     if let Some(weight) = weight {
-        let _disturbed = walk::count(thread, layout, weight);
+        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
     }
     0
 }

@@ -11,7 +11,7 @@ use memwatch_common::{
 };
 
 use super::isolate;
-use crate::{emit, losses, raw, scope, threads};
+use crate::{emit, losses, raw, scope, threads, walk};
 
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
@@ -21,8 +21,10 @@ fn gc_enter(ctx: ProbeContext) -> u32 {
         return 0;
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
+    // Before the clock is read: the walk is no part of the pause.
+    let stack = walk::identify(hit.thread);
     // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
-    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8) {
+    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8, stack) {
         losses::count(loss);
     }
     0
