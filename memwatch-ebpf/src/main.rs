@@ -23,4 +23,5 @@ mod probes;
 mod raw;
 mod scope;
 mod threads;
+mod times;
 mod walk;

@@ -7,6 +7,7 @@
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
 //! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`native`]: blocks of `malloc`, sampled or followed;
+//! * [`times`]: how long our programs take, for the bench;
 //! * [`names`]: programs, maps and globals by name.
 //!
 //! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
@@ -24,3 +25,4 @@ mod pod;
 pub mod stack;
 pub mod strides;
 pub mod target;
+pub mod times;

@@ -142,9 +142,11 @@ pub mod map {
     pub const NATIVE_COUNTS: &str = "NATIVE_COUNTS";
     /// 0 → per-CPU [`crate::native::TrapClock`].
     pub const TRAP_CLOCK: &str = "TRAP_CLOCK";
+    /// Per-CPU counters by [`crate::times::counter`].
+    pub const HIT_TIMES: &str = "HIT_TIMES";
 
     /// All of them.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -163,6 +165,7 @@ pub mod map {
         WRAPPERS,
         NATIVE_COUNTS,
         TRAP_CLOCK,
+        HIT_TIMES,
     ];
 }
 
@@ -176,6 +179,8 @@ pub mod global {
     pub const TASK_LAYOUT: &str = "TASK_LAYOUT";
     /// `u8`: 1 if the allocator keeps glibc's header before each block.
     pub const HAS_CHUNKS: &str = "HAS_CHUNKS";
+    /// `u8`: 1 if it is counted how long programs take.
+    pub const TIMES_HITS: &str = "TIMES_HITS";
 }
 
 /// Attachments (distinct V8 binaries) that can be live at once.

@@ -8,14 +8,16 @@ use aya_log_ebpf::debug;
 use memwatch_common::{
     event::{EventKind, LimitParts, gc_kind},
     outside::OutsideBytes,
+    times::Did,
 };
 
 use super::isolate;
-use crate::{emit, losses, raw, scope, threads, walk};
+use crate::{emit, losses, raw, scope, threads, times, walk};
 
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
 fn gc_enter(ctx: ProbeContext) -> u32 {
+    let began = times::begin();
     let (Some(hit), Some(heap), Some(reason)) = (scope::hit(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(2))
     else {
         return 0;
@@ -27,6 +29,7 @@ fn gc_enter(ctx: ProbeContext) -> u32 {
     if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8, stack) {
         losses::count(loss);
     }
+    times::end(began, Did::Start);
     0
 }
 

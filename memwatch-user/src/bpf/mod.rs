@@ -7,6 +7,7 @@
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
+//! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
@@ -19,3 +20,4 @@ pub mod object;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
+pub mod times;
