@@ -200,7 +200,7 @@ pub(crate) fn hello(finished: &Finished) -> Result<Box<Hello>> {
 
 /// What a fixture's marks say: the functions and lines that may be on a stack, who calls whom from where, and which of
 /// them allocate themselves.
-struct Marks {
+pub(crate) struct Marks {
     file: String,
     functions: BTreeSet<String>,
     lines: BTreeMap<(String, u32), Option<String>>,
@@ -209,7 +209,7 @@ struct Marks {
 
 /// Bytes of all stacks, of those that are complete, of those whose names are true, of those whose lines are too.
 #[derive(Debug, Default)]
-struct Judged {
+pub(crate) struct Judged {
     total: u64,
     complete: u64,
     named: u64,
@@ -219,7 +219,7 @@ struct Judged {
 }
 
 impl Marks {
-    fn read(fixture: &str) -> Result<Self> {
+    pub(crate) fn read(fixture: &str) -> Result<Self> {
         let path = node::fixture(fixture).canonicalize()?;
         let (mut functions, mut lines, mut allocating) = Default::default();
         for (line, number) in fs::read_to_string(&path)?.lines().zip(1..) {
@@ -238,7 +238,7 @@ impl Marks {
         Ok(Self { file: path.display().to_string(), functions, lines, allocating })
     }
 
-    fn judge(&self, stacks: &[String]) -> Judged {
+    pub(crate) fn judge(&self, stacks: &[String]) -> Judged {
         let mut judged = Judged::default();
         for line in stacks {
             let Some((stack, bytes)) = line.rsplit_once(' ') else { continue };
@@ -294,7 +294,7 @@ impl Marks {
 
 impl Judged {
     #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
-    fn hold(&self, version: &str, tier: &str, bar: f64) -> Result<()> {
+    pub(crate) fn hold(&self, version: &str, tier: &str, bar: f64) -> Result<()> {
         let share = |part: u64| part as f64 / self.total.max(1) as f64;
         let (complete, named, placed) = (share(self.complete), share(self.named), share(self.placed));
         println!(

@@ -23,6 +23,7 @@
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`pprof`]: profiles open in the standard viewer.
 //! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -54,6 +55,7 @@ mod native_windows;
 mod output;
 mod outside_heap;
 mod plan_cache;
+mod pprof;
 mod readings;
 mod selection;
 mod unharmed;
