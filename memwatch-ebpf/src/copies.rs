@@ -1,6 +1,9 @@
 //! Copies of a thread's stack of native code, with the stack of JavaScript that called: the collector unwinds them.
 
-use memwatch_common::{loss::LossReason, stack::StackKey};
+use memwatch_common::{
+    loss::LossReason,
+    stack::{StackKey, StackVolume},
+};
 
 use crate::{
     losses,
@@ -40,7 +43,7 @@ pub(crate) fn send<T: 'static, const HEAD: usize>(
 fn caller(bytes: u64, sp: u64) -> Option<(StackKey, u64)> {
     let thread = raw::current();
     let layout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
-    let stack = walk::count(thread, layout, bytes)?;
+    let stack = walk::count(thread, layout, StackVolume::sample(bytes))?;
     let distance = stack.exit_fp.wrapping_sub(sp);
     (distance < FARTHEST_EXIT).then_some((stack.key, stack.exit_fp))
 }

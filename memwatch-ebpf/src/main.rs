@@ -24,4 +24,5 @@ mod probes;
 mod raw;
 mod scope;
 mod threads;
+mod times;
 mod walk;

@@ -100,6 +100,14 @@ pub(crate) static TRAP_CLOCK: PerCpuArray<TrapClock> = PerCpuArray::with_max_ent
 #[map]
 pub(crate) static UNMAPPING: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
 
+/// How long programs took, by `times::counter`. An instance that counts that gives it its size.
+#[map]
+pub(crate) static HIT_TIMES: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Whether it is counted how long programs take.
+#[unsafe(no_mangle)]
+pub(crate) static TIMES_HITS: Global<u8> = Global::new(0);
+
 /// Whether the allocator keeps glibc's header before each block.
 #[unsafe(no_mangle)]
 pub(crate) static HAS_CHUNKS: Global<u8> = Global::new(0);

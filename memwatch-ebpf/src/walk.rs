@@ -17,8 +17,8 @@ use memwatch_common::{
 
 use crate::{
     losses,
-    maps::{STACK_EVENTS, STACKS, TASK_LAYOUT, WALK},
-    raw,
+    maps::{STACK_EVENTS, STACK_LAYOUTS, STACKS, TASK_LAYOUT, WALK},
+    raw, scope,
 };
 
 /// V8's tag of pointers to heap objects.
@@ -56,24 +56,36 @@ struct SharedFields {
     literal: i32,
 }
 
-/// Counts `weight` bytes for the stack that the thread is in, and sends the stack if it is new. `None` as of [`walk`].
+/// Counts `volume` for the stack that the thread is in, and sends the stack if it is new. `None` as of [`walk`].
 #[inline(always)]
-pub(crate) fn count(thread: u64, layout: &mut StackLayout, weight: u64) -> Option<&'static StackEvent> {
+pub(crate) fn count(
+    thread: u64,
+    layout: &mut StackLayout,
+    volume: StackVolume,
+) -> Option<&'static StackEvent> {
     layout.walks += 1;
     let event = walk(thread, layout)?;
     let key = event.key;
-    if let Some(volume) = raw::map_value(&STACKS, key) {
-        volume.bytes += weight;
-        volume.samples += 1;
+    if let Some(known) = raw::map_value(&STACKS, key) {
+        known.bytes += volume.bytes;
+        known.samples += volume.samples;
         return Some(event);
     }
     find_code(thread, layout, event);
     // First the event: a stack that is counted is known to the collector.
-    let volume = StackVolume { bytes: weight, samples: 1 };
     if raw::send(&STACK_EVENTS, event).is_err() || STACKS.insert(key, volume, 0).is_err() {
         losses::count(LossReason::StacksFull);
     }
     Some(event)
+}
+
+/// Hash of the stack that the thread is in, of which nothing is counted; the stack is sent if it is new. 0 if stacks of
+/// the process are not walked, or as of [`walk`].
+#[inline(always)]
+pub(crate) fn identify(thread: u64) -> u64 {
+    raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))
+        .and_then(|layout| count(thread, layout, StackVolume::default()))
+        .map_or(0, |event| event.key.hash)
 }
 
 /// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got

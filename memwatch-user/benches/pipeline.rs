@@ -111,7 +111,9 @@ fn record(collection: &Collection) -> [u8; size_of::<GcEvent>()] {
     };
     let header = [EventKind::Gc as u32, 1, collection.tid, 0].map(u32::to_ne_bytes);
     let (before, after) = (collection.before_bytes.unwrap_or(0), collection.after_bytes.unwrap_or(0));
-    let words = [collection.end.0, collection.heap, collection.start.0, before, after, 16 << 20, 2 << 30, 0];
+    let (end, start) = (collection.end.0, collection.start.0);
+    // Behind the limit: what is outside of the heap, the start of marking, the stack.
+    let words = [end, collection.heap, start, before, after, 16 << 20, 2 << 30, 0, 0, 0, 1];
     let codes = [collection.reason, 0, kind, 0, seen::BEFORE | seen::AFTER | seen::LIMIT, 0, 0, 0];
     let bytes = header.concat().into_iter().chain(words.map(u64::to_ne_bytes).concat()).chain(codes);
     let mut record = [0; size_of::<GcEvent>()];
@@ -147,6 +149,7 @@ fn parse(line: &str) -> Option<Collection> {
         limit: None,
         compacted: None,
         marking_start: None,
+        stack: None,
         outside: OutsideHeap::default(),
     })
 }

@@ -2,37 +2,28 @@
 //! stacks a second once all functions are known, and bytes that are read from the process for each function that is new.
 //! `cargo xtask bench` runs it.
 
+mod attached;
+
 use std::{
     cell::Cell,
-    env,
     io::{self, Write as _},
     path::PathBuf,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use memwatch_common::stack::StackEvent;
 use memwatch_user::{
-    bpf::{
-        attach::{Place, Scope},
-        load::{Kernel, Settings},
-        multi,
-        ring::Ring,
-        stacks::StackMaps,
-    },
-    host::{btf, features::Features, kernel},
-    ingest, plan,
+    bpf::ring::Ring,
+    ingest,
     symbols::js::{Memory, ProcessMemory, Resolver},
-    target,
 };
 
 /// How long stacks are gathered.
 const GATHERING: Duration = Duration::from_secs(3);
 /// How long known ones are named again.
 const NAMING: Duration = Duration::from_secs(1);
-/// Number of the attachment.
-const NUMBER: u32 = 1;
 
 /// The memory of a process, with what was read of it.
 struct Counted {
@@ -49,27 +40,13 @@ impl Memory for Counted {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let pid: u32 = env::args().nth(1).context("which process?")?.parse()?;
-    let target = target::examine(pid)?;
-    let (plan, _) = plan::prepare(&target.image, None)?;
-    let stacks = plan.stacks.as_ref().map_err(|reason| anyhow::anyhow!("no stacks: {reason}"))?;
-    let memory = ProcessMemory::open(pid)?;
-    let layout = stacks.layout(target.image.bias, target.libc, |address, to| memory.read(address, to));
+    let mut attached = attached::attach(false)?;
+    let stacks = attached.plan.stacks.as_ref().map_err(|reason| anyhow::anyhow!("no stacks: {reason}"))?;
     let bytes = Rc::new(Cell::new(0));
-    let counted = Counted { memory, bytes: Rc::clone(&bytes) };
-    let mut resolver = Resolver::new(counted, stacks, PathBuf::from(format!("/proc/{pid}/root")));
-
-    let features = Features::probe(kernel::Kernel::running().version, multi::is_supported());
-    let task = btf::task_layout().context("the kernel does not describe its types")?;
-    let settings = Settings { cookies: features.attach_cookie, follow_all: false, task, debug: false };
-    let mut kernel = Kernel::load(settings)?;
-    let mut ring = Ring::open_stacks(&mut kernel)?;
-    let mut maps = StackMaps::open(&mut kernel)?;
-    maps.walk(pid, layout.map_err(anyhow::Error::msg)?)?;
-    kernel.set_heap_layout(NUMBER, plan.heap_layout())?;
-    let places: Vec<Place<'_>> = plan.probes.iter().map(Place::from).collect();
-    let _live = kernel.attach(NUMBER, &target.image.elf.descriptor_path(), Scope::File, &places)?;
-    kernel.add_target(pid, NUMBER)?;
+    let counted = Counted { memory: ProcessMemory::open(attached.pid)?, bytes: Rc::clone(&bytes) };
+    let root = PathBuf::from(format!("/proc/{}/root", attached.pid));
+    let mut resolver = Resolver::new(counted, stacks, root);
+    let mut ring = Ring::open_stacks(&mut attached.kernel)?;
 
     let events = gather(&mut ring, &mut resolver).await?;
     let functions = resolver.functions();

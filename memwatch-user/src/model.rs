@@ -106,6 +106,9 @@ pub struct Collection {
     pub compacted: Option<bool>,
     /// When the incremental marking that this collection ends was started.
     pub marking_start: Option<Mono>,
+    /// The stack of JavaScript on which it began, as the kernel side tells those of one thread apart; `None` if that is
+    /// not known.
+    pub stack: Option<u64>,
     /// What the isolate held outside of its heap when the collection ended.
     pub outside: OutsideHeap,
 }

@@ -52,7 +52,14 @@ fn the_object_has_what_the_boundary_names_and_nothing_else() {
     assert_eq!(maps, names(&[&map::ALL[..], &[LOG_MAP]].concat()));
 
     let globals = symbols(&object, SymbolKind::Data, &[".rodata"]);
-    for name in [global::HAS_COOKIES, global::FOLLOW_ALL, global::TASK_LAYOUT, global::HAS_CHUNKS] {
+    let known = [
+        global::HAS_COOKIES,
+        global::FOLLOW_ALL,
+        global::TASK_LAYOUT,
+        global::HAS_CHUNKS,
+        global::TIMES_HITS,
+    ];
+    for name in known {
         assert!(globals.contains(name), "{name} is not among {globals:?}");
     }
     for name in programs.iter().chain(&maps) {

@@ -2,6 +2,7 @@
 //!
 //! - [`core`]: attaching, reporting, detaching; also run on every kernel of the support matrix.
 //! - [`exactness`]: on every release, what we report is what V8 itself says.
+//! - [`gc_starts`]: which line of JavaScript a collection starts in, or that it is none.
 //! - [`isolates`]: main thread and workers are told apart, each with its own limit.
 //! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
@@ -22,6 +23,7 @@
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
+//! - [`pprof`]: profiles open in the standard viewer.
 //! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -37,6 +39,7 @@ mod direct_mappings;
 mod doctor;
 mod endings;
 mod exactness;
+mod gc_starts;
 mod golden;
 mod isolates;
 mod js_profiler;
@@ -53,6 +56,7 @@ mod native_windows;
 mod output;
 mod outside_heap;
 mod plan_cache;
+mod pprof;
 mod readings;
 mod selection;
 mod unharmed;

@@ -21,6 +21,7 @@ pub struct ThreadState {
     before_bytes: u64,
     after_bytes: u64,
     marking_start_ns: u64,
+    stack: u64,
     reason: u8,
     marking_reason: u8,
     kind: u8,
@@ -28,7 +29,7 @@ pub struct ThreadState {
     seen: u8,
     _pad: [u8; 3],
 }
-const _: () = assert!(size_of::<ThreadState>() == 48);
+const _: () = assert!(size_of::<ThreadState>() == 56);
 
 impl ThreadState {
     /// Nothing known yet.
@@ -38,6 +39,7 @@ impl ThreadState {
         before_bytes: 0,
         after_bytes: 0,
         marking_start_ns: 0,
+        stack: 0,
         reason: 0,
         marking_reason: 0,
         kind: gc_kind::NONE,
@@ -53,13 +55,15 @@ impl ThreadState {
         self.start_ns != 0
     }
 
-    /// `Heap::CollectGarbage` was entered. Returns a loss if the previous collection never ended.
+    /// `Heap::CollectGarbage` was entered, on `stack` (0 if it is not known). Returns a loss if the previous collection
+    /// never ended.
     #[inline(always)]
-    pub fn start(&mut self, now_ns: u64, heap: u64, reason: u8) -> Option<LossReason> {
+    pub fn start(&mut self, now_ns: u64, heap: u64, reason: u8, stack: u64) -> Option<LossReason> {
         let unfinished = self.is_collecting().then_some(LossReason::StartWithoutEnd);
         self.start_ns = now_ns;
         self.heap = heap;
         self.reason = reason;
+        self.stack = stack;
         self.close_sizes();
         unfinished
     }
@@ -118,6 +122,7 @@ impl ThreadState {
             limit,
             outside,
             marking_start_ns: if full { self.marking_start_ns } else { 0 },
+            stack: self.stack,
             reason: self.reason,
             marking_reason: if full { self.marking_reason } else { 0 },
             kind: self.kind,
@@ -161,7 +166,7 @@ mod tests {
 
     fn mark_compact_sizes(sizes: &[u64]) -> GcEvent {
         let mut thread = ThreadState::IDLE;
-        assert_eq!(thread.start(10, HEAP, 1), None);
+        assert_eq!(thread.start(10, HEAP, 1, 0), None);
         thread.size(sizes[0]);
         thread.collector(gc_kind::MARK_COMPACT);
         for &bytes in &sizes[1..] {
@@ -188,7 +193,7 @@ mod tests {
     #[test]
     fn last_size_before_the_collector_counts() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1);
+        thread.start(10, HEAP, 1, 0);
         thread.size(5);
         thread.size(6);
         thread.collector(gc_kind::SCAVENGE);
@@ -216,20 +221,20 @@ mod tests {
     #[test]
     fn a_start_without_end_is_a_loss_and_forgets_the_first() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1);
+        thread.start(10, HEAP, 1, 0);
         thread.size(5);
         thread.collector(gc_kind::MARK_COMPACT);
-        assert_eq!(thread.start(20, HEAP, 2), Some(LossReason::StartWithoutEnd));
+        assert_eq!(thread.start(20, HEAP, 2, 7), Some(LossReason::StartWithoutEnd));
         thread.collector(gc_kind::SCAVENGE);
         let event = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((event.start_ns, event.reason, event.kind), (20, 2, gc_kind::SCAVENGE));
-        assert_eq!(event.seen, 0);
+        assert_eq!((event.stack, event.seen), (7, 0));
     }
 
     #[test]
     fn a_pair_without_a_collector_is_no_collection() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1);
+        thread.start(10, HEAP, 1, 0);
         assert_eq!(thread.end(NO_LIMIT, OutsideBytes::UNKNOWN), Err(LossReason::NoCollector));
         assert!(!thread.is_collecting());
     }
@@ -239,17 +244,17 @@ mod tests {
         let mut thread = ThreadState::IDLE;
         thread.marking(5, 12);
         thread.compaction(true);
-        thread.start(10, HEAP, 1);
+        thread.start(10, HEAP, 1, 0);
         thread.collector(gc_kind::SCAVENGE);
         let scavenge = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((scavenge.compacted, scavenge.marking_start_ns), (compaction::UNKNOWN, 0));
 
-        thread.start(20, HEAP, 9);
+        thread.start(20, HEAP, 9, 0);
         thread.collector(gc_kind::MARK_COMPACT);
         let full = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((full.compacted, full.marking_start_ns, full.marking_reason), (compaction::YES, 5, 12));
 
-        thread.start(30, HEAP, 9);
+        thread.start(30, HEAP, 9, 0);
         thread.collector(gc_kind::MARK_COMPACT);
         let atomic = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((atomic.compacted, atomic.marking_start_ns), (compaction::UNKNOWN, 0));
@@ -258,7 +263,7 @@ mod tests {
     #[test]
     fn probes_that_fire_twice_change_nothing() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1);
+        thread.start(10, HEAP, 1, 0);
         thread.size(5);
         thread.size(5);
         thread.collector(gc_kind::SCAVENGE);
@@ -281,7 +286,7 @@ mod tests {
             (NO_LIMIT, OutsideBytes { external: u64::MAX, ..known }, seen::ARRAY_BUFFERS),
         ] {
             let mut thread = ThreadState::IDLE;
-            thread.start(10, HEAP, 1);
+            thread.start(10, HEAP, 1, 0);
             thread.collector(gc_kind::SCAVENGE);
             let event = thread.end(limit, outside).unwrap();
             assert_eq!((event.seen, event.outside), (expected, outside));

@@ -122,6 +122,8 @@ pub struct GcEvent {
     pub outside: OutsideBytes,
     /// When the incremental marking that this mark-compact ends was started; 0 if there was none or it was not seen.
     pub marking_start_ns: u64,
+    /// The stack of JavaScript on which it began: [`crate::stack::StackKey::hash`]; 0 if that is not known.
+    pub stack: u64,
     /// V8's `GarbageCollectionReason`.
     pub reason: u8,
     /// V8's reason for starting the incremental marking.
@@ -135,7 +137,7 @@ pub struct GcEvent {
     /// Zero.
     pub _pad: [u8; 3],
 }
-const _: () = assert!(size_of::<GcEvent>() == 104);
+const _: () = assert!(size_of::<GcEvent>() == 112);
 
 /// An isolate's heap came or went.
 #[repr(C)]

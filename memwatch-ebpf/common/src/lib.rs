@@ -8,6 +8,7 @@
 //! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
 //! * [`native`]: blocks of `malloc`, sampled or followed;
 //! * [`mapping`]: memory that is taken from the kernel past the allocator;
+//! * [`times`]: how long our programs take, for the bench;
 //! * [`names`]: programs, maps and globals by name.
 //!
 //! Rules: `#[repr(C)]`, fixed-width integers, padding spelt out, no `bool`, `usize` or `enum` in a struct (codes are
@@ -26,3 +27,4 @@ mod pod;
 pub mod stack;
 pub mod strides;
 pub mod target;
+pub mod times;

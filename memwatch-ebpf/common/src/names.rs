@@ -159,9 +159,11 @@ pub mod map {
     pub const TRAP_CLOCK: &str = "TRAP_CLOCK";
     /// pid and tgid → when the thread entered `munmap` or `mremap`.
     pub const UNMAPPING: &str = "UNMAPPING";
+    /// Per-CPU counters by [`crate::times::counter`].
+    pub const HIT_TIMES: &str = "HIT_TIMES";
 
     /// All of them.
-    pub const ALL: [&str; 19] = [
+    pub const ALL: [&str; 20] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -181,6 +183,7 @@ pub mod map {
         NATIVE_COUNTS,
         TRAP_CLOCK,
         UNMAPPING,
+        HIT_TIMES,
     ];
 }
 
@@ -194,6 +197,8 @@ pub mod global {
     pub const TASK_LAYOUT: &str = "TASK_LAYOUT";
     /// `u8`: 1 if the allocator keeps glibc's header before each block.
     pub const HAS_CHUNKS: &str = "HAS_CHUNKS";
+    /// `u8`: 1 if it is counted how long programs take.
+    pub const TIMES_HITS: &str = "TIMES_HITS";
 }
 
 /// Attachments (distinct V8 binaries) that can be live at once.
@@ -202,7 +207,7 @@ pub const MAX_ATTACHMENTS: u32 = 256;
 pub const MAX_TARGETS: u32 = 4096;
 /// Threads of targets that run JavaScript, at once.
 pub const MAX_THREADS: u32 = 16384;
-/// Bytes of the ring buffer: room for about 2 300 collections.
+/// Bytes of the ring buffer: room for about 2 100 collections.
 pub const RING_BYTES: u32 = 256 * 1024;
 /// Different stacks that are counted at once, over all targets.
 pub const MAX_STACKS: u32 = 16384;

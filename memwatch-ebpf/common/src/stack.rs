@@ -134,7 +134,8 @@ pub struct StackKey {
 }
 const _: () = assert!(size_of::<StackKey>() == 16);
 
-/// Value of the map of stacks: what was allocated there. Written by the stack's own thread only.
+/// Value of the map of stacks: what was allocated there; nothing at one that only a collection began on. Written by the
+/// stack's own thread only.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StackVolume {
@@ -144,6 +145,15 @@ pub struct StackVolume {
     pub samples: u64,
 }
 const _: () = assert!(size_of::<StackVolume>() == 16);
+
+impl StackVolume {
+    /// One sample that stands for `bytes`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn sample(bytes: u64) -> Self {
+        Self { bytes, samples: 1 }
+    }
+}
 
 /// A stack that was seen for the first time.
 #[repr(C)]

@@ -6,13 +6,14 @@
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use memwatch_common::{
     loss::LossReason,
-    stack::{Sampler, StackLayout},
+    stack::{Sampler, StackLayout, StackVolume},
+    times::Did,
 };
 
 use crate::{
     losses,
     maps::{SAMPLERS, STACK_LAYOUTS},
-    raw, scope, threads, walk,
+    raw, scope, threads, times, walk,
 };
 
 /// More than an area ever holds: pages have 256 kB. A larger difference is no area.
@@ -23,18 +24,23 @@ const LARGEST_OBJECT: u64 = 1 << 31;
 /// Entry of the slow path: `MainAllocator::AllocateRawSlow`, up to Node 20 the space's own.
 #[uprobe]
 fn alloc_slow(ctx: ProbeContext) -> u32 {
+    let began = times::begin();
+    let mut did = Did::Count;
     if let (Some((thread, layout)), Some(owner)) = (allocating(&ctx), ctx.arg::<u64>(0))
         && let Some(bytes) = used_up(layout, owner)
         && let Some(weight) = sampled(thread, bytes, layout)
     {
-        let _disturbed = walk::count(thread, layout, weight);
+        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
+        did = Did::Sample;
     }
+    times::end(began, did);
     0
 }
 
 /// Entry of `NewLargeObjectSpace::AllocateRaw` and `OldLargeObjectSpace::AllocateRaw`.
 #[uprobe]
 fn alloc_large(ctx: ProbeContext) -> u32 {
+    let began = times::begin();
     let Some((thread, layout)) = allocating(&ctx) else { return 0 };
     // Chosen by a mask: of a condition the compiler makes a choice of addresses in the context, which the verifier forbids.
     let third_only = 0_u32.wrapping_sub(layout.large_size_argument.wrapping_sub(1));
@@ -46,9 +52,13 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     }
     // One that is as large as the interval stands for itself, and not for small ones before it.
     let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
-    if let Some(weight) = weight {
-        let _disturbed = walk::count(thread, layout, weight);
-    }
+    let did = if let Some(weight) = weight {
+        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
+        Did::Sample
+    } else {
+        Did::Count
+    };
+    times::end(began, did);
     0
 }
 

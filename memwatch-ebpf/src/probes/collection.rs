@@ -8,23 +8,28 @@ use aya_log_ebpf::debug;
 use memwatch_common::{
     event::{EventKind, LimitParts, gc_kind},
     outside::OutsideBytes,
+    times::Did,
 };
 
 use super::isolate;
-use crate::{emit, losses, raw, scope, threads};
+use crate::{emit, losses, raw, scope, threads, times, walk};
 
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
 fn gc_enter(ctx: ProbeContext) -> u32 {
+    let began = times::begin();
     let (Some(hit), Some(heap), Some(reason)) = (scope::hit(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(2))
     else {
         return 0;
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
+    // Before the clock is read: the walk is no part of the pause.
+    let stack = walk::identify(hit.thread);
     // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
-    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8) {
+    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8, stack) {
         losses::count(loss);
     }
+    times::end(began, Did::Start);
     0
 }
 

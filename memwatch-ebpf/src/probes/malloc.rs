@@ -10,12 +10,13 @@ use aya_ebpf::{
 use memwatch_common::{
     loss::LossReason,
     native::{NativeCount, Request, asked},
+    times::Did,
 };
 
 use crate::{
     blocks, losses,
     maps::{HAS_CHUNKS, IN_FLIGHT},
-    raw,
+    raw, times,
 };
 
 /// Inside of an allocating function, where its result is known and the kernel emulates the instruction.
@@ -161,6 +162,7 @@ fn freed(ctx: ProbeContext) -> u32 {
 /// Nothing: what a probe costs by itself.
 #[uprobe]
 fn empty(_: ProbeContext) -> u32 {
+    times::end(times::begin(), Did::Nothing);
     0
 }
 

@@ -1,8 +1,10 @@
-//! Where memory comes from: samples with their stacks, ranked by place, or as files that other tools read. Pure.
+//! Where memory comes from: samples with their stacks, ranked by place, or as files that other tools read; and where
+//! collections start. Pure.
 
 mod collapsed;
 mod pprof;
 mod sites;
+mod starts;
 
 use crate::model::Stack;
 
@@ -10,6 +12,7 @@ pub use self::{
     collapsed::{collapsed, flamegraph},
     pprof::pprof,
     sites::{Site, sites},
+    starts::{Paused, Start, Starts, started_in},
 };
 
 /// What was allocated at one stack.

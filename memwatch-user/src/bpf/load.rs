@@ -11,6 +11,7 @@ use memwatch_common::{
     loss::LossReason,
     names::{global, map, tracepoint},
     target::{HeapLayout, Target, TaskLayout, UNCLAIMED},
+    times::COUNTERS,
 };
 
 use super::object;
@@ -80,6 +81,16 @@ pub struct Kernel {
 impl Kernel {
     /// Loads maps and programs. Nothing is attached yet.
     pub fn load(settings: Settings) -> Result<Self, LoadError> {
+        Self::load_with(settings, 0)
+    }
+
+    /// The same, with programs that count how long they take, for [`super::times::HitTimes`].
+    pub fn load_timed(settings: Settings) -> Result<Self, LoadError> {
+        Self::load_with(settings, COUNTERS)
+    }
+
+    fn load_with(settings: Settings, times: u32) -> Result<Self, LoadError> {
+        let times_hits = u8::from(times > 0);
         let (cookies, follow_all) = (u8::from(settings.cookies), u8::from(settings.follow_all));
         let log_level = if settings.debug { aya_log::Level::Debug as u8 } else { 0 };
         let mut loader = EbpfLoader::new();
@@ -92,7 +103,11 @@ impl Kernel {
             .override_global(global::HAS_COOKIES, &cookies, true)
             .override_global(global::FOLLOW_ALL, &follow_all, true)
             .override_global(global::TASK_LAYOUT, &settings.task, true)
+            .override_global(global::TIMES_HITS, &times_hits, true)
             .override_global(LOG_LEVEL, &log_level, false);
+        if times > 0 {
+            loader.map_max_entries(map::HIT_TIMES, times);
+        }
         if !settings.debug {
             loader.map_max_entries(LOG_MAP, 4096);
         }

@@ -8,6 +8,7 @@
 //! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
+//! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
@@ -21,3 +22,4 @@ pub mod object;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
+pub mod times;

@@ -135,6 +135,7 @@ fn collection(event: &GcEvent) -> Result<Collection, Malformed> {
             _ => None,
         },
         marking_start: (event.marking_start_ns != 0).then_some(Mono(event.marking_start_ns)),
+        stack: (event.stack != 0).then_some(event.stack),
         outside: OutsideHeap {
             array_buffers: has(seen::ARRAY_BUFFERS).then_some(event.outside.array_buffers),
             external: has(seen::EXTERNAL).then_some(event.outside.external),
@@ -169,8 +170,9 @@ mod tests {
     }
 
     fn gc_bytes(kind: u8, seen: u8) -> Vec<u8> {
+        let stack = u64::from(seen) << 40;
         let mut bytes = bytes_of(&header_words(EventKind::Gc as u32));
-        bytes.extend(bytes_of(&[0xbeef, 400, 30, 20, 5, 6, 7, 8, 350]));
+        bytes.extend(bytes_of(&[0xbeef, 400, 30, 20, 5, 6, 7, 8, 350, stack]));
         bytes.extend([9, 12, kind, compaction::YES, seen, 0, 0, 0]);
         bytes
     }
@@ -185,9 +187,11 @@ mod tests {
         assert_eq!(full.limit, Some(LimitParts { max_semi_space: 5, max_old_generation: 6 }));
         assert_eq!((full.pause().as_nanos(), full.marking_start), (100, Some(Mono(350))));
         assert_eq!(full.outside, OutsideHeap { array_buffers: Some(7), external: Some(8) });
+        assert_eq!(full.stack, Some(u64::from(sizes | outside) << 40));
 
         let What::Collection(bare) = decode(&gc_bytes(gc_kind::SCAVENGE, 0)).unwrap().what else { panic!() };
         assert_eq!((bare.before_bytes, bare.after_bytes, bare.limit), (None, None, None));
+        assert_eq!(bare.stack, None);
         assert_eq!(bare.outside, OutsideHeap::default());
     }
 

@@ -30,7 +30,7 @@ impl Verbosity {
         match (self, body) {
             (Self::Verbose, _)
             | (_, Body::Verdict(_) | Body::End(_) | Body::Loss(_) | Body::Bye(_) | Body::Hello(_)) => true,
-            (Self::Quiet, _) | (_, Body::Stats(_) | Body::Memory(_)) => false,
+            (Self::Quiet, _) | (_, Body::Stats(_) | Body::Starts(_) | Body::Memory(_)) => false,
             (Self::Normal, Body::Gc(gc)) => gc.kind == "mark-compact",
             (Self::Normal, _) => true,
         }

@@ -5,9 +5,12 @@
 //!
 //! Every other output (plain lines, the live view) is made from these records and nothing else.
 
+mod starts;
+
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
+pub use starts::{Paused, Start, Starts};
 
 /// Version of the contract.
 pub const SCHEMA: u32 = 1;
@@ -50,6 +53,8 @@ pub enum Body {
     Gc(Gc),
     /// Statistics of an isolate after a mark-compact.
     Stats(Box<Stats>),
+    /// Where the collections of an isolate start.
+    Starts(Box<Starts>),
     /// Memory of the process, every interval.
     Memory(Box<Memory>),
     /// node-memwatch's event.
@@ -191,6 +196,10 @@ pub struct Gc {
     pub array_buffers: Option<u64>,
     /// The memory behind its array buffers and external strings then: `process.memoryUsage().external`.
     pub external: Option<u64>,
+    /// The JavaScript that ran when it started, from the user's own code outwards; empty if none did, null where that is
+    /// not known.
+    #[serde(default)]
+    pub started_in: Option<Vec<Frame>>,
 }
 
 /// Statistics of one isolate after a mark-compact: node-memwatch's eight under its names, and ours.

@@ -13,6 +13,8 @@ use crate::units::span;
 
 /// How many targets get their paragraph; the rest, less alarming, are counted.
 const PARAGRAPHS: usize = 12;
+/// How many isolates of a target are told of where their collections start.
+const ISOLATES: usize = 3;
 
 /// What was found, in short paragraphs, the most alarming target first; empty if nothing was watched.
 #[must_use]
@@ -49,6 +51,7 @@ fn paragraph(out: &mut String, target: &Target, color: bool) {
     for verdict in verdicts {
         say(out, verdict, target.has_several_isolates());
     }
+    collections(out, target);
     if target.verdicts.is_empty() {
         line(out, &format!("  no verdict: {}", too_little(target)));
     }
@@ -95,6 +98,24 @@ fn headline(verdict: &Verdict, several: bool) -> String {
     let speed = verdict::speed(verdict);
     let comma = if speed.is_empty() { "" } else { ", " };
     format!("{}: {}{comma}{speed}", verdict::subject(verdict, several), verdict::level(verdict.verdict))
+}
+
+/// Where collections start, of the isolates that stood still for the longest.
+fn collections(out: &mut String, target: &Target) {
+    let mut isolates: Vec<_> = target
+        .isolates
+        .values()
+        .filter_map(|isolate| Some((isolate.serial, isolate.starts.as_ref()?)))
+        .collect();
+    isolates.sort_by_key(|(_, starts)| std::cmp::Reverse(starts.all.pause_us));
+    for (serial, starts) in isolates.into_iter().take(ISOLATES) {
+        let brief = describe::starts::brief(starts);
+        if !brief.is_empty() {
+            let of =
+                if target.has_several_isolates() { format!(" of isolate {serial}") } else { String::new() };
+            line(out, &format!("  collections{of} start: {brief}"));
+        }
+    }
 }
 
 fn too_little(target: &Target) -> &'static str {

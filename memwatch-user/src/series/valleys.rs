@@ -224,6 +224,7 @@ pub(crate) mod tests {
             limit: None,
             compacted: None,
             marking_start: None,
+            stack: None,
             outside: OutsideHeap::default(),
         }
     }

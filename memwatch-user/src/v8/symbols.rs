@@ -117,13 +117,16 @@ pub const FUNCTIONS: [Function; 13] = [
     Function {
         program: probe::ALLOC_SLOW,
         at: At::Entry,
-        // One place a path: young and old space from 22 on; young, old in 20; young, old in 18.
+        // One place a path: young and old space from 22 on; young, old in 20; young, old in 18; young, old in 16, where
+        // `NewSpace::EnsureAllocation` is inlined into the former.
         prefixes: &[
             "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
             "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
             "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
             "_ZN2v88internal8NewSpace16EnsureAllocationE",
             "_ZN2v88internal10PagedSpace16EnsureAllocationE",
+            "_ZN2v88internal8NewSpace15AllocateRawSlowE",
+            "_ZN2v88internal10PagedSpace15AllocateRawSlowE",
         ],
         need: Need::Optional("where JavaScript allocates is not known"),
         reads_arguments: true,
@@ -166,7 +169,7 @@ pub const MAX_RESERVED: [&str; 2] =
 
 /// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
 /// thousand names do.
-pub const COMMON_PREFIXES: [&str; 14] = [
+pub const COMMON_PREFIXES: [&str; 16] = [
     "_ZN2v88internal4Heap",
     "_ZNK2v88internal4Heap",
     "_ZN2v88internal20MarkCompactCollector15",
@@ -177,7 +180,9 @@ pub const COMMON_PREFIXES: [&str; 14] = [
     "_ZN2v88internal13MainAllocator15",
     "_ZN2v88internal17SemiSpaceNewSpace16",
     "_ZN2v88internal14PagedSpaceBase13",
+    "_ZN2v88internal8NewSpace15",
     "_ZN2v88internal8NewSpace16",
+    "_ZN2v88internal10PagedSpace15",
     "_ZN2v88internal10PagedSpace16",
     "_ZN2v88internal19NewLargeObjectSpace11",
     "_ZN2v88internal19OldLargeObjectSpace11",

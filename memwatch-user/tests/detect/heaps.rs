@@ -123,6 +123,7 @@ fn collection(end: Mono, pause_us: u64, kind: GcKind, before: u64, after: u64) -
         limit: None,
         compacted: None,
         marking_start: None,
+        stack: None,
         outside: OutsideHeap::default(),
     }
 }

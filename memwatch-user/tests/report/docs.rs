@@ -45,6 +45,7 @@ const fn kind(body: &Body) -> &'static str {
         Body::Feature(_) => "feature",
         Body::Gc(_) => "gc",
         Body::Stats(_) => "stats",
+        Body::Starts(_) => "starts",
         Body::Memory(_) => "memory",
         Body::Leak(_) => "leak",
         Body::Verdict(_) => "verdict",

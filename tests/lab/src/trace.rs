@@ -105,6 +105,7 @@ pub fn gc(end: Mono, pause_us: u64, kind: GcKind, before: u64, after: u64) -> Co
         limit: None,
         compacted: None,
         marking_start: None,
+        stack: None,
         outside: OutsideHeap::default(),
     }
 }

@@ -21,6 +21,7 @@ mod pipeline;
 mod requests;
 mod stacks;
 mod stats;
+mod took;
 mod tool;
 mod traffic;
 

@@ -14,6 +14,14 @@ pub(super) fn build_tools() -> Result<String> {
     Ok("gcc, make".to_owned())
 }
 
+/// Go, whose `pprof` is the standard viewer of profiles: the tests have it read ours.
+pub(super) fn go() -> Result<String> {
+    if which("go").is_none() {
+        Apt::default().install(&["golang-go"], &[])?;
+    }
+    Ok(cmd("go").arg("version").ask()?.trim().to_owned())
+}
+
 /// A Node to run the demo with, and npm to fetch the releases that the tests run.
 pub(super) fn node() -> Result<String> {
     let how = "install Node.js 12 or newer, with npm";

@@ -29,8 +29,9 @@ type Part = (&'static str, fn() -> Result<String>);
 
 /// Brings what is missing. Fails when something still is.
 pub(crate) fn run(_: &Args) -> Result<()> {
-    let parts: [Part; 7] = [
+    let parts: [Part; 8] = [
         ("build tools", host::build_tools),
+        ("Go", host::go),
         ("Node", host::node),
         ("eBPF toolchain", rust::toolchain),
         ("bpf-linker", linker::bpf_linker),

@@ -72,6 +72,7 @@ mod tests {
             limit: None,
             compacted: None,
             marking_start: None,
+            stack: None,
             outside: OutsideHeap { array_buffers, external: None },
         }
     }

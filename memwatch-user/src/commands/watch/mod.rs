@@ -22,6 +22,7 @@ mod profiles;
 mod sampling;
 mod session;
 mod stacks;
+mod starts;
 mod translate;
 mod watched;
 mod whom;
@@ -40,6 +41,7 @@ use self::{
     profiles::Profiles,
     session::{Adopted, Next, Session},
     stacks::Stacks,
+    starts::Starts,
     whom::Roster,
 };
 use crate::{
@@ -93,7 +95,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let (stack_ring, maps) = stacks(watch, &mut kernel)?;
     let stacks = Stacks::new(maps, task, profiles.are_wanted());
     let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features, task };
-    let origins = Origins { stacks, natives: Natives::new(native) };
+    let origins = Origins { stacks, natives: Natives::new(native), starts: Starts::default() };
     let mut session = Session::new(kernel, features.attach_cookie, roster, origins, watch.budget_pct / 100.0);
     let mut run = Run {
         adopted: session.adopt_running()?,
@@ -236,6 +238,8 @@ impl Run {
             Ok(event) => events.push(event),
             Err(_) => session.malformed(),
         });
+        // The stack on which a collection began was sent before it ended.
+        self.stacks(output)?;
         for event in events {
             let (records, next) = self.session.event(&event);
             output.records(&records)?;

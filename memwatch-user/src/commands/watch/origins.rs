@@ -1,12 +1,14 @@
-//! Where the memory of all targets comes from: JavaScript that allocates, and call sites of `malloc`.
+//! Where the memory of all targets comes from: JavaScript that allocates, and call sites of `malloc`; and where collections
+//! start.
 
-use super::{native::Natives, stacks::Stacks};
-use crate::report::record::Record;
+use super::{native::Natives, stacks::Stacks, starts::Starts};
+use crate::{model::Collection, report::record::Record};
 
-/// Both.
+/// All of it.
 pub(super) struct Origins {
     pub(super) stacks: Stacks,
     pub(super) natives: Natives,
+    pub(super) starts: Starts,
 }
 
 impl Origins {
@@ -14,6 +16,14 @@ impl Origins {
     pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         self.stacks.attribute(pid, records);
         self.natives.attribute(pid, records);
+    }
+
+    /// Says in the record of a collection where it started, if stacks of the target are walked.
+    pub(super) fn collection(&mut self, pid: u32, collection: &Collection, records: &mut [Record]) {
+        if self.stacks.are_of(pid) {
+            let stack = self.stacks.known(pid, collection);
+            self.starts.collection(pid, collection, stack, records);
+        }
     }
 
     /// Follows a target no more.

@@ -270,10 +270,13 @@ impl Session {
             return (records, self.consider(event.pid));
         }
         let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), Next::Nothing) };
-        if matches!(event.what, What::Collection(_)) {
-            self.collections += 1;
-        }
         let mut records = member.watched.event(event);
+        if let What::Collection(collection) = &event.what {
+            self.collections += 1;
+            self.origins.collection(event.pid, collection, &mut records);
+        }
+        let starts = self.origins.starts.of_gone(event.pid, &records);
+        records.splice(0..0, member.records(event.time, starts));
         self.origins.attribute(event.pid, &mut records);
         (records, Next::Nothing)
     }
@@ -358,6 +361,7 @@ impl Session {
     fn dismiss(&mut self, pid: u32, at: Mono, end: impl FnOnce(&Member) -> End) -> Vec<Record> {
         let mut records = self.new_losses(at);
         let Some(mut member) = self.watched.remove(&pid) else { return records };
+        records.extend(member.records(at, self.origins.starts.last(pid)));
         let end = Body::End(end(&member));
         records.push(member.watched.stamp.record(at, end));
         records.extend(member.last_records(at));
@@ -374,6 +378,9 @@ impl Session {
         let mut records: Vec<Record> =
             stamps.flat_map(|stamp| self.origins.natives.decisions(stamp)).collect();
         let now = clock::now();
+        for (pid, member) in &self.watched {
+            records.extend(member.records(now, self.origins.starts.news(*pid, now)));
+        }
         records.extend(self.pace(now));
         records.extend(self.new_losses(now));
         (looks, records)
@@ -405,6 +412,7 @@ impl Session {
         let now = clock::now();
         let mut records = self.new_losses(now);
         for (pid, member) in &mut self.watched {
+            records.extend(member.records(now, self.origins.starts.last(*pid)));
             let mut last = member.last_records(now);
             self.origins.attribute(*pid, &mut last);
             records.extend(last);
@@ -441,9 +449,14 @@ impl Session {
 }
 
 impl Member {
+    fn records(&self, at: Mono, bodies: Vec<Body>) -> impl Iterator<Item = Record> {
+        let stamp = self.watched.stamp;
+        bodies.into_iter().map(move |body| stamp.record(at, body))
+    }
+
     fn last_records(&mut self, at: Mono) -> Vec<Record> {
         let bodies = self.watched.last_words(at);
-        bodies.into_iter().map(|body| self.watched.stamp.record(at, body)).collect()
+        self.records(at, bodies).collect()
     }
 
     fn next_look(&mut self) -> Option<Look> {
@@ -453,7 +466,7 @@ impl Member {
     fn looked(&mut self, looked: Looked) -> Vec<Record> {
         let (reading, mut bodies) = self.looks.taken(looked, self.watched.isolate_count());
         bodies.extend(self.watched.reading(&reading));
-        bodies.into_iter().map(|body| self.watched.stamp.record(reading.at, body)).collect()
+        self.records(reading.at, bodies).collect()
     }
 
     fn oom_scope(&self) -> Option<&'static str> {

@@ -15,7 +15,7 @@ use crate::{
     attribute::{self, Sampled},
     bpf::stacks::StackMaps,
     ingest,
-    model::{Frame, FrameKind, Stack},
+    model::{Collection, Frame, FrameKind, Stack},
     native::Javascript,
     plan::StackPlan,
     report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
@@ -78,6 +78,17 @@ impl Stacks {
     /// Whether they are wanted.
     pub(super) fn are_wanted(&self) -> bool {
         self.maps.is_some()
+    }
+
+    /// Whether those of `pid` are walked.
+    pub(super) fn are_of(&self, pid: u32) -> bool {
+        self.processes.contains_key(&pid)
+    }
+
+    /// The stack on which a collection of `pid` began, if it has come.
+    pub(super) fn known(&self, pid: u32, collection: &Collection) -> Option<&Stack> {
+        let key = StackKey { thread: thread(pid, collection.tid), hash: collection.stack? };
+        self.processes.get(&pid)?.known.get(&key).map(|known| &known.stack)
     }
 
     /// Begins to walk stacks of a target, or says why not.
@@ -169,6 +180,11 @@ impl Stacks {
     }
 }
 
+/// A thread as the kernel side has it.
+fn thread(pid: u32, tid: u32) -> u64 {
+    u64::from(pid) << 32 | u64::from(tid)
+}
+
 fn charge(maps: &StackMaps, pid: u32) -> Charge {
     let (hits, walks) = maps.hits_and_walks(pid);
     Charge::of(hits, walks)
@@ -223,7 +239,7 @@ impl Process {
         isolate: &record::Isolate,
         maps: &mut StackMaps,
     ) -> Vec<(Stack, StackVolume)> {
-        let thread = u64::from(pid) << 32 | u64::from(isolate.thread);
+        let thread = thread(pid, isolate.thread);
         if isolate.state != IsolateState::Gone {
             self.threads.insert(isolate.isolate, thread);
             return Vec::new();

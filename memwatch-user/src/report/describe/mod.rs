@@ -2,6 +2,7 @@
 
 pub mod hello;
 mod site;
+pub mod starts;
 pub mod verdict;
 
 use super::{
@@ -44,6 +45,9 @@ pub fn body(body: &Body, limit: Option<u64>) -> Line {
         Body::Feature(feature) => Line::new(Tone::Warn, "feature", self::feature(feature)),
         Body::Gc(gc) => Line::new(Tone::Plain, "gc", self::gc(gc, limit)),
         Body::Stats(stats) => Line::new(Tone::Dim, "stats", self::stats(stats)),
+        Body::Starts(starts) => {
+            Line { more: starts::all(starts), ..Line::new(Tone::Dim, "starts", starts::line(starts)) }
+        }
         Body::Memory(memory) => Line::new(Tone::Dim, "memory", self::memory(memory)),
         Body::Leak(leak) => Line::new(Tone::Warn, "leak", self::leak(leak)),
         Body::Verdict(verdict) => Line {
@@ -88,7 +92,8 @@ fn gc(gc: &Gc, limit: Option<u64>) -> String {
     let first = format!("{} {sizes} in {}", escape_untrusted(&gc.kind), pause(gc.pause_us));
     let marking = gc.marking_ms.map_or_else(String::new, |ms| format!("marked for {ms} ms"));
     let compacted = if gc.compacted == Some(true) { "compacted" } else { "" };
-    join([first, escape_untrusted(&gc.reason), compacted.to_owned(), marking, limit_text(limit)])
+    let place = gc.started_in.as_deref().map_or_else(String::new, starts::place);
+    join([first, escape_untrusted(&gc.reason), place, compacted.to_owned(), marking, limit_text(limit)])
 }
 
 fn stats(stats: &Stats) -> String {

@@ -65,7 +65,7 @@ fn is_users(frame: &Frame) -> bool {
 
 /// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`; of a doubtful one `handler
 /// /srv/app/server.js:40 or behind`.
-fn frame(frame: &Frame) -> String {
+pub(super) fn frame(frame: &Frame) -> String {
     let is_native = frame.kind == NATIVE;
     let function =
         frame.function.as_deref().map(|name| if is_native { without_parameters(name) } else { name });

@@ -50,7 +50,7 @@ fn body(frame: &mut Frame<'_>, state: &State, view: &View, target: &Target) {
     if !parts.targets.is_empty() {
         targets::render(&state.by_trouble(), target, parts.targets, buffer);
     }
-    verdict::render(target, parts.verdict, buffer);
+    verdict::render(target, isolate, parts.verdict, buffer);
     match isolate.filter(|isolate| isolate.history.start().is_some()) {
         Some(isolate) => chart::render(isolate, target.until(state.now), parts.chart, buffer),
         None => chart::render_waiting(target, state.now, parts.chart, buffer),
@@ -86,7 +86,10 @@ impl Parts {
         let list =
             if n_targets > 1 && height >= 10 { 1 + at_most(n_targets, (height / 6).max(2)) } else { 0 };
         let header = if height >= 14 { 2 } else { 1 };
-        let reasons = target.worst().map_or(0, |verdict| words::reasons(verdict).len());
+        // The last line is for where collections start.
+        let has_starts = target.isolates.values().any(|isolate| isolate.starts.is_some());
+        let reasons =
+            target.worst().map_or(0, |verdict| words::reasons(verdict).len()) + usize::from(has_starts);
         let verdict = 2 + at_most(reasons, height.saturating_sub(16) / 6);
         let has_parts = target.memory.as_ref().is_some_and(memory::has_parts);
         let memory = if height >= 16 && has_parts { memory::HEIGHT } else { 0 };

@@ -11,15 +11,17 @@ use ratatui::{
 use super::style::{DIM, PLAIN, STRONG, cut, fit, tone};
 use crate::report::{
     color::Tone,
-    describe::verdict as words,
+    describe::{starts::brief, verdict as words},
     lines::clock,
     record::{Level, Verdict},
-    state::target::Target,
+    state::{isolate::Isolate, target::Target},
 };
 
-pub(super) fn render(target: &Target, area: Rect, buffer: &mut Buffer) {
+/// Of the target, and of one of its isolates where its collections start.
+pub(super) fn render(target: &Target, isolate: Option<&Isolate>, area: Rect, buffer: &mut Buffer) {
     let lines = target.worst().map_or_else(|| waiting(target), |verdict| said(target, verdict, area.width));
-    for (line, row) in lines.into_iter().zip(area.rows()) {
+    let starts = isolate.and_then(|isolate| starts(isolate, area.width));
+    for (line, row) in lines.into_iter().chain(starts).zip(area.rows()) {
         line.render(row, buffer);
     }
 }
@@ -62,6 +64,12 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
     let reasons = words::reasons(verdict).into_iter();
     let reasons = reasons.map(|reason| Line::styled(cut(format!("- {reason}"), usize::from(width)), DIM));
     [first, fit(second, width)].into_iter().chain(reasons).collect()
+}
+
+fn starts(isolate: &Isolate, width: u16) -> Option<Line<'static>> {
+    let brief = brief(isolate.starts.as_ref()?);
+    let line = || Line::styled(cut(format!("- collections start: {brief}"), usize::from(width)), DIM);
+    (!brief.is_empty()).then(line)
 }
 
 /// `also: file descriptors growing`: the other verdicts that are not good news.

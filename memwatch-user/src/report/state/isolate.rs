@@ -2,7 +2,7 @@
 
 use super::history::History;
 use crate::report::{
-    record::{self, Gc, IsolateState, Stats},
+    record::{self, Gc, IsolateState, Starts, Stats},
     time::Time,
 };
 
@@ -27,6 +27,8 @@ pub struct Isolate {
     pub last: Option<(Time, Gc)>,
     /// Statistics after the latest mark-compact.
     pub stats: Option<Stats>,
+    /// Where its collections start, last known.
+    pub starts: Option<Starts>,
     /// The heap over time.
     pub history: History,
 }
@@ -44,6 +46,7 @@ impl Isolate {
             other: 0,
             last: None,
             stats: None,
+            starts: None,
             history: History::default(),
         }
     }
@@ -69,6 +72,10 @@ impl Isolate {
     pub(super) fn measured(&mut self, stats: &Stats) {
         self.heap_limit = stats.heap_limit.or(self.heap_limit);
         self.stats = Some(stats.clone());
+    }
+
+    pub(super) fn started(&mut self, starts: &Starts) {
+        self.starts = Some(starts.clone());
     }
 
     /// The heap after the last mark-compact: what is really alive.

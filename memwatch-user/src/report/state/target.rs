@@ -87,6 +87,7 @@ impl Target {
             Body::Feature(feature) => self.feature(feature),
             Body::Gc(gc) => self.isolate(gc.isolate, gc.thread).collected(ts, gc),
             Body::Stats(stats) => self.isolate(stats.isolate, 0).measured(stats),
+            Body::Starts(starts) => self.isolate(starts.isolate, 0).started(starts),
             Body::Memory(memory) => self.memory = Some(Memory::clone(memory)),
             Body::Verdict(verdict) => {
                 self.verdicts.insert((verdict.isolate, verdict.kind), Verdict::clone(verdict));
@@ -105,7 +106,7 @@ impl Target {
     /// Keeps the event unless it is one of those that come all the time.
     fn remember(&mut self, ts: Time, body: &Body) {
         let often = match body {
-            Body::Hello(_) | Body::Stats(_) | Body::Memory(_) => true,
+            Body::Hello(_) | Body::Stats(_) | Body::Starts(_) | Body::Memory(_) => true,
             Body::Gc(gc) => gc.kind != "mark-compact",
             _ => false,
         };
@@ -196,6 +197,7 @@ pub(in crate::report) fn isolate_of(body: &Body) -> Option<u32> {
         Body::Isolate(isolate) => Some(isolate.isolate),
         Body::Gc(gc) => Some(gc.isolate),
         Body::Stats(stats) => Some(stats.isolate),
+        Body::Starts(starts) => Some(starts.isolate),
         Body::Leak(leak) => Some(leak.isolate),
         Body::Verdict(verdict) => verdict.isolate,
         Body::End(End::V8OutOfMemory { isolate, .. }) => *isolate,

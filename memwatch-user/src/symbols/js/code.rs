@@ -67,20 +67,20 @@ pub(super) fn interpreted<M: Memory>(heap: &Heap<M>, bytecode: Object, smi: u32)
     unmoved(|| Shape::of_bytecode(heap, bytecode), || bytecode_part(heap, bytecode, offset))
 }
 
-/// The functions that machine code stands for at the return address `pc`, innermost first. Code that `pc` is not in (it
+/// The functions that the machine code of `shared` stands for at the return address `pc`, innermost first. Code that `pc` is not in (it
 /// was replaced while it ran) tells only which function.
 pub(super) fn compiled<M: Memory>(
     heap: &Heap<M>,
-    code: Object,
+    (shared, code): (Object, Object),
     pc: u64,
     bytecode_sizes: &[u8],
 ) -> Result<Vec<Part>, ReadError> {
-    unmoved(|| Shape::of_code(heap, code), || compiled_now(heap, code, pc, bytecode_sizes))
+    unmoved(|| Shape::of_code(heap, code), || compiled_now(heap, (shared, code), pc, bytecode_sizes))
 }
 
 fn compiled_now<M: Memory>(
     heap: &Heap<M>,
-    code: Object,
+    (shared, code): (Object, Object),
     pc: u64,
     bytecode_sizes: &[u8],
 ) -> Result<Vec<Part>, ReadError> {
@@ -100,7 +100,7 @@ fn compiled_now<M: Memory>(
     let flags = heap.half(code.field(objects.offset(Item::CodeFlags)))?;
     let kind = flags.cast_signed() & objects.number(Item::KindMask);
     match kind - objects.number(Item::KindBaseline) {
-        0 => Ok(vec![baseline(heap, code, offset, bytecode_sizes)?]),
+        0 => Ok(vec![baseline(heap, (shared, code), offset, bytecode_sizes)?]),
         1 | 2 => {
             let is_maglev = kind == objects.number(Item::KindBaseline) + 1;
             optimized(heap, code, Machine { start, size, is_maglev }, offset - 1)
@@ -109,10 +109,19 @@ fn compiled_now<M: Memory>(
     }
 }
 
-fn baseline<M: Memory>(heap: &Heap<M>, code: Object, offset: u32, sizes: &[u8]) -> Result<Part, ReadError> {
+fn baseline<M: Memory>(
+    heap: &Heap<M>,
+    (shared, code): (Object, Object),
+    offset: u32,
+    sizes: &[u8],
+) -> Result<Part, ReadError> {
     let table = heap.byte_array(heap.object(code, Item::CodePositions)?, MAX_TABLE)?;
-    // Baseline code has nothing to deoptimize: its bytecodes are in that place.
-    let bytecode = heap.object(code, Item::CodeDeopt)?;
+    let bytecode = if heap.objects.baseline_has_bytecode() {
+        // Baseline code has nothing to deoptimize: its bytecodes are in that place.
+        heap.object(code, Item::CodeDeopt)?
+    } else {
+        heap.object(heap.object(shared, Item::SharedData)?, Item::BaselineBytecode)?
+    };
     let Some(index) = positions::baseline_bytecode(&table, offset) else { return Ok(Part::WHOLE) };
     let bytecode = heap.typed(bytecode, Item::BytecodeType, "bytecode")?;
     let mut bytecodes = vec![0; heap.length(bytecode, MAX_TABLE)?];

@@ -101,9 +101,10 @@ fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String
     Ok((name, start))
 }
 
-/// The first two small integers, ascending, with an object (the scope around it) behind: a name's variable is one alone.
+/// The first two small integers, ascending, with an object (the scope around it) behind: a name's variable is one alone, and
+/// so is a class's, which methods have before their names.
 fn place_behind<M: Memory>(heap: &Heap<M>, scope: Object, behind: u32) -> Option<u32> {
-    let words: Vec<u64> = (behind..behind + NAME_WORDS + 3)
+    let words: Vec<u64> = (behind..behind + NAME_WORDS + 4)
         .map_while(|index| heap.word(scope.field(8 + 8 * index)).ok())
         .collect();
     words.windows(3).find_map(|words| {

@@ -162,7 +162,8 @@ impl<M: Memory> Resolver<M> {
                 u32::try_from(frame.position).map_err(|_| ReadError::Implausible("a bytecode offset"))?;
             return code::interpreted(&self.heap, code, place).map(|part| vec![part]);
         }
-        code::compiled(&self.heap, code, frame.position, &self.bytecode_sizes)
+        let shared = Object::from_word(frame.shared).ok_or(ReadError::Implausible("a frame's function"))?;
+        code::compiled(&self.heap, (shared, code), frame.position, &self.bytecode_sizes)
     }
 
     fn part(&mut self, thread: u64, whole: &Known, part: code::Part) -> Frame {

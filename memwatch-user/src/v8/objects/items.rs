@@ -1,6 +1,6 @@
 //! What has to be known of V8's objects, and where each piece comes from: the metadata that V8 exports for debuggers
 //! (`v8dbg_*` in .dynsym, written by its `tools/gen-postmortem-metadata.py`; survives stripping), else a rule for a
-//! range of versions. Every rule was exercised on Node 18.20, 20.20, 22.23, 24.21, 25.9 and 26.10.
+//! range of versions. Every rule was exercised on Node 16.20, 18.20, 20.20, 22.23, 24.21, 25.9 and 26.10.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,10 @@ pub enum Item {
     FunctionCode,
     /// `SharedFunctionInfo`: name or `ScopeInfo`.
     SharedName,
+    /// `SharedFunctionInfo`: what it runs: bytecode, or in V8 9 a `BaselineData` of baseline code and bytecode.
+    SharedData,
+    /// `BaselineData`: its bytecode (V8 9).
+    BaselineBytecode,
     /// `SharedFunctionInfo`: its `Script`.
     SharedScript,
     /// `SharedFunctionInfo`: flags.
@@ -39,7 +43,7 @@ pub enum Item {
     BytecodeData,
     /// `BytecodeArray`: table from bytecodes to places in the source.
     BytecodePositions,
-    /// `Code`: address of its first instruction, or that instruction itself (V8 10).
+    /// `Code`: address of its first instruction, or that instruction itself (V8 9 and 10).
     CodeStart,
     /// `Code`: flags, the kind among them.
     CodeFlags,
@@ -111,7 +115,11 @@ pub(super) const SOURCES: &[Source] = &[
     named(Item::FunctionShared, &["class_JSFunction__shared__SharedFunctionInfo"]),
     Source {
         item: Item::FunctionCode,
-        names: &["class_JSFunction__code__CodeT", "class_JSFunction__code__Tagged_Code_"],
+        names: &[
+            "class_JSFunction__code__CodeT",
+            "class_JSFunction__code__Tagged_Code_",
+            "class_JSFunction__raw_code__CodeT",
+        ],
         rules: &[
             // src/objects/js-function.tq of 11.3: shared_function_info, context, feedback_cell, code.
             rule((11, 0), (12, 0), Value::From(Item::FunctionShared, 24)),
@@ -127,6 +135,18 @@ pub(super) const SOURCES: &[Source] = &[
             "class_SharedFunctionInfo__name_or_scope_info__Tagged_NameOrScopeInfoT_",
         ],
     ),
+    Source {
+        item: Item::SharedData,
+        names: &["class_SharedFunctionInfo__function_data__Object"],
+        // src/objects/shared-function-info.tq: its first field.
+        rules: &[rule((9, 0), EVER, Value::Fixed(8))],
+    },
+    Source {
+        item: Item::BaselineBytecode,
+        names: &[],
+        // src/objects/shared-function-info.tq of 9.4: baseline_code, data. Later there is no such object.
+        rules: &[rule((9, 0), EVER, Value::Fixed(16))],
+    },
     named(
         Item::SharedScript,
         &[
@@ -160,7 +180,12 @@ pub(super) const SOURCES: &[Source] = &[
         // src/objects/script.tq: line_ends, id.
         rules: &[rule((9, 0), EVER, Value::From(Item::ScriptLineEnds, 8))],
     },
-    named(Item::BytecodeData, &["class_BytecodeArray__data__uintptr_t"]),
+    Source {
+        item: Item::BytecodeData,
+        names: &["class_BytecodeArray__data__uintptr_t"],
+        // src/objects/bytecode-array.tq of 9.4: four pointers behind the map, three 32-bit fields, two of 8 bits.
+        rules: &[rule((9, 0), (10, 0), Value::Fixed(54))],
+    },
     Source {
         item: Item::BytecodePositions,
         names: &["class_BytecodeArray__source_position_table__Object"],
@@ -176,7 +201,7 @@ pub(super) const SOURCES: &[Source] = &[
         names: &["class_Code__source_position_table__ByteArray"],
         rules: &[
             // src/objects/code.h: relocation_info, deoptimization_data, position_table.
-            rule((10, 0), (12, 0), Value::Fixed(24)),
+            rule((9, 0), (12, 0), Value::Fixed(24)),
             // 12 on: deoptimization_data, position_table.
             rule((12, 0), EVER, Value::Fixed(16)),
         ],
@@ -184,7 +209,7 @@ pub(super) const SOURCES: &[Source] = &[
     Source {
         item: Item::CodeDeopt,
         names: &["class_Code__deoptimization_data__FixedArray"],
-        rules: &[rule((10, 0), EVER, Value::From(Item::CodePositions, -8))],
+        rules: &[rule((9, 0), EVER, Value::From(Item::CodePositions, -8))],
     },
     Source {
         item: Item::CodeStart,
@@ -193,28 +218,42 @@ pub(super) const SOURCES: &[Source] = &[
         rules: &[rule((11, 0), (12, 0), Value::From(Item::CodePositions, 16))],
     },
     Source {
-        item: Item::CodeFlags,
-        names: &["class_Code__flags__uint32_t"],
-        rules: &[rule((11, 0), (12, 0), Value::From(Item::CodeStart, 8))],
-    },
-    Source {
         item: Item::CodeSize,
         names: &["class_Code__instruction_size__int"],
         rules: &[rule((11, 0), (12, 0), Value::From(Item::CodeStart, 16))],
     },
-    named(Item::KindMask, &["CodeKindFieldMask"]),
-    named(Item::KindBaseline, &["CodeKindBaseline"]),
+    Source {
+        item: Item::CodeFlags,
+        names: &["class_Code__flags__uint32_t"],
+        rules: &[
+            // src/objects/code.h of 9.4: instruction_size, metadata_size, flags.
+            rule((9, 0), (10, 0), Value::From(Item::CodeSize, 8)),
+            rule((11, 0), (12, 0), Value::From(Item::CodeStart, 8)),
+        ],
+    },
+    Source {
+        item: Item::KindMask,
+        names: &["CodeKindFieldMask"],
+        // src/objects/code.h of 9.4: KindField has the four lowest bits.
+        rules: &[rule((9, 0), (10, 0), Value::Fixed(15))],
+    },
+    Source {
+        item: Item::KindBaseline,
+        names: &["CodeKindBaseline"],
+        // src/objects/code-kind.h of 9.4: eleven kinds before it; Turboprop and TurboFan follow.
+        rules: &[rule((9, 0), (10, 0), Value::Fixed(11))],
+    },
     Source {
         item: Item::DeoptLiterals,
         names: &["DeoptimizationDataLiteralArrayIndex"],
-        // src/objects/code.h of 10.2: kLiteralArrayIndex.
-        rules: &[rule((10, 0), (11, 0), Value::Fixed(2))],
+        // src/objects/code.h of 9.4 and 10.2: kLiteralArrayIndex.
+        rules: &[rule((9, 0), (11, 0), Value::Fixed(2))],
     },
     Source {
         item: Item::DeoptInlining,
         names: &["DeoptimizationDataInliningPositionsIndex"],
-        // src/objects/code.h of 10.2: kInliningPositionsIndex.
-        rules: &[rule((10, 0), (11, 0), Value::Fixed(7))],
+        // src/objects/code.h of 9.4 and 10.2: kInliningPositionsIndex.
+        rules: &[rule((9, 0), (11, 0), Value::Fixed(7))],
     },
     named(Item::SharedType, &["type_SharedFunctionInfo__SHARED_FUNCTION_INFO_TYPE"]),
     named(Item::ScriptType, &["type_Script__SCRIPT_TYPE"]),

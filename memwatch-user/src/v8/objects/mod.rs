@@ -15,8 +15,9 @@ pub use items::{Item, Version};
 /// How the names of V8's metadata begin.
 pub const METADATA: &str = "v8dbg_";
 
-/// The oldest version whose stacks were checked: Node 18's.
-const OLDEST: Version = (10, 2);
+/// The oldest version whose stacks were checked: that of Node 16.11 on. Before 9.1 a `ScopeInfo` is an array, without the
+/// length that says where its fields are.
+const OLDEST: Version = (9, 4);
 
 /// How source position tables are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct Objects {
     pub positions: Positions,
     /// Whether functions point at their code through the table of code (13 on).
     pub has_code_table: bool,
-    /// Whether a `Code` holds its instructions instead of their address (10).
+    /// Whether a `Code` holds its instructions instead of their address (9 and 10).
     pub code_is_inline: bool,
     /// Whether a `ScopeInfo` has the function's place in the source before the names of its variables (12.8 on).
     pub scope_begins_with_place: bool,
@@ -48,7 +49,7 @@ pub struct Objects {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UnknownObjects {
     /// An old one, or none at all.
-    #[error("the layout of V8's objects is not known for V8 {0}, only from 10.2 (Node 18) on")]
+    #[error("the layout of V8's objects is not known for V8 {0}, only from 9.4 (Node 16) on")]
     Version(String),
     /// It is laid out in a way that the walk does not expect: pointer compression, for example.
     #[error("V8's metadata says {name} = {found}, not {expected}: stacks of such builds are not read")]
@@ -111,6 +112,12 @@ impl Objects {
     #[must_use]
     pub fn turbofan_places_slow_paths(&self) -> bool {
         self.version >= (12, 0)
+    }
+
+    /// Whether baseline code refers to its bytecode itself, in the place of deoptimization data (10 on).
+    #[must_use]
+    pub fn baseline_has_bytecode(&self) -> bool {
+        self.version >= (10, 0)
     }
 
     /// Whether `name` (without `v8dbg_`) is of use.

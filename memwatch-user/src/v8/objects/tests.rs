@@ -66,11 +66,52 @@ fn what_the_metadata_lacks_follows_from_the_version() {
     assert_eq!(node_26.positions, Positions::Shifted);
 }
 
+/// Metadata of 16.20: without kinds of code, deoptimization data and bytecode.
+#[test]
+fn node_16_is_known_by_a_few_names_and_rules() {
+    let mut metadata = metadata_24();
+    for gone in [
+        "class_BytecodeArray__data__uintptr_t",
+        "class_Code__instruction_start__Address",
+        "class_Code__flags__uint32_t",
+        "class_Code__instruction_size__int",
+        "CodeKindFieldMask",
+        "CodeKindBaseline",
+        "DeoptimizationDataLiteralArrayIndex",
+        "DeoptimizationDataInliningPositionsIndex",
+    ] {
+        metadata.remove(gone);
+    }
+    let own = [
+        ("class_JSFunction__raw_code__CodeT", 48),
+        ("class_Code__instruction_start__uintptr_t", 96),
+        ("class_Code__instruction_size__int", 40),
+    ];
+    metadata.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let node_16 = Objects::new("9.4.146.26-node.26", &metadata).unwrap();
+    for (item, number) in [
+        (Item::FunctionCode, 48),
+        (Item::BytecodeData, 54),
+        (Item::BytecodePositions, 32),
+        (Item::CodeStart, 96),
+        (Item::CodeFlags, 48),
+        (Item::CodePositions, 24),
+        (Item::CodeDeopt, 16),
+        (Item::KindMask, 15),
+        (Item::KindBaseline, 11),
+        (Item::DeoptLiterals, 2),
+        (Item::DeoptInlining, 7),
+    ] {
+        assert_eq!(node_16.number(item), number, "{item:?}");
+    }
+    assert!(node_16.code_is_inline && !node_16.baseline_has_bytecode() && !node_16.has_code_table);
+}
+
 #[test]
 fn what_is_not_understood_says_why() {
     let known = metadata_24();
     for (version, change, why) in [
-        ("9.4.146.26-node.26", None, "V8 9.4.146.26-node.26, only from 10.2"),
+        ("8.4.371.23-node.88", None, "V8 8.4.371.23-node.88, only from 9.4"),
         ("nonsense", None, "V8 nonsense"),
         ("13.6.1.1-node.1", Some(("TaggedSize", Some(4))), "TaggedSize = 4, not 8"),
         ("13.6.1.1-node.1", Some(("FirstNonstringType", None)), "FirstNonstring"),

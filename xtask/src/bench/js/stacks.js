@@ -1,6 +1,6 @@
 'use strict';
-// Allocates. `DEPTH COUNT` is answered after so many arrays of 600 kB below so many functions, `work` with the
-// microseconds of CPU time that half a gigabyte of small objects took.
+// Allocates. `DEPTH COUNT` is answered after so many arrays of 600 kB below so many functions, `gc DEPTH COUNT` after so
+// many young collections, `work` with the microseconds of CPU time that half a gigabyte of small objects took.
 
 const { serve } = require('./common.js');
 
@@ -20,6 +20,17 @@ function large(depth, count) {
   return count;
 }
 
+function collect(depth) {
+  if (depth > 1) return collect(depth - 1) + 1;
+  global.gc({ type: 'minor' });
+  return 1;
+}
+
+function collections(depth, count) {
+  for (let i = 0; i < count; i++) collect(depth);
+  return count;
+}
+
 function step() {
   const rows = new Array(64);
   for (let i = 0; i < PER_STEP; i++) rows[i & 63] = { i, next: [i] };
@@ -34,4 +45,8 @@ function work() {
 }
 
 work();
-serve((line) => (line === 'work' ? work() : large(...line.split(' ').map(Number))));
+serve((line) => {
+  const words = line.split(' ');
+  if (line === 'work') return work();
+  return words[0] === 'gc' ? collections(...words.slice(1).map(Number)) : large(...words.map(Number));
+});

@@ -10,7 +10,7 @@ pub(super) use self::{
 
 use super::pace::Rest;
 use crate::{
-    attribute::Site,
+    attribute::{Paused, Site, Start, Starts},
     host::{
         clock::WallClock,
         exit::{Ended, signal_name},
@@ -66,6 +66,7 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
         marking_ms: collection.marking_start.map(|start| micros(collection.start.since(start)) / 1000),
         array_buffers: collection.outside.array_buffers,
         external: collection.outside.external,
+        started_in: None,
     })
 }
 
@@ -87,6 +88,35 @@ pub(super) fn stats(isolate: &Isolate, memwatch: &MemwatchStats, now: Mono) -> B
     }))
 }
 
+/// Where the collections of an isolate start.
+pub(super) fn starts(isolate: u32, starts: &Starts) -> Body {
+    Body::Starts(Box::new(record::Starts {
+        isolate,
+        all: paused(starts.all),
+        outside: paused(starts.outside),
+        unknown: paused(starts.unknown),
+        starts: starts.largest().into_iter().map(start).collect(),
+    }))
+}
+
+fn start(start: &Start) -> record::Start {
+    record::Start {
+        kind: start.kind.name().to_owned(),
+        reason: reason(start.reason),
+        paused: paused(start.paused),
+        frames: frames(start.frames.clone()),
+    }
+}
+
+fn paused(paused: Paused) -> record::Paused {
+    record::Paused { n: paused.n, pause_us: micros(paused.pause) }
+}
+
+/// A stack of JavaScript.
+pub(super) fn frames(frames: Vec<Frame>) -> Vec<record::Frame> {
+    frames.into_iter().map(frame).collect()
+}
+
 pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Body {
     Body::Leak(record::Leak {
         isolate: isolate.serial,
@@ -106,7 +136,7 @@ pub(super) fn site(site: Site) -> record::Site {
         call: None,
         n: site.samples,
         interval: Some(site.interval.map(Some)),
-        frames: site.frames.into_iter().map(frame).collect(),
+        frames: frames(site.frames),
     }
 }
 

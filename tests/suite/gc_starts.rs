@@ -1,0 +1,159 @@
+//! Where collections start: in which line of JavaScript, or outside of it; of the main thread and of workers.
+
+use std::{collections::BTreeMap, fs};
+
+use anyhow::{Context, Result, ensure};
+use memwatch_tests::{
+    machine, node, releases,
+    tool::{self, Finished, Tool},
+};
+use memwatch_user::report::record::{Body, Frame, Gc, Record, Starts};
+
+use crate::js_stacks;
+
+const FIXTURE: &str = "gc_starts";
+/// V8's words for `gc()`.
+const ASKED_FOR: &str = "testing";
+/// Its words for what tasks of its own do, when no JavaScript runs.
+const TASKS: [&str; 3] = ["task", "finalize incremental marking via task", "memory reducer"];
+/// Before this, lines of allocations in optimised code may be a neighbour's.
+const TRUE_LINES: u32 = 22;
+/// From then on V8 begins to mark when there is much external memory, instead of collecting at once, and ends in a task.
+const EXTERNAL_IS_MARKED: u32 = 24;
+
+#[test]
+fn functions_that_cause_collections_are_named_and_tasks_are_outside_of_javascript() -> Result<()> {
+    let _machine = machine::shared();
+    let marks = marks(FIXTURE)?;
+    for version in js_stacks::releases() {
+        let mut node = node::start(version, FIXTURE)?.flag("--expose-gc").ready()?;
+        let pid = node.pid().to_string();
+        let finished = tool::run(&["--pid", &pid, "--json", "--native", "off", "--duration", "5s"])?;
+        node.healthy()?;
+        judge(&finished, node.pid(), js_stacks::major(version), &marks)
+            .with_context(|| format!("Node {version}"))?;
+    }
+    Ok(())
+}
+
+fn judge(finished: &Finished, pid: u32, major: u32, marks: &BTreeMap<String, u32>) -> Result<()> {
+    finished.done()?;
+    let records = finished.records()?;
+    let collections = tool::collections(&records, pid);
+    all_are_known(&collections)?;
+    asked_for(&collections, pid, marks)?;
+    let seen = |gc: &&&Gc| TASKS.contains(&gc.reason.as_str());
+    let tasks: Vec<_> = collections.iter().filter(seen).collect();
+    ensure!(!tasks.is_empty() && tasks.iter().all(|gc| is_outside(gc)), "tasks: {tasks:#?}");
+    for name in if major < EXTERNAL_IS_MARKED { &["flood", "buffers"][..] } else { &["flood"] } {
+        let started = |gc: &&&Gc| innermost(gc).is_some_and(|frame| frame.function.as_deref() == Some(*name));
+        let started: Vec<_> = collections.iter().filter(started).collect();
+        let line = marks.get(*name).copied();
+        let is_true = |gc: &&&Gc| innermost(gc).is_some_and(|frame| frame.doubtful || frame.line == line);
+        let lines_are_true = major < TRUE_LINES || started.iter().all(is_true);
+        ensure!(!started.is_empty() && lines_are_true, "{name}: {started:#?}");
+    }
+    sums_are_true(&records, &collections)
+}
+
+/// Those that ended before the names of stacks were asked for are not; they are the first ones.
+fn all_are_known(collections: &[&Gc]) -> Result<()> {
+    let known = |gc: &&Gc| gc.started_in.is_some();
+    let first = collections.iter().position(known).context("no start is known")?;
+    let unknown: Vec<_> = collections[first..].iter().filter(|gc| !known(gc)).collect();
+    ensure!(first < 5 && unknown.is_empty(), "the first {first}, and {unknown:#?}");
+    Ok(())
+}
+
+fn asked_for(collections: &[&Gc], pid: u32, marks: &BTreeMap<String, u32>) -> Result<()> {
+    let mut seen = BTreeMap::new();
+    for gc in collections.iter().filter(|gc| gc.reason == ASKED_FOR && gc.started_in.is_some()) {
+        let name = if gc.thread == pid { "collect" } else { "inWorker" };
+        let frame = innermost(gc).with_context(|| format!("outside: {gc:?}"))?;
+        let place = (frame.function.as_deref(), frame.line);
+        ensure!(place == (Some(name), marks.get(name).copied()) && !frame.doubtful, "{gc:?}");
+        *seen.entry(name).or_insert(0) += 1;
+    }
+    ensure!(seen.len() == 2 && seen.values().all(|n| *n >= 3), "{seen:?}");
+    Ok(())
+}
+
+fn sums_are_true(records: &[Record], collections: &[&Gc]) -> Result<()> {
+    let last: BTreeMap<u32, &Starts> =
+        records.iter().filter_map(starts).map(|starts| (starts.isolate, starts)).collect();
+    ensure!(last.len() == 2, "{last:#?}");
+    for (isolate, starts) in last {
+        let of_isolate = collections.iter().filter(|gc| gc.isolate == isolate);
+        let (mut n, mut pause_us, mut outside, mut unknown) = (0, 0, 0, 0);
+        for gc in of_isolate {
+            n += 1;
+            pause_us += gc.pause_us;
+            outside += u64::from(is_outside(gc));
+            unknown += u64::from(gc.started_in.is_none());
+        }
+        let all = starts.all;
+        // Each of the records leaves out what is less than a microsecond.
+        ensure!(all.n == n && all.pause_us.abs_diff(pause_us) <= n, "{n} in {pause_us} µs: {starts:#?}");
+        ensure!((starts.outside.n, starts.unknown.n) == (outside, unknown), "{outside} outside: {starts:#?}");
+        let told: u64 = starts.starts.iter().map(|start| start.paused.n).sum();
+        ensure!(told <= n - unknown && told > 0, "{starts:#?}");
+    }
+    Ok(())
+}
+
+/// The last full collection before V8 gives up is named after what keeps everything.
+#[test]
+fn a_function_that_allocates_to_death_is_named() -> Result<()> {
+    let _machine = machine::shared();
+    let line = marks(FIXTURE)?.get("die").copied();
+    for version in js_stacks::releases() {
+        let start = node::start(version, FIXTURE)?.flag("--expose-gc");
+        let mut node = start.flag("--max-old-space-size=96").ready()?;
+        let tool = Tool::watch(&[node.pid()])?;
+        node.tell("die")?;
+        let finished = tool.finish()?;
+        let records = finished.records()?;
+        let collections = tool::collections(&records, node.pid());
+        let last = collections.iter().rfind(|gc| gc.kind == "mark-compact" && gc.thread == node.pid());
+        let frame = last.and_then(|gc| innermost(gc));
+        let is_true = |frame: &Frame| frame.doubtful || frame.line == line;
+        let is_it = |frame: &Frame| frame.function.as_deref() == Some("die") && is_true(frame);
+        ensure!(frame.is_some_and(is_it), "Node {version}: {last:#?}");
+    }
+    Ok(())
+}
+
+/// What is said in words.
+#[test]
+fn the_closing_text_says_where_collections_start() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::start(releases::USUAL, FIXTURE)?.flag("--expose-gc").ready()?;
+    let finished = tool::run(&["--pid", &node.pid().to_string(), "--native", "off", "--duration", "3s"])?;
+    finished.done()?;
+    for said in ["collections of isolate 1 start: mark-compact in ", "testing · in collect /"] {
+        ensure!(finished.stdout.contains(said), "no `{said}`: {}", finished.stdout);
+    }
+    Ok(())
+}
+
+fn innermost(gc: &Gc) -> Option<&Frame> {
+    gc.started_in.as_ref()?.first()
+}
+
+fn is_outside(gc: &Gc) -> bool {
+    gc.started_in.as_ref().is_some_and(Vec::is_empty)
+}
+
+fn starts(record: &Record) -> Option<&Starts> {
+    match &record.body {
+        Body::Starts(starts) => Some(starts),
+        _ => None,
+    }
+}
+
+/// Lines with marks, by mark.
+fn marks(fixture: &str) -> Result<BTreeMap<String, u32>> {
+    let text = fs::read_to_string(node::fixture(fixture))?;
+    let marked = |(line, text): (u32, &str)| Some((text.split_once("//= ")?.1.to_owned(), line));
+    Ok((1..).zip(text.lines()).filter_map(marked).collect())
+}
