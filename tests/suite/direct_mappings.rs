@@ -72,6 +72,19 @@ impl Watched {
         )
     }
 
+    /// What was followed and is not mapped any more.
+    fn gone(&self) -> Vec<Range<u64>> {
+        let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
+        let range = |line: &str| {
+            let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
+            Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
+        };
+        let mapped = joined(maps.lines().filter_map(range).collect());
+        let is_there =
+            |one: &Range<u64>| mapped.iter().any(|all| all.start <= one.start && one.end <= all.end);
+        self.followed().into_iter().filter(|one| !is_there(one)).collect()
+    }
+
     /// The addon says what it has mapped, and that is what was followed.
     fn is_exact(&mut self, word: &str, answer: &str) -> Result<()> {
         self.node.tell(word)?;
@@ -136,14 +149,8 @@ fn changes_that_were_not_seen_are_counted() -> Result<()> {
     let lost = || watched.direct.losses().into_iter().collect::<Vec<_>>();
     let lost = until(patience(), lost, |lost| !lost.is_empty());
     ensure!(matches!(lost[..], [(LossReason::MappingsFull, _)]), "{lost:?}");
-    let mapped = fs::read_to_string(format!("/proc/{}/maps", watched.pid))?;
-    let range = |line: &str| {
-        let (start, end) = line.split_ascii_whitespace().next()?.split_once('-')?;
-        Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
-    };
-    let mapped = joined(mapped.lines().filter_map(range).collect());
-    let is_there = |one: &Range<u64>| mapped.iter().any(|all| all.start <= one.start && one.end <= all.end);
-    let gone: Vec<_> = watched.followed().into_iter().filter(|one| !is_there(one)).collect();
+    // It is looked for once a second.
+    let gone = until(patience(), || watched.gone(), |gone| gone.is_empty());
     ensure!(gone.is_empty(), "{gone:x?}");
     watched.node.healthy()?;
     watched.direct.stop();
