@@ -150,7 +150,7 @@ fn changes_that_were_not_seen_are_counted() -> Result<()> {
     let lost = until(patience(), lost, |lost| !lost.is_empty());
     ensure!(matches!(lost[..], [(LossReason::MappingsFull, _)]), "{lost:?}");
     // It is looked for once a second.
-    let gone = until(patience(), || watched.gone(), |gone| gone.is_empty());
+    let gone = until(patience(), || watched.gone(), <[_]>::is_empty);
     ensure!(gone.is_empty(), "{gone:x?}");
     watched.node.healthy()?;
     watched.direct.stop();
