@@ -87,7 +87,8 @@ fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
 #[test]
 #[expect(clippy::print_stdout, reason = "which of the two ways was taken")]
 fn what_a_process_maps_itself_is_followed() -> Result<()> {
-    let direct = Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
+    let direct =
+        Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
     let (own, size) = (std::process::id(), 5 << 12);
     println!("mappings are seen in the kernel: {}", direct.attached().map_err(anyhow::Error::msg)?);
     direct.follow(own, "", None);

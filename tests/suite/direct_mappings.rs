@@ -46,7 +46,7 @@ impl Watched {
 
     /// Follows `pid`, which is `node` or was started by it.
     fn follow(node: Node, pid: u32) -> Result<Self> {
-        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN).map_err(anyhow::Error::msg)?;
+        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
         direct.follow(pid, &target::examine(pid)?.image.path, None);
         direct.attached().map_err(anyhow::Error::msg)?;
         ensure!(direct.refusal(pid).is_none(), "{:?}", direct.refusal(pid));

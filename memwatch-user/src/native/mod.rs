@@ -167,6 +167,7 @@ pub struct Tracker {
 struct Shared {
     known: Known,
     decisions: Vec<Decision>,
+    alarmed: bool,
 }
 
 /// A tracker's thread's view of it.
@@ -220,6 +221,12 @@ impl Tracker {
         std::mem::take(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions)
     }
 
+    /// Whether the process grows, so that there is reason to look closer.
+    #[must_use]
+    pub fn is_alarmed(&self) -> bool {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).alarmed
+    }
+
     /// Stops, and waits until the probes are gone.
     pub fn stop(self) {
         Self::stop_all(vec![self]);
@@ -266,6 +273,10 @@ impl Desk {
 
     fn publish(&self, known: Known) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).known = known;
+    }
+
+    fn alarm(&self, alarmed: bool) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).alarmed = alarmed;
     }
 
     fn decide(&self, decision: Decision) {

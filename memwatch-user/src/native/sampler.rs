@@ -78,6 +78,7 @@ impl Watch<'_> {
         let alarmed = self.alarm.reading(now, anonymous_bytes(pid), Memory::program_break(pid));
         if alarmed != self.alarmed {
             self.alarmed = alarmed;
+            self.desk.alarm(alarmed);
             let reason = if alarmed {
                 "it takes more anonymous memory than it had so far"
             } else {

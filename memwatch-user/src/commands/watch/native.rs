@@ -1,6 +1,6 @@
 //! The native memory of all targets: a tracker each, and what they say as records.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use memwatch_common::target::TaskLayout;
 
@@ -34,51 +34,83 @@ pub(super) struct Asked {
 pub(super) struct Natives {
     asked: Asked,
     trackers: BTreeMap<u32, Tracker>,
-    /// What targets map themselves, from the first target on.
+    /// What targets map themselves, from the first on that has to be looked at.
     direct: Option<Direct>,
-    /// Whose direct mappings are followed as far as we have said.
-    promised: BTreeSet<u32>,
+    mappers: BTreeMap<u32, Mapper>,
+}
+
+/// A target that may map memory itself.
+struct Mapper {
+    v8: String,
+    javascript: Option<Javascript>,
+    state: Following,
+}
+
+/// Whether direct mappings are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Following {
+    /// When it grows.
+    Waits,
+    /// They are, as far as we have said.
+    Follows,
+    /// That it cannot be done has been said.
+    Refused,
 }
 
 impl Natives {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, trackers: BTreeMap::new(), direct: None, promised: BTreeSet::new() }
+        Self { asked, trackers: BTreeMap::new(), direct: None, mappers: BTreeMap::new() }
     }
 
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
     /// JavaScript are told. What there is to say if something cannot be done.
-    pub(super) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Vec<Body> {
+    pub(super) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
         let Asked { mode, budget_pct, features, .. } = self.asked;
-        let mappings = match mode {
-            Mode::Off | Mode::Growth => None,
-            Mode::Auto | Mode::Full => self.follow_mappings(id.pid, v8, javascript.clone()).err(),
-        };
-        let blocks = match Tracker::start(id, mode, budget_pct, features, javascript) {
+        if matches!(mode, Mode::Auto | Mode::Full) {
+            let mapper =
+                Mapper { v8: v8.to_owned(), javascript: javascript.clone(), state: Following::Waits };
+            self.mappers.insert(id.pid, mapper);
+        }
+        match Tracker::start(id, mode, budget_pct, features, javascript) {
             _ if mode == Mode::Off => None,
             Ok(tracker) => {
                 self.trackers.insert(id.pid, tracker);
                 None
             }
             Err(reason) => Some(off("native_sites", reason)),
-        };
-        blocks.into_iter().chain(mappings.map(|reason| off(MAPPINGS, reason))).collect()
+        }
     }
 
-    fn follow_mappings(&mut self, pid: u32, v8: &str, javascript: Option<Javascript>) -> Result<(), String> {
-        let direct = match self.direct.take() {
-            Some(direct) => direct,
-            None => Direct::start(self.asked.features, self.asked.task)?,
-        };
-        direct.follow(pid, v8, javascript);
-        self.direct = Some(direct);
-        self.promised.insert(pid);
-        Ok(())
+    /// Follows the direct mappings of `pid` while it grows; always where that is not known, or everything is to be. What there
+    /// is to say if it cannot be done.
+    fn follow_mappings(&mut self, pid: u32) -> Option<Body> {
+        let grows = self.asked.mode == Mode::Full || self.trackers.get(&pid).is_none_or(Tracker::is_alarmed);
+        let mapper = self.mappers.get_mut(&pid)?;
+        let refused = match (mapper.state, grows) {
+            (Following::Waits, true) => match direct(&mut self.direct, &self.asked) {
+                Ok(direct) => {
+                    mapper.state = Following::Follows;
+                    direct.follow(pid, &mapper.v8, mapper.javascript.clone());
+                    None
+                }
+                Err(reason) => Some(reason),
+            },
+            (Following::Follows, false) => {
+                mapper.state = Following::Waits;
+                self.direct.as_ref()?.leave(pid);
+                None
+            }
+            (Following::Follows, true) => self.direct.as_ref()?.refusal(pid),
+            (Following::Waits, false) | (Following::Refused, _) => None,
+        }?;
+        mapper.state = Following::Refused;
+        Some(off(MAPPINGS, refused))
     }
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
     pub(super) fn stop(&mut self, pid: u32) {
         self.trackers.remove(&pid);
-        self.promised.remove(&pid);
+        self.mappers.remove(&pid);
         if let Some(direct) = &self.direct {
             direct.leave(pid);
         }
@@ -102,11 +134,7 @@ impl Natives {
             stamp.record(at, body)
         };
         let mut records: Vec<Record> = decisions.into_iter().map(record).collect();
-        if let Some(reason) = self.direct.as_ref().and_then(|direct| direct.refusal(pid))
-            && self.promised.remove(&pid)
-        {
-            records.push(stamp.record(clock::now(), off(MAPPINGS, reason)));
-        }
+        records.extend(self.follow_mappings(pid).map(|body| stamp.record(clock::now(), body)));
         records
     }
 
@@ -141,6 +169,17 @@ impl Natives {
         let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_pct).sum();
         blocks + self.direct.as_ref().map_or(0.0, Direct::cost_pct)
     }
+}
+
+/// What follows direct mappings, begun if need be.
+fn direct<'a>(begun: &'a mut Option<Direct>, asked: &Asked) -> Result<&'a Direct, String> {
+    let direct = if let Some(direct) = begun.take() {
+        direct
+    } else {
+        let budget_pct = (asked.mode == Mode::Auto).then_some(asked.budget_pct);
+        Direct::start(asked.features, asked.task, budget_pct)?
+    };
+    Ok(begun.insert(direct))
 }
 
 fn off(name: &str, reason: String) -> Body {

@@ -25,6 +25,7 @@ use crate::{
     bpf::mappings::MappingTap,
     host::{clock, features::Features},
     ingest,
+    model::Mono,
     plan::malloc::Mappers,
     target::maps,
 };
@@ -37,6 +38,9 @@ const LOOKING: Duration = Duration::from_secs(1);
 const LIBRARY_S: f64 = 12e-6;
 /// In the kernel there is no trap: half of that walk, and the copy of the stack.
 const KERNEL_S: f64 = 3e-6;
+
+/// What a process may pay at once, beyond the budget: seconds. One that starts a pool maps in a burst.
+const BURST_S: f64 = 0.2;
 
 /// What the thread is told.
 pub(super) enum Command {
@@ -52,6 +56,7 @@ pub(super) enum Command {
 pub(super) fn run(
     features: Features,
     task: TaskLayout,
+    budget_pct: Option<f64>,
     mut commands: UnboundedReceiver<Command>,
     shared: &Arc<Mutex<Shared>>,
 ) {
@@ -60,7 +65,7 @@ pub(super) fn run(
         runtime.block_on(async {
             let tap = MappingTap::attach(features.btf, features.uprobe_multi, task)?;
             shared.lock().unwrap_or_else(PoisonError::into_inner).is_in_kernel = tap.is_in_kernel();
-            Feed { tap, processes: BTreeMap::new(), lost: 0, shared }.run(&mut commands).await
+            Feed { tap, processes: BTreeMap::new(), lost: 0, budget_pct, shared }.run(&mut commands).await
         })
     });
     if let Err(error) = done {
@@ -74,6 +79,8 @@ struct Feed<'a> {
     processes: BTreeMap<u32, Process>,
     /// Changes that were not seen so far.
     lost: u64,
+    /// What a process may pay, percent of one CPU.
+    budget_pct: Option<f64>,
     shared: &'a Mutex<Shared>,
 }
 
@@ -105,13 +112,8 @@ impl Feed<'_> {
                 }
             }
             Command::Leave(pid) => {
-                if let Some(armed) = self.tap.leave(pid) {
-                    thread::spawn(|| armed.disarm());
-                }
-                self.processes.remove(&pid);
-                let mut shared = self.shared();
-                shared.holders.remove(&pid);
-                shared.refusals.remove(&pid);
+                self.leave(pid);
+                self.shared().refusals.remove(&pid);
             }
             Command::Tell(pid, to) => {
                 self.drain();
@@ -130,6 +132,40 @@ impl Feed<'_> {
             self.tap.arm(pid, &mappers.map_err(anyhow::Error::msg)?)?;
         }
         Ok(())
+    }
+
+    fn leave(&mut self, pid: u32) {
+        if let Some(armed) = self.tap.leave(pid) {
+            thread::spawn(|| armed.disarm());
+        }
+        self.processes.remove(&pid);
+        self.shared().holders.remove(&pid);
+    }
+
+    /// Leaves alone whom it costs more than the budget.
+    fn keep_budget(&mut self, now: Mono) {
+        let Some(budget_pct) = self.budget_pct else { return };
+        let change_s = self.change_s();
+        let is_dear = |process: &Process| {
+            let age_s = process.age_s(now);
+            process.changes_per_s(now) * change_s * age_s > BURST_S + budget_pct / 100.0 * age_s
+        };
+        let dear = self.processes.iter().filter(|(_, process)| is_dear(process));
+        for (pid, per_s) in dear.map(|(pid, process)| (*pid, process.changes_per_s(now))).collect::<Vec<_>>()
+        {
+            self.leave(pid);
+            let reason = format!(
+                "it maps and unmaps memory {per_s:.0} times a second, which costs it {:.1} % of one CPU; \
+                 --budget is {budget_pct} %",
+                100.0 * per_s * change_s
+            );
+            self.shared().refusals.insert(pid, reason);
+        }
+    }
+
+    /// What a change costs a process, seconds.
+    fn change_s(&self) -> f64 {
+        if self.tap.is_in_kernel() { KERNEL_S } else { LIBRARY_S }
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -182,10 +218,11 @@ impl Feed<'_> {
         }
         let told: Vec<_> =
             self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
-        let cost_s = if self.tap.is_in_kernel() { KERNEL_S } else { LIBRARY_S };
+        self.keep_budget(now);
+        let change_s = self.change_s();
         let changes_per_s: f64 = self.processes.values().map(|process| process.changes_per_s(now)).sum();
         let mut shared = self.shared();
-        shared.cost_pct = 100.0 * changes_per_s * cost_s;
+        shared.cost_pct = 100.0 * changes_per_s * change_s;
         shared.losses = losses;
         shared.holders.extend(told);
     }

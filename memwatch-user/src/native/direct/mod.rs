@@ -51,13 +51,14 @@ struct Shared {
 }
 
 impl Direct {
-    /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate. The
-    /// error says in words why not; what is refused later is told by [`Self::refusal`].
-    pub fn start(features: Features, task: TaskLayout) -> Result<Self, String> {
+    /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate;
+    /// `budget_pct`: what a process may pay, percent of one CPU. The error says in words why not; what is refused later is told
+    /// by [`Self::refusal`].
+    pub fn start(features: Features, task: TaskLayout, budget_pct: Option<f64>) -> Result<Self, String> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (commands, receiver) = unbounded_channel();
         let of_thread = Arc::clone(&shared);
-        let run = move || feed::run(features, task, receiver, &of_thread);
+        let run = move || feed::run(features, task, budget_pct, receiver, &of_thread);
         let thread = thread::Builder::new().name("mappings".to_owned()).spawn(run);
         let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
         Ok(Self { commands, shared, thread })

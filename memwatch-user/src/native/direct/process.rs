@@ -124,7 +124,12 @@ impl Process {
 
     /// Changes a second so far.
     pub(super) fn changes_per_s(&self, now: Mono) -> f64 {
-        self.changes as f64 / now.since(self.since).as_secs_f64().max(1.0)
+        self.changes as f64 / self.age_s(now)
+    }
+
+    /// For how long it is followed, seconds; one at least.
+    pub(super) fn age_s(&self, now: Mono) -> f64 {
+        now.since(self.since).as_secs_f64().max(1.0)
     }
 
     /// Mappings that are not kept as there are too many.
