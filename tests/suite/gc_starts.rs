@@ -28,7 +28,13 @@ fn functions_that_cause_collections_are_named_and_tasks_are_outside_of_javascrip
     for version in js_stacks::releases() {
         let mut node = node::start(version, FIXTURE)?.flag("--expose-gc").ready()?;
         let pid = node.pid().to_string();
-        let finished = tool::run(&["--pid", &pid, "--json", "--native", "off", "--duration", "5s"])?;
+        let mut tool = Tool::start(&["--pid", &pid, "--json", "--native", "off"])?;
+        for name in ["collect", "inWorker"].into_iter().chain(causes(js_stacks::major(version))) {
+            let is_its = |record: &Record| tool::gc(record).is_some_and(|gc| is_called(gc, name));
+            tool.wait_all(name, 4, is_its)?;
+        }
+        tool.wait("a task", |record| tool::gc(record).is_some_and(is_task))?;
+        let finished = tool.interrupt()?;
         node.healthy()?;
         judge(&finished, node.pid(), js_stacks::major(version), &marks)
             .with_context(|| format!("Node {version}"))?;
@@ -42,13 +48,11 @@ fn judge(finished: &Finished, pid: u32, major: u32, marks: &BTreeMap<String, u32
     let collections = tool::collections(&records, pid);
     all_are_known(&collections)?;
     asked_for(&collections, pid, marks)?;
-    let seen = |gc: &&&Gc| TASKS.contains(&gc.reason.as_str());
-    let tasks: Vec<_> = collections.iter().filter(seen).collect();
+    let tasks: Vec<_> = collections.iter().filter(|gc| is_task(gc)).collect();
     ensure!(!tasks.is_empty() && tasks.iter().all(|gc| is_outside(gc)), "tasks: {tasks:#?}");
-    for name in if major < EXTERNAL_IS_MARKED { &["flood", "buffers"][..] } else { &["flood"] } {
-        let started = |gc: &&&Gc| innermost(gc).is_some_and(|frame| frame.function.as_deref() == Some(*name));
-        let started: Vec<_> = collections.iter().filter(started).collect();
-        let line = marks.get(*name).copied();
+    for name in causes(major) {
+        let started: Vec<_> = collections.iter().filter(|gc| is_called(gc, name)).collect();
+        let line = marks.get(name).copied();
         let is_true = |gc: &&&Gc| innermost(gc).is_some_and(|frame| frame.doubtful || frame.line == line);
         let lines_are_true = major < TRUE_LINES || started.iter().all(is_true);
         ensure!(!started.is_empty() && lines_are_true, "{name}: {started:#?}");
@@ -56,12 +60,13 @@ fn judge(finished: &Finished, pid: u32, major: u32, marks: &BTreeMap<String, u32
     sums_are_true(&records, &collections)
 }
 
-/// Those that ended before the names of stacks were asked for are not; they are the first ones.
+/// Those that ended before stacks were walked are not, and few others: a walk that another one on its CPU gets into is lost.
 fn all_are_known(collections: &[&Gc]) -> Result<()> {
     let known = |gc: &&Gc| gc.started_in.is_some();
     let first = collections.iter().position(known).context("no start is known")?;
     let unknown: Vec<_> = collections[first..].iter().filter(|gc| !known(gc)).collect();
-    ensure!(first < 5 && unknown.is_empty(), "the first {first}, and {unknown:#?}");
+    let few = unknown.len() * 25 <= collections.len();
+    ensure!(first < 5 && few, "the first {first}, and {unknown:#?}");
     Ok(())
 }
 
@@ -101,7 +106,8 @@ fn sums_are_true(records: &[Record], collections: &[&Gc]) -> Result<()> {
     Ok(())
 }
 
-/// The last full collection before V8 gives up is named after what keeps everything.
+/// The last collection before V8 gives up is named after what keeps everything: mostly a full one, but V8 may give up in
+/// the first of those.
 #[test]
 fn a_function_that_allocates_to_death_is_named() -> Result<()> {
     let _machine = machine::shared();
@@ -114,7 +120,7 @@ fn a_function_that_allocates_to_death_is_named() -> Result<()> {
         let finished = tool.finish()?;
         let records = finished.records()?;
         let collections = tool::collections(&records, node.pid());
-        let last = collections.iter().rfind(|gc| gc.kind == "mark-compact" && gc.thread == node.pid());
+        let last = collections.iter().rfind(|gc| gc.thread == node.pid());
         let frame = last.and_then(|gc| innermost(gc));
         let is_true = |frame: &Frame| frame.doubtful || frame.line == line;
         let is_it = |frame: &Frame| frame.function.as_deref() == Some("die") && is_true(frame);
@@ -134,6 +140,19 @@ fn the_closing_text_says_where_collections_start() -> Result<()> {
         ensure!(finished.stdout.contains(said), "no `{said}`: {}", finished.stdout);
     }
     Ok(())
+}
+
+/// Functions that cause collections without asking for them.
+fn causes(major: u32) -> impl Iterator<Item = &'static str> {
+    ["flood"].into_iter().chain((major < EXTERNAL_IS_MARKED).then_some("buffers"))
+}
+
+fn is_called(gc: &Gc, name: &str) -> bool {
+    innermost(gc).is_some_and(|frame| frame.function.as_deref() == Some(name))
+}
+
+fn is_task(gc: &Gc) -> bool {
+    TASKS.contains(&gc.reason.as_str())
 }
 
 fn innermost(gc: &Gc) -> Option<&Frame> {
