@@ -14,7 +14,7 @@ use memwatch_tests::{
     container::Root,
     full, machine, native,
     node::{self, Node},
-    patience, releases, skip, tool,
+    patience, releases, tool,
 };
 use memwatch_user::{
     native::{Holder, TakenBy, direct::Direct},
@@ -46,7 +46,12 @@ impl Watched {
 
     /// Follows `pid`, which is `node` or was started by it.
     fn follow(node: Node, pid: u32) -> Result<Self> {
-        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
+        Self::follow_within(node, pid, None)
+    }
+
+    /// The same within a budget, percent of one CPU.
+    fn follow_within(node: Node, pid: u32, budget_pct: Option<f64>) -> Result<Self> {
+        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, budget_pct).map_err(anyhow::Error::msg)?;
         direct.follow(pid, &target::examine(pid)?.image.path, None);
         direct.attached().map_err(anyhow::Error::msg)?;
         ensure!(direct.refusal(pid).is_none(), "{:?}", direct.refusal(pid));
@@ -157,6 +162,26 @@ fn changes_that_were_not_seen_are_counted() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn who_would_pay_more_than_the_budget_is_left_alone() -> Result<()> {
+    let _machine = machine::shared();
+    let node = start(releases::USUAL, &[])?;
+    let pid = node.pid();
+    let mut watched = Watched::follow_within(node, pid, Some(1.0))?;
+    watched.node.tell("race 20000 0")?;
+    watched.node.said("raced")?;
+    let refusal = || watched.direct.refusal(pid).into_iter().collect::<Vec<_>>();
+    let refusal = until(patience(), refusal, |said| !said.is_empty());
+    ensure!(
+        matches!(&refusal[..], [why] if why.contains("times a second") && why.contains("--budget")),
+        "{refusal:?}"
+    );
+    ensure!(watched.direct.mapped(pid).is_empty() && watched.holders().is_empty(), "it is followed still");
+    watched.node.healthy()?;
+    watched.direct.stop();
+    Ok(())
+}
+
 /// The innermost function.
 fn function(holder: &Holder) -> &str {
     holder.frames.first().and_then(|frame| frame.function.as_deref()).unwrap_or_default()
@@ -218,13 +243,10 @@ fn a_leak_past_musl_is_named() -> Result<()> {
 
 #[test]
 fn the_verdict_names_who_maps() -> Result<()> {
-    if !full() {
-        return skip("a verdict on direct mappings", "it takes two minutes and MEMWATCH_FULL is not 1");
-    }
     let _machine = machine::shared();
     let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
-    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "120s"])?;
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
     let records = finished.records()?;
     let verdict = records.iter().rev().find_map(|record| match &record.body {
         Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),
