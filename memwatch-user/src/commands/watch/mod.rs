@@ -14,6 +14,7 @@ mod judged;
 mod launch;
 mod looks;
 mod losses;
+mod mappings;
 mod native;
 mod origins;
 pub(crate) mod output;

@@ -6,6 +6,7 @@ use memwatch_common::target::TaskLayout;
 
 use super::{
     losses,
+    mappings::Mappings,
     translate::{self, Stamp},
 };
 use crate::{
@@ -14,9 +15,6 @@ use crate::{
     native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
     report::record::{Body, Feature, Kind, Loss, Record},
 };
-
-/// Name of the feature in records.
-const MAPPINGS: &str = "native_mappings";
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -34,43 +32,20 @@ pub(super) struct Asked {
 pub(super) struct Natives {
     asked: Asked,
     trackers: BTreeMap<u32, Tracker>,
-    /// What targets map themselves, from the first on that has to be looked at.
-    direct: Option<Direct>,
-    mappers: BTreeMap<u32, Mapper>,
-}
-
-/// A target that may map memory itself.
-struct Mapper {
-    v8: String,
-    javascript: Option<Javascript>,
-    state: Following,
-}
-
-/// Whether direct mappings are followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Following {
-    /// When it grows.
-    Waits,
-    /// They are, as far as we have said.
-    Follows,
-    /// That it cannot be done has been said.
-    Refused,
+    /// What is mapped past `malloc`.
+    mappings: Mappings,
 }
 
 impl Natives {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, trackers: BTreeMap::new(), direct: None, mappers: BTreeMap::new() }
+        Self { asked, trackers: BTreeMap::new(), mappings: Mappings::new(asked) }
     }
 
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
     /// JavaScript are told. What there is to say if something cannot be done.
     pub(super) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
         let Asked { mode, budget_pct, features, .. } = self.asked;
-        if matches!(mode, Mode::Auto | Mode::Full) {
-            let mapper =
-                Mapper { v8: v8.to_owned(), javascript: javascript.clone(), state: Following::Waits };
-            self.mappers.insert(id.pid, mapper);
-        }
+        self.mappings.add(id.pid, v8, javascript.clone());
         match Tracker::start(id, mode, budget_pct, features, javascript) {
             _ if mode == Mode::Off => None,
             Ok(tracker) => {
@@ -81,48 +56,17 @@ impl Natives {
         }
     }
 
-    /// Follows the direct mappings of `pid` while it grows; always where that is not known, or everything is to be. What there
-    /// is to say if it cannot be done.
-    fn follow_mappings(&mut self, pid: u32) -> Option<Body> {
-        let grows = self.asked.mode == Mode::Full || self.trackers.get(&pid).is_none_or(Tracker::is_alarmed);
-        let mapper = self.mappers.get_mut(&pid)?;
-        let refused = match (mapper.state, grows) {
-            (Following::Waits, true) => match direct(&mut self.direct, &self.asked) {
-                Ok(direct) => {
-                    mapper.state = Following::Follows;
-                    direct.follow(pid, &mapper.v8, mapper.javascript.clone());
-                    None
-                }
-                Err(reason) => Some(reason),
-            },
-            (Following::Follows, false) => {
-                mapper.state = Following::Waits;
-                self.direct.as_ref()?.leave(pid);
-                None
-            }
-            (Following::Follows, true) => self.direct.as_ref()?.refusal(pid),
-            (Following::Waits, false) | (Following::Refused, _) => None,
-        }?;
-        mapper.state = Following::Refused;
-        Some(off(MAPPINGS, refused))
-    }
-
     /// A target is gone, or is to be left alone. Its probes go on their own time.
     pub(super) fn stop(&mut self, pid: u32) {
         self.trackers.remove(&pid);
-        self.mappers.remove(&pid);
-        if let Some(direct) = &self.direct {
-            direct.leave(pid);
-        }
+        self.mappings.remove(pid);
     }
 
     /// Takes all probes away; blocks until they are gone.
     pub(super) fn detach(self) {
         let trackers: Vec<Tracker> = self.trackers.into_values().collect();
         Tracker::stop_all(trackers);
-        if let Some(direct) = self.direct {
-            direct.stop();
-        }
+        self.mappings.detach();
     }
 
     /// What was decided, and what turned out to be impossible, since this was asked last, of the target that `stamp` is of.
@@ -134,7 +78,9 @@ impl Natives {
             stamp.record(at, body)
         };
         let mut records: Vec<Record> = decisions.into_iter().map(record).collect();
-        records.extend(self.follow_mappings(pid).map(|body| stamp.record(clock::now(), body)));
+        // Where it is not known whether it grows, mappings are followed in any case.
+        let grows = self.trackers.get(&pid).is_none_or(Tracker::is_alarmed);
+        records.extend(self.mappings.turn(pid, grows).map(|body| stamp.record(clock::now(), body)));
         records
     }
 
@@ -151,14 +97,13 @@ impl Natives {
 
     fn holders(&self, pid: u32) -> Vec<Holder> {
         let blocks = self.trackers.get(&pid).map(|tracker| tracker.known().holders);
-        let mapped = self.direct.as_ref().map(|direct| direct.holders(pid));
-        native::together(blocks.unwrap_or_default(), mapped.unwrap_or_default())
+        native::together(blocks.unwrap_or_default(), self.mappings.holders(pid))
     }
 
     /// Adds what was lost to what is lost beside it.
     pub(super) fn add_losses(&self, loss: &mut Loss) {
         let blocks = self.trackers.values().flat_map(|tracker| tracker.known().losses);
-        let mappings = self.direct.iter().flat_map(Direct::losses);
+        let mappings = self.mappings.direct().into_iter().flat_map(Direct::losses);
         for (reason, count) in blocks.chain(mappings) {
             losses::add(loss, reason, count);
         }
@@ -167,22 +112,12 @@ impl Natives {
     /// Percent of one CPU that the targets are charged, all together.
     pub(super) fn cost_pct(&self) -> f64 {
         let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_pct).sum();
-        blocks + self.direct.as_ref().map_or(0.0, Direct::cost_pct)
+        blocks + self.mappings.direct().map_or(0.0, Direct::cost_pct)
     }
 }
 
-/// What follows direct mappings, begun if need be.
-fn direct<'a>(begun: &'a mut Option<Direct>, asked: &Asked) -> Result<&'a Direct, String> {
-    let direct = if let Some(direct) = begun.take() {
-        direct
-    } else {
-        let budget_pct = (asked.mode == Mode::Auto).then_some(asked.budget_pct);
-        Direct::start(asked.features, asked.task, budget_pct)?
-    };
-    Ok(begun.insert(direct))
-}
-
-fn off(name: &str, reason: String) -> Body {
+/// That a feature is off, and why.
+pub(super) fn off(name: &str, reason: String) -> Body {
     let [name, state] = [name, "off"].map(str::to_owned);
     Body::Feature(Feature { name, state, reason })
 }
