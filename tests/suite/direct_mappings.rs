@@ -246,7 +246,7 @@ fn the_verdict_names_who_maps() -> Result<()> {
     let _machine = machine::shared();
     let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
-    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
+    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "90s"])?;
     let records = finished.records()?;
     let verdict = records.iter().rev().find_map(|record| match &record.body {
         Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),

@@ -23,7 +23,7 @@ const TAKERS: [&[u64]; 3] = [&[1000, 104, 120], &[504], &[200]];
 /// Bytes by function.
 type Bytes = [f64; TAKERS.len()];
 
-/// What is counted is off by what is taken while we go from a counter to the window and back.
+/// What is counted is off by the blocks that are being handed out while a window opens or closes.
 const COUNTED: f64 = 0.01;
 /// Standard errors that what is sampled may be off by: 1 of 16 000 runs is.
 const ERRORS: f64 = 4.0;
@@ -81,18 +81,26 @@ struct Comparison {
     addon: Range<u64>,
     sites: Sites,
     samples: u64,
-    truth: Bytes,
+    /// What was taken between the first and the last look at the counters within the windows, and around them: on a busy machine
+    /// we may be kept from looking.
+    within: Bytes,
+    around: Bytes,
 }
 
 impl Comparison {
     fn window(&mut self, number: u64) -> Result<()> {
         let serial = window::serial(number, Seen::All);
-        let before = self.counters.read()?;
-        window::open(&mut self.tap, serial, |_| thread::sleep(WINDOW))?;
-        let after = self.counters.read()?;
-        for (taker, truth) in self.truth.iter_mut().enumerate() {
-            *truth += after[taker] - before[taker];
-        }
+        let (counters, mut within) = (&self.counters, None);
+        let before = counters.read()?;
+        window::open(&mut self.tap, serial, |_| {
+            let opened = counters.read();
+            thread::sleep(WINDOW);
+            within = Some((opened, counters.read()));
+        })?;
+        let after = counters.read()?;
+        let (opened, closing) = within.context("no window")?;
+        add(&mut self.within, &opened?, &closing?);
+        add(&mut self.around, &before, &after);
         self.sites.window(Seen::All, WINDOW.as_secs_f64());
         for caught in window::caught(&mut self.tap, serial) {
             let (call_site, size) = (caught.sample.call_site, caught.sample.size);
@@ -106,14 +114,33 @@ impl Comparison {
         Ok(())
     }
 
-    /// By function, how far the estimate is from the truth, as a share of it.
+    /// By function, how far the estimate is from what can be true, as a share of it.
     fn errors(&self) -> Result<Bytes> {
         let mut errors = [0.0; TAKERS.len()];
         for (taker, error) in errors.iter_mut().enumerate() {
             let site = self.sites.find(call(0, &[taker as u64])).context("a function that no window met")?;
-            *error = self.sites.bytes(site, Seen::All) / self.truth[taker] - 1.0;
+            let estimate = self.sites.bytes(site, Seen::All);
+            *error = estimate / estimate.clamp(self.within[taker], self.around[taker]) - 1.0;
         }
         Ok(errors)
+    }
+
+    /// The error of both functions behind one call together.
+    fn shared(&self) -> Result<f64> {
+        let mut sums = [0.0; 3];
+        for taker in [1, 2] {
+            let site = self.sites.find(call(0, &[taker as u64])).context("a function that no window met")?;
+            let parts = [self.sites.bytes(site, Seen::All), self.within[taker], self.around[taker]];
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+        }
+        let [estimate, within, around] = sums;
+        Ok(estimate / estimate.clamp(within, around) - 1.0)
+    }
+}
+
+fn add(sums: &mut Bytes, before: &Bytes, after: &Bytes) {
+    for (sum, (before, after)) in sums.iter_mut().zip(before.iter().zip(after)) {
+        *sum += after - before;
     }
 }
 
@@ -127,8 +154,8 @@ fn windows_say_what_was_allocated() -> Result<()> {
     let plan = malloc::prepare(pid.get(), &maps::of(pid.get())?)?;
     let mut tap = Tap::load(&plan, false, multi::is_supported(), TaskLayout::UNKNOWN)?;
     let armed = tap.arm(pid, &plan, Scope::Allocations)?;
-    let (sites, truth) = (Sites::default(), [0.0; TAKERS.len()]);
-    let mut comparison = Comparison { tap, counters, addon, sites, samples: 0, truth };
+    let (sites, [within, around]) = (Sites::default(), [[0.0; TAKERS.len()]; 2]);
+    let mut comparison = Comparison { tap, counters, addon, sites, samples: 0, within, around };
     for number in 0..windows() {
         // Not in step with what is done every 10 ms.
         thread::sleep(Duration::from_micros(20_000 + number * 7919 % 10_000));
@@ -136,16 +163,15 @@ fn windows_say_what_was_allocated() -> Result<()> {
     }
     let _paid_by_nobody = armed.disarm();
     let [own, first, second] = comparison.errors()?;
-    let shared = first_and_second(&comparison.truth, first, second);
+    let shared = comparison.shared()?;
     let sampled = SPREAD.map(|spread| ERRORS * spread / (comparison.samples as f64).sqrt());
-    println!("counted: {own:.4} {shared:.4}; sampled: {first:.3} {second:.3}, may be {sampled:.3?}");
+    let doubt = 1.0 - comparison.within[0] / comparison.around[0];
+    println!(
+        "known to {doubt:.4}; counted: {own:.4} {shared:.4}; sampled: {first:.3} {second:.3}, may be {sampled:.3?}"
+    );
+    ensure!(doubt < 0.3, "we were kept from looking: {doubt}");
     ensure!(own.abs() < COUNTED && shared.abs() < COUNTED, "{own} {shared}");
     ensure!(first.abs() < sampled[0] + COUNTED && second.abs() < sampled[1] + COUNTED, "{first} {second}");
     ensure!(comparison.tap.losses()?.is_empty(), "{:?}", comparison.tap.losses()?);
     node.healthy()
-}
-
-/// The error of both functions behind one call together.
-fn first_and_second(truth: &Bytes, first: f64, second: f64) -> f64 {
-    (truth[1] * first + truth[2] * second) / (truth[1] + truth[2])
 }
