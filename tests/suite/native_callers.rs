@@ -108,7 +108,7 @@ fn lines_that_call_the_same_leaking_function_are_told_apart() -> Result<()> {
 fn a_worker_and_the_main_thread_are_told_apart() -> Result<()> {
     let _machine = machine::shared();
     let marks = marks(TWO_THREADS.fixture)?;
-    for version in js_stacks::releases().into_iter().filter(|version| full() || *version == releases::USUAL) {
+    for version in js_stacks::releases().filter(|version| full() || *version == releases::USUAL) {
         let records = are_found(version, "auto", &TWO_THREADS)?;
         heaps_are_told_apart(&records, &marks).with_context(|| format!("Node {version}"))?;
     }
