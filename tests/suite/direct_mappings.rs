@@ -14,15 +14,18 @@ use memwatch_tests::{
     container::Root,
     full, machine, native,
     node::{self, Node},
-    patience, releases, tool,
+    patience, releases,
+    tool::Tool,
 };
 use memwatch_user::{
     native::{Holder, TakenBy, direct::Direct},
-    report::record::{Body, Kind},
     target,
 };
 
-use super::{containers::node_inside, native_memory::kernel};
+use super::{
+    containers::node_inside,
+    native_memory::{first_sites, kernel},
+};
 
 /// The fixture with the addon, doing `works`, and its direct mappings from now on.
 struct Watched {
@@ -246,13 +249,8 @@ fn the_verdict_names_who_maps() -> Result<()> {
     let _machine = machine::shared();
     let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
-    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "90s"])?;
-    let records = finished.records()?;
-    let verdict = records.iter().rev().find_map(|record| match &record.body {
-        Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),
-        _ => None,
-    });
-    let site = verdict.and_then(|verdict| verdict.sites.first()).context("nobody holds it")?;
+    let sites = first_sites(&mut Tool::start(&["--pid", &pid, "--json", "--interval", "1s"])?)?;
+    let site = &sites[0];
     ensure!(site.call.as_deref() == Some("mmap") && site.share > 0.8, "{site:?}");
     let named = |name: &str| site.frames.iter().position(|frame| frame.function.as_deref() == Some(name));
     // The function of the addon, and that of JavaScript which called it.

@@ -33,7 +33,7 @@ fn functions_that_cause_collections_are_named_and_tasks_are_outside_of_javascrip
             let is_its = |record: &Record| tool::gc(record).is_some_and(|gc| is_called(gc, name));
             tool.wait_all(name, 4, is_its)?;
         }
-        tool.wait("a task", |record| tool::gc(record).is_some_and(is_task))?;
+        tool.wait("a task", |record| tool::gc(record).is_some_and(is_known_task))?;
         let finished = tool.interrupt()?;
         node.healthy()?;
         judge(&finished, node.pid(), js_stacks::major(version), &marks)
@@ -48,7 +48,7 @@ fn judge(finished: &Finished, pid: u32, major: u32, marks: &BTreeMap<String, u32
     let collections = tool::collections(&records, pid);
     all_are_known(&collections)?;
     asked_for(&collections, pid, marks)?;
-    let tasks: Vec<_> = collections.iter().filter(|gc| is_task(gc)).collect();
+    let tasks: Vec<_> = collections.iter().filter(|gc| is_known_task(gc)).collect();
     ensure!(!tasks.is_empty() && tasks.iter().all(|gc| is_outside(gc)), "tasks: {tasks:#?}");
     for name in causes(major) {
         let started: Vec<_> = collections.iter().filter(|gc| is_called(gc, name)).collect();
@@ -151,8 +151,9 @@ fn is_called(gc: &Gc, name: &str) -> bool {
     innermost(gc).is_some_and(|frame| frame.function.as_deref() == Some(name))
 }
 
-fn is_task(gc: &Gc) -> bool {
-    TASKS.contains(&gc.reason.as_str())
+/// A task of V8's own, and not one that ran before stacks were walked.
+fn is_known_task(gc: &Gc) -> bool {
+    TASKS.contains(&gc.reason.as_str()) && gc.started_in.is_some()
 }
 
 fn innermost(gc: &Gc) -> Option<&Frame> {

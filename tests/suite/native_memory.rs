@@ -7,7 +7,7 @@ use memwatch_tests::{
     full, machine, native,
     node::{self, Node, Start},
     patience, releases, skip,
-    tool::{self, Finished},
+    tool::{self, Finished, Tool},
     workspace,
 };
 use memwatch_user::{
@@ -17,7 +17,7 @@ use memwatch_user::{
         kernel::Kernel,
     },
     native::{Holder, Known, Mode, Tracker},
-    report::record::{Body, Frame, Kind, Site},
+    report::record::{Body, Frame, Kind, Site, Verdict},
     target::process,
 };
 
@@ -292,15 +292,19 @@ fn the_verdict_on_native_memory_says_who_holds_it() -> Result<()> {
     let _machine = machine::shared();
     let node = start(releases::USUAL, &["leak-1m"])?;
     let pid = node.pid().to_string();
-    let finished = tool::run(&["--pid", &pid, "--json", "--interval", "1s", "--duration", "45s"])?;
-    let records = finished.records()?;
-    let verdict = records.iter().rev().find_map(|record| match &record.body {
-        Body::Verdict(verdict) if verdict.kind == Kind::Native => Some(verdict),
-        _ => None,
-    });
-    let sites = &verdict.context("no verdict on native memory")?.sites;
+    let mut tool = Tool::start(&["--pid", &pid, "--json", "--interval", "1s"])?;
+    let sites = first_sites(&mut tool)?;
     let first = sites.first().and_then(|site| site.frames.first()).context("nobody holds it")?;
     ensure!(first.function.as_deref() == Some("leak_block") && first.module.is_some(), "{sites:?}");
-    ensure!(records.iter().any(|record| matches!(record.body, Body::Governor(_))), "no decision was told");
+    let mut records = tool.records()?.into_iter();
+    ensure!(records.any(|record| matches!(record.body, Body::Governor(_))), "no decision was told");
     Ok(())
+}
+
+/// Of the first verdict on native memory that says who holds it: it is told when that is known, if not before.
+pub(super) fn first_sites(tool: &mut Tool) -> Result<Vec<Site>> {
+    let names = |verdict: &Verdict| verdict.kind == Kind::Native && !verdict.sites.is_empty();
+    let record =
+        tool.wait("a verdict that says who holds it", |record| tool::verdict(record).is_some_and(names))?;
+    Ok(tool::verdict(&record).map(|verdict| verdict.sites.clone()).unwrap_or_default())
 }

@@ -34,7 +34,8 @@ fn armed(pid: u32) -> Result<usize> {
 }
 
 fn places<'a>(plan: &'a MallocPlan, maps: &'a [Mapping]) -> impl Iterator<Item = u64> + 'a {
-    let libraries = maps.iter().filter(|mapping| plan.allocator.is_file(mapping.file_name()));
+    let is_its_file = |mapping: &&Mapping| mapping.path.to_str() == Some(&plan.library.path);
+    let libraries = maps.iter().filter(is_its_file);
     libraries.flat_map(|mapping| {
         let offsets = plan.probes.iter().filter_map(|probe| probe.file_offset.checked_sub(mapping.offset));
         offsets.map(|offset| mapping.start + offset).filter(|address| *address < mapping.end)

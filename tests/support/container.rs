@@ -86,6 +86,11 @@ impl Root {
         self.copy(file, &format!("/{}", file.file_name().context("a file")?.to_string_lossy()))
     }
 
+    /// Puts `program` where its Node is.
+    pub fn replace_node(&self, program: &Path) -> Result<()> {
+        self.copy(program, NODE)
+    }
+
     fn copy(&self, from: &Path, to: &str) -> Result<()> {
         let to = self.path.join(to.trim_start_matches('/'));
         fs::create_dir_all(to.parent().context("a path in a root")?)?;

@@ -6,10 +6,26 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{scratch, workspace};
 
+/// Where Debian's package of one of `.cache/builds` has its libraries.
+fn libraries(build: &str) -> PathBuf {
+    workspace().join(format!(".cache/builds/{build}/usr/lib/{}-linux-gnu", std::env::consts::ARCH))
+}
+
+/// A program that is Node with an allocator linked in: `libjemalloc_pic` or `libtcmalloc_minimal`. It runs where Debian's
+/// Node does.
+pub fn node_with(allocator: &str) -> Result<PathBuf> {
+    let archive = libraries("archives").join(format!("{allocator}.a"));
+    ensure!(archive.exists(), "no {}: run `cargo xtask setup`", archive.display());
+    let node = libraries("debian").join("libnode.so.108");
+    let [archive, node] = [archive, node].map(|path| path.display().to_string());
+    let whole = format!("-Wl,--whole-archive,{archive},--no-whole-archive,--allow-shlib-undefined");
+    // The archive names functions of these; what is linked is sought there from left to right.
+    build(&["embedder"], &[&whole, "-Wl,--no-as-needed", &node, "-lstdc++", "-lm", "-ldl"])
+}
+
 /// The library of an allocator that can be preloaded: `libjemalloc`, `libmimalloc` or `libtcmalloc`.
 pub fn allocator(name: &str) -> Result<PathBuf> {
-    let arch = std::env::consts::ARCH;
-    let dir = workspace().join(format!(".cache/builds/allocators/usr/lib/{arch}-linux-gnu"));
+    let dir = libraries("allocators");
     let entries = dir.read_dir().context("no allocators: run `cargo xtask setup`")?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();

@@ -8,10 +8,14 @@ use serde_json::Value;
 use crate::repo;
 use crate::run::{Cmd, cmd};
 
-/// Cargo, in the top directory. It always builds the eBPF object: leaving it out for one command and not for the next
-/// would compile the collector anew each time.
+/// Cargo, in the top directory, with the eBPF object.
 pub(crate) fn cargo() -> Cmd {
     cmd("cargo").dir(repo::root()).env_remove("AYA_BUILD_SKIP")
+}
+
+/// Cargo that looks at code and makes no program: the eBPF object, which would be built for each such look anew, is left out.
+pub(crate) fn looking() -> Cmd {
+    cargo().env("AYA_BUILD_SKIP", "1")
 }
 
 /// Builds `memwatch-bpf` for release.
@@ -19,12 +23,17 @@ pub(crate) fn build_release() -> Result<()> {
     cargo().args(["build", "--release", "--package", "memwatch-user"]).run()
 }
 
+/// All tests, or only those that need a kernel. With the same packages named each time: which are, decides on the features
+/// of what they share, and so on whether it is compiled once or twice.
+pub(crate) fn test_all(only_suite: bool) -> Cmd {
+    let tests = cargo().args(["test", "--workspace", "--exclude", "memwatch-ebpf"]);
+    if only_suite { tests.args(["--test", "suite", "--"]) } else { tests }
+}
+
 /// Builds the tests that need a kernel, and says where their one program is.
 pub(crate) fn build_suite() -> Result<PathBuf> {
-    let messages = cargo()
-        .args(["test", "--package", "memwatch-tests", "--test", "suite", "--no-run"])
-        .arg("--message-format=json-render-diagnostics")
-        .read()?;
+    let build = cargo().args(["test", "--workspace", "--exclude", "memwatch-ebpf", "--test", "suite"]);
+    let messages = build.args(["--no-run", "--message-format=json-render-diagnostics"]).read()?;
     messages.lines().find_map(suite_in).context("cargo built no test program named `suite`")
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::cargo::cargo;
+use crate::cargo::{cargo, looking};
 use crate::run::{cmd, say};
 use crate::toolchain::Toolchain;
 use crate::{repo, setup, test, tidy, vm};
@@ -75,7 +75,7 @@ fn fmt() -> Result<()> {
 fn clippy_host() -> Result<()> {
     let clippy =
         ["clippy", "--workspace", "--exclude", "memwatch-ebpf", "--all-targets", "--", "-D", "warnings"];
-    cargo().args(clippy).run()
+    looking().args(clippy).run()
 }
 
 /// The kernel side, as it is compiled: a build for the host would see `core` and pointers of another machine.
@@ -101,7 +101,7 @@ fn clippy_bpf() -> Result<()> {
 /// The documentation is for those who work on the code: it has private items, and links to them.
 fn doc() -> Result<()> {
     let doc = ["doc", "--workspace", "--exclude", "memwatch-ebpf", "--no-deps", "--document-private-items"];
-    cargo().args(doc).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links").run()
+    looking().args(doc).env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links").run()
 }
 
 #[cfg(test)]

@@ -20,21 +20,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
     cargo::build_release()?;
+    if is_root() {
+        return with_settings(cargo::test_all(args.only.is_some()).args(args.only.as_deref()), args).run();
+    }
+    // A cargo that runs as root leaves a `target` that its owner cannot write to: only the tests that need root get it.
     if args.only.is_none() {
         cargo::cargo().arg("test").run()?;
     }
-    with_settings(suite(args.only.as_deref())?, args).run()
-}
-
-/// The tests that need root: by cargo, or, for anyone else, their program alone by sudo, since a cargo that runs as
-/// root leaves a `target` that its owner cannot write to.
-fn suite(only: Option<&str>) -> Result<Cmd> {
-    let cmd = if is_root() {
-        cargo::cargo().args(["test", "--package", "memwatch-tests", "--"])
-    } else {
-        cmd("sudo").arg("-E").arg(cargo::build_suite()?).interactive()
-    };
-    Ok(cmd.args(only))
+    let suite = cmd("sudo").arg("-E").arg(cargo::build_suite()?).interactive();
+    with_settings(suite.args(args.only.as_deref()), args).run()
 }
 
 fn with_settings(cmd: Cmd, args: &Args) -> Cmd {

@@ -1,5 +1,6 @@
 //! Which process, and what it is made of.
 
+pub mod allocator;
 pub mod container;
 pub mod elf;
 mod error;
@@ -15,9 +16,10 @@ pub mod text;
 use std::path::PathBuf;
 
 pub use self::{
+    allocator::Allocator,
     error::TargetError,
     image::{FileKey, Image},
-    libc::{Allocator, Libc},
+    libc::Libc,
     process::{Process, parse_pid},
     select::{Candidate, Matched, Scanner, Selector},
 };
@@ -46,7 +48,7 @@ pub fn examine(pid: u32) -> Result<Target, TargetError> {
     Ok(Target {
         image,
         libc: libc::libc(&maps),
-        allocator: libc::allocator(&maps),
+        allocator: allocator::serving(pid, &maps).map(|serving| serving.allocator),
         container: container::id(pid),
         process,
     })

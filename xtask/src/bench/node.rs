@@ -1,6 +1,7 @@
 //! Whom it is measured on: programs of this folder under an official Node release.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,6 +42,17 @@ impl Node {
         Self::run_command(Command::new(program()?).arg(script).args(arguments).env("LD_PRELOAD", library))
     }
 
+    /// Starts the program of that name in `root`, a directory with a Node of its own, with an addon that is there too.
+    pub(super) fn start_in(root: &Path, name: &str, addon: &Path) -> Result<Self> {
+        let scripts = repo::root().join("xtask/src/bench/js");
+        for script in [name, "common"].map(|script| scripts.join(script).with_extension("js")) {
+            bring(&script, root)?;
+        }
+        let addon = bring(addon, root)?;
+        let script = Path::new("/").join(name).with_extension("js");
+        Self::run_command(Command::new("chroot").arg(root).arg("/usr/bin/node").arg(script).arg(addon))
+    }
+
     fn run(flags: &[&str], script: &Path, arguments: &[&str]) -> Result<Self> {
         Self::run_command(Command::new(program()?).args(flags).arg(script).args(arguments))
     }
@@ -67,6 +79,13 @@ impl Node {
         self.talker.tell(line)?;
         Ok(self.talker.wait_for("done")?.text.replace("done", "").trim().to_owned())
     }
+}
+
+/// Copies `file` into `root`; its path from there.
+fn bring(file: &Path, root: &Path) -> Result<PathBuf> {
+    let name = file.file_name().context("a file without a name")?;
+    fs::copy(file, root.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    Ok(Path::new("/").join(name))
 }
 
 /// `$MEMWATCH_NODES/VERSION/bin/node`, else below `.cache/nodes`, where `setup` puts it.

@@ -40,11 +40,15 @@ const DEBIAN: [&str; 15] = [
 /// What replaces `malloc` of the C library.
 const ALLOCATORS: [&str; 3] = ["libjemalloc2", "libmimalloc2.0", "libtcmalloc-minimal4"];
 
+/// The same, to be linked into a program.
+const ARCHIVES: [&str; 2] = ["libjemalloc-dev", "libgoogle-perftools-dev"];
+
 /// All of them, fetched if need be.
 pub(super) fn builds() -> Result<String> {
     bring("musl", &format!("{WHEEL} from PyPI, musl from Debian"), musl)?;
     bring("debian", "nodejs and libnode108 from Debian", debian)?;
     bring("allocators", "jemalloc, mimalloc and tcmalloc from Debian", allocators)?;
+    bring("archives", "the same to be linked into a program", archives)?;
     Ok("musl, Debian's libnode.so, other allocators".to_owned())
 }
 
@@ -97,6 +101,10 @@ fn debian(root: &Path) -> Result<()> {
 
 fn allocators(root: &Path) -> Result<()> {
     of_bookworm(&ALLOCATORS, root)
+}
+
+fn archives(root: &Path) -> Result<()> {
+    of_bookworm(&ARCHIVES, root)
 }
 
 fn of_bookworm(packages: &[&str], root: &Path) -> Result<()> {

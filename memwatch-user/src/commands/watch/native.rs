@@ -1,6 +1,6 @@
 //! The native memory of all targets: a tracker each, and what they say as records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use memwatch_common::target::TaskLayout;
 
@@ -13,7 +13,7 @@ use crate::{
     host::{clock, features::Features},
     model::ProcessId,
     native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
-    report::record::{Body, Feature, Kind, Loss, Record},
+    report::record::{Body, Feature, Kind, Level, Loss, Record},
 };
 
 /// What was asked for.
@@ -34,11 +34,14 @@ pub(super) struct Natives {
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
     mappings: Mappings,
+    /// Targets whose verdict was told before it was known who holds what grows.
+    nameless: BTreeSet<u32>,
 }
 
 impl Natives {
     pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, trackers: BTreeMap::new(), mappings: Mappings::new(asked) }
+        let mappings = Mappings::new(asked);
+        Self { asked, trackers: BTreeMap::new(), mappings, nameless: BTreeSet::new() }
     }
 
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
@@ -60,6 +63,7 @@ impl Natives {
     pub(super) fn stop(&mut self, pid: u32) {
         self.trackers.remove(&pid);
         self.mappings.remove(pid);
+        self.nameless.remove(&pid);
     }
 
     /// Takes all probes away; blocks until they are gone.
@@ -85,14 +89,24 @@ impl Natives {
     }
 
     /// Says of each verdict on native memory who holds it.
-    pub(super) fn attribute(&self, pid: u32, records: &mut [Record]) {
+    pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         for record in records {
             if let Body::Verdict(verdict) = &mut record.body
                 && verdict.kind == Kind::Native
             {
                 verdict.sites = self.holders(pid).into_iter().map(translate::holder).collect();
+                self.nameless.remove(&pid);
+                if verdict.sites.is_empty() && verdict.verdict >= Level::Growing {
+                    self.nameless.insert(pid);
+                }
             }
         }
+    }
+
+    /// Whether it is known by now who holds the native memory of a target whose verdict was told without: it takes a window or
+    /// two, and then some looks, to tell.
+    pub(super) fn has_found(&self, pid: u32) -> bool {
+        self.nameless.contains(&pid) && !self.holders(pid).is_empty()
     }
 
     fn holders(&self, pid: u32) -> Vec<Holder> {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     attribute::Sampled,
     bpf::load::Kernel,
+    detect::Kind,
     host::{
         cgroup::{MemoryCgroup, OomScope},
         clock::{self, WallClock},
@@ -402,7 +403,11 @@ impl Session {
     pub(super) fn looked(&mut self, looked: Looked) -> Vec<Record> {
         let id = looked.id;
         let member = self.watched.get_mut(&id.pid).filter(|member| member.watched.id == id);
-        let mut records = member.map_or_else(Vec::new, |member| member.looked(looked));
+        let Some(member) = member else { return Vec::new() };
+        if self.origins.natives.has_found(id.pid) {
+            member.watched.tell_again(Kind::Native);
+        }
+        let mut records = member.looked(looked);
         self.origins.attribute(id.pid, &mut records);
         records
     }

@@ -138,6 +138,11 @@ impl Watched {
         bodies
     }
 
+    /// The verdicts on `kind` are news, whatever was told: more is known than their level.
+    pub(super) fn tell_again(&mut self, kind: Kind) {
+        self.told.retain(|(_, told), _| *told != kind);
+    }
+
     /// What is to be said of every kind of memory, reconciled.
     fn verdicts(&mut self, now: Mono) -> Vec<Verdict> {
         let heaps: Vec<_> = self.isolates.values().filter_map(Judged::finding).collect();

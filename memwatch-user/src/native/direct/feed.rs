@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroU32,
+    os::unix::ffi::OsStrExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
@@ -27,7 +28,7 @@ use crate::{
     ingest,
     model::Mono,
     plan::malloc::Mappers,
-    target::maps,
+    target::{allocator, maps, text::printable},
 };
 
 /// How often it is looked at what is resident; less often where that takes long.
@@ -123,9 +124,12 @@ impl Feed<'_> {
     }
 
     fn follow(&mut self, pid: u32, v8: String, javascript: Option<&Javascript>) -> anyhow::Result<()> {
-        let mappers = Mappers::of(pid, &maps::of(pid)?);
+        let maps = maps::of(pid)?;
+        let allocator = allocator::serving(pid, &maps).map(|serving| &serving.file.path);
+        let hosts = allocator.map(|path| printable(path.as_os_str().as_bytes())).into_iter().chain([v8]);
+        let mappers = Mappers::of(pid, &maps);
         let bare = mappers.as_ref().map(|mappers| mappers.frames.clone()).unwrap_or_default();
-        self.processes.insert(pid, Process::open(pid, v8, javascript, bare)?);
+        self.processes.insert(pid, Process::open(pid, hosts.collect(), javascript, bare)?);
         self.tap.follow(pid, javascript.map(|javascript| javascript.layout))?;
         if !self.tap.is_in_kernel() {
             let pid = NonZeroU32::new(pid).context("no process has this id")?;

@@ -32,15 +32,12 @@ const MOST_HOLDERS: usize = 10;
 const YOUNGEST: Duration = Duration::from_secs(6);
 /// What maps memory for others, beside the allocators: the dynamic loader.
 const LOADER: &[u8] = b"ld-linux";
-/// See [`Allocator`].
-const ALLOCATORS: [Allocator; 5] =
-    [Allocator::Glibc, Allocator::Musl, Allocator::Jemalloc, Allocator::Mimalloc, Allocator::Tcmalloc];
 
 /// What a process has mapped itself.
 pub(super) struct Process {
     pid: u32,
-    /// Name of the file that holds V8, fit to be shown.
-    v8: String,
+    /// Files that map for others, fit to be shown: those that hold V8 and `malloc`, whatever they are called.
+    hosts: Vec<String>,
     stacks: Stacks<'static>,
     names: Names,
     callers: Callers,
@@ -83,14 +80,14 @@ impl Process {
     /// Of the process `pid`, as of [`super::Direct::follow`].
     pub(super) fn open(
         pid: u32,
-        v8: String,
+        hosts: Vec<String>,
         javascript: Option<&Javascript>,
         bare: HashMap<u64, malloc::Frame>,
     ) -> anyhow::Result<Self> {
         let pagemap = Pagemap::open(pid)?;
         Ok(Self {
             pid,
-            v8,
+            hosts,
             stacks: Stacks::over(pid, Cow::Owned(bare)),
             names: Names::of(pid),
             callers: Callers::of_process(pid, javascript)?,
@@ -177,9 +174,9 @@ impl Process {
 
     fn maps_for_others(&self, file: &Mapping) -> bool {
         let name = file.file_name();
-        ALLOCATORS.iter().any(|allocator| allocator.is_file(name))
+        Allocator::of_file(name).is_some()
             || name.starts_with(LOADER)
-            || printable(file.path.as_os_str().as_bytes()) == self.v8
+            || self.hosts.contains(&printable(file.path.as_os_str().as_bytes()))
     }
 
     /// Who holds memory, largest first, if it is time to look again.

@@ -14,9 +14,8 @@ use super::{
 use crate::{
     plan::placement::is_emulated,
     target::{
-        Allocator,
         elf::{Elf, Symbol},
-        libc,
+        libc::{self, Libc},
         library::{self, Library},
         maps::Mapping,
     },
@@ -45,7 +44,7 @@ impl Mappers {
             .ok_or_else(|| "its C library cannot be read, or is no ELF file".to_owned())?;
         let functions = functions(&library.elf);
         let probes = functions.iter().flat_map(|(name, symbol)| places(&library.elf, name, symbol)).collect();
-        let frames = if Allocator::Musl.is_file(mapping.file_name()) {
+        let frames = if libc::of_file(mapping.file_name()) == Some(Libc::Musl) {
             frames(&library, &functions)
         } else {
             HashMap::new()

@@ -23,8 +23,8 @@ pub use self::{
 };
 use crate::target::{
     Allocator,
+    allocator::{self, Serving},
     elf::{Elf, Symbol},
-    libc,
     library::{self, Library},
     maps::Mapping,
 };
@@ -45,20 +45,21 @@ const FUNCTIONS: [&str; 10] = [
 /// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of 24, 100, 400 and 20 000 bytes none had
 /// changed by a bit.
 const UNTOUCHED: &str = "freed blocks cannot be told from outside, as they stay as they were";
-/// mimalloc built with `MI_SECURE` or `MI_DEBUG` encodes its links with keys of each page (`include/mimalloc/types.h`), and
-/// gperftools' `libtcmalloc_debug` fills freed blocks (`src/debugallocation.cc`).
+/// Of builds with [`ENCODING`].
 const ENCODED: &str =
     "freed blocks cannot be told from outside, as what this build writes to them is not known";
-/// What stands in the name of the file of such a build.
-const UNKNOWN_BUILDS: [&str; 2] = ["secure", "debug"];
+/// What is in the read-only data of builds that write something else to freed blocks. mimalloc 1.8 to 3.0 with `MI_SECURE` or
+/// `MI_DEBUG` encodes its links with keys of each page, and reports those that are none (`include/mimalloc/internal.h`,
+/// `mi_block_next`); gperftools' debugging one fills blocks, and asks how many to keep (`src/debugallocation.cc`).
+const ENCODING: [&str; 2] = ["corrupted free list entry", "TCMALLOC_MAX_FREE_QUEUE_SIZE"];
 /// Functions whose blocks may begin behind where the allocator's own do, and with them the traces of `free`.
 const ALIGNED: [&str; 4] = ["memalign", "aligned_alloc", "valloc", "pvalloc"];
 
 /// Why an allocator cannot be probed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MallocPlanError {
-    /// Linked statically, or unknown.
-    #[error("no mapped file is known to hold its allocator")]
+    /// In a static program, or unknown.
+    #[error("its malloc is none of an allocator that is known")]
     Unknown,
     /// The file is out of reach, or damaged.
     #[error("cannot read {path}, which holds its allocator: {why}")]
@@ -168,11 +169,9 @@ pub enum Scope {
 
 /// The plan for the allocator of the process `pid`, which has `maps`.
 pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError> {
-    let allocator = libc::allocator(maps).ok_or(MallocPlanError::Unknown)?;
-    let mapping = maps.iter().find(|mapping| allocator.is_file(mapping.file_name()));
-    let mapping = mapping.ok_or(MallocPlanError::Unknown)?;
-    let path = crate::target::text::printable(mapping.file_name());
-    let library = library::open(pid, mapping).ok_or_else(|| MallocPlanError::Unreadable {
+    let Serving { allocator, file } = allocator::serving(pid, maps).ok_or(MallocPlanError::Unknown)?;
+    let path = crate::target::text::printable(file.file_name());
+    let library = library::open(pid, file).ok_or_else(|| MallocPlanError::Unreadable {
         path,
         why: "it is out of reach, or no ELF file".to_owned(),
     })?;
@@ -195,8 +194,9 @@ pub fn prepare(pid: u32, maps: &[Mapping]) -> Result<MallocPlan, MallocPlanError
 }
 
 fn linked(library: &Library) -> Result<Marks, &'static str> {
-    let name = library.path.rsplit('/').next().unwrap_or_default();
-    if UNKNOWN_BUILDS.iter().any(|build| name.contains(build)) { Err(ENCODED) } else { Ok(Marks::Linked) }
+    // What cannot be read is taken to be there.
+    let has = |text: &str| library.elf.read_only_data_contains(text).unwrap_or(true);
+    if ENCODING.into_iter().any(has) { Err(ENCODED) } else { Ok(Marks::Linked) }
 }
 
 /// The plan for an allocator whose functions are probed one by one.

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::target::{
     Allocator,
+    allocator::{self, Serving},
     elf::{Elf, ElfError, Machine, Symbol},
-    image, libc,
+    image,
     maps::Mapping,
     text::printable,
 };
@@ -26,8 +27,8 @@ const MAX_VERSION: usize = 16;
 /// Why there are no books to read. Names in messages are fit to be shown.
 #[derive(Debug, Error)]
 pub enum Unreadable {
-    /// It has no C library that is known: a static program, or one that has only just begun to start.
-    #[error("no C library is mapped that would serve malloc")]
+    /// None that is known: a static program, or one that has only just begun to start.
+    #[error("its malloc is none of an allocator that is known")]
     NoLibc,
     /// Another allocator, which gives its figures to callers only.
     #[error("malloc is served by {}, which tells its figures to callers in the process only", .allocator.name())]
@@ -145,12 +146,10 @@ struct Library {
 
 impl Library {
     fn open(pid: u32, maps: &[Mapping]) -> Result<Self, Unreadable> {
-        match libc::allocator(maps) {
-            Some(Allocator::Glibc) => {}
-            Some(allocator) => return Err(Unreadable::Foreign { allocator }),
-            None => return Err(Unreadable::NoLibc),
-        }
-        let mapping = maps.iter().find(|mapping| libc::is_glibc(mapping)).ok_or(Unreadable::NoLibc)?;
+        let mapping = match allocator::serving(pid, maps).ok_or(Unreadable::NoLibc)? {
+            Serving { allocator: Allocator::Glibc, file } => file,
+            Serving { allocator, .. } => return Err(Unreadable::Foreign { allocator }),
+        };
         let path = printable(mapping.path.as_os_str().as_bytes());
         let file =
             image::mapped_file(pid, mapping).ok_or_else(|| Unreadable::Replaced { path: path.clone() })?;

@@ -3,6 +3,7 @@
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
 mod code;
+mod links;
 mod symbols;
 mod unwind;
 
@@ -62,6 +63,8 @@ pub struct Elf {
     dynamic: Option<SymbolTable>,
     full: Option<SymbolTable>,
     read_only: Option<Range<u64>>,
+    /// Tables of what the dynamic loader fills in.
+    relocations: Vec<Range<u64>>,
 }
 
 /// A loaded part of the file.
@@ -98,9 +101,9 @@ impl Elf {
             other => Machine::Other(other),
         };
         let build_id = build_id(header, &cache)?;
-        let Sections { dynamic, full, read_only } = sections;
+        let Sections { dynamic, full, read_only, relocations } = sections;
         drop(cache);
-        Ok(Self { file, machine, build_id, segments, dynamic, full, read_only })
+        Ok(Self { file, machine, build_id, segments, dynamic, full, read_only, relocations })
     }
 
     /// The file.
@@ -192,6 +195,7 @@ struct Sections {
     dynamic: Option<SymbolTable>,
     full: Option<SymbolTable>,
     read_only: Option<Range<u64>>,
+    relocations: Vec<Range<u64>>,
 }
 
 impl Sections {
@@ -211,6 +215,7 @@ impl Sections {
             match section.sh_type(LE) {
                 elf::SHT_DYNSYM => found.dynamic = table(),
                 elf::SHT_SYMTAB => found.full = table(),
+                elf::SHT_RELA => found.relocations.extend(range(section)),
                 elf::SHT_PROGBITS if sections.section_name(LE, section)? == b".rodata" => {
                     found.read_only = range(section);
                 }
@@ -228,7 +233,8 @@ mod tests {
     fn elf(segments: Vec<Segment>) -> Elf {
         let file = File::open("/dev/null").unwrap();
         let machine = Machine::X86_64;
-        Elf { file, machine, build_id: None, segments, dynamic: None, full: None, read_only: None }
+        let (dynamic, full, read_only, relocations) = (None, None, None, Vec::new());
+        Elf { file, machine, build_id: None, segments, dynamic, full, read_only, relocations }
     }
 
     /// The segments of a musl build: the third begins in the middle of a page of the file.

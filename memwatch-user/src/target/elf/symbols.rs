@@ -66,7 +66,7 @@ impl Elf {
         for table in [Table::Dynamic, Table::Full] {
             let Some(place) = self.table(table) else { continue };
             let names = self.names(&place.names, &finders, &wanted)?;
-            for symbol in self.named(table, &place.symbols, &names)? {
+            for symbol in self.named(table, &place.symbols, &names, is_defined)? {
                 let is_known = |known: &Symbol| known.address == symbol.address && known.name == symbol.name;
                 if !found.iter().any(is_known) {
                     found.push(symbol);
@@ -74,6 +74,18 @@ impl Elf {
             }
         }
         Ok(found)
+    }
+
+    /// Dynamic symbols called `name`: those that are `wanted`, whatever their type.
+    pub(super) fn dynamic(
+        &self,
+        name: &str,
+        wanted: impl Fn(&Sym64<LE>) -> bool,
+    ) -> io::Result<Vec<SymbolRef>> {
+        let Some(place) = self.table(Table::Dynamic) else { return Ok(Vec::new()) };
+        let names = self.names(&place.names, &[Finder::new(name)], |one| one == name)?;
+        let found = self.named(Table::Dynamic, &place.symbols, &names, wanted)?;
+        Ok(found.into_iter().map(|symbol| symbol.at).collect())
     }
 
     /// Wanted names in `range`, by their offsets in it.
@@ -98,15 +110,16 @@ impl Elf {
         Ok(names)
     }
 
-    /// Symbols of `table`, which is at `range`, that have one of `names`.
+    /// Symbols of `table`, which is at `range`, that have one of `names` and are `wanted`.
     fn named(
         &self,
         table: Table,
         range: &Range<u64>,
         names: &HashMap<u32, String>,
+        wanted: impl Fn(&Sym64<LE>) -> bool,
     ) -> io::Result<Vec<Symbol>> {
         let mut found = Vec::new();
-        let is_one = |symbol: &Sym64<LE>| names.get(&symbol.st_name(LE)).filter(|_| is_defined(symbol));
+        let is_one = |symbol: &Sym64<LE>| names.get(&symbol.st_name(LE)).filter(|_| wanted(symbol));
         self.in_chunks(range, 0, |offset, bytes| {
             let count = bytes.len() / size_of::<Sym64<LE>>();
             let Ok((symbols, _)) = pod::slice_from_bytes::<Sym64<LE>>(bytes, count) else { return false };
@@ -126,7 +139,7 @@ impl Elf {
 
     /// Reads `range` chunk by chunk, each with `overlap` bytes of the next one, until `visit` says that it is enough. It is
     /// given the chunk's offset in the range.
-    fn in_chunks(
+    pub(super) fn in_chunks(
         &self,
         range: &Range<u64>,
         overlap: u64,
@@ -212,7 +225,7 @@ impl Elf {
     }
 }
 
-fn is_defined(symbol: &Sym64<LE>) -> bool {
+pub(super) fn is_defined(symbol: &Sym64<LE>) -> bool {
     matches!(symbol.st_type(), STT_FUNC | STT_OBJECT) && symbol.st_shndx(LE) != 0
 }
 

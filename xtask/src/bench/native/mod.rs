@@ -28,8 +28,12 @@ pub(super) fn section(bench: &Bench) -> Result<Section> {
 
 /// Compiles an addon of one file, named from the root of the repository.
 fn addon(source: &str) -> Result<PathBuf> {
+    addon_with(source, &[])
+}
+
+fn addon_with(source: &str, flags: &[&str]) -> Result<PathBuf> {
     let path = fresh_directory("addon")?.join("addon.node");
-    let compile = cmd("gcc").args(["-O1", "-w", "-g", "-shared", "-fPIC"]).arg(repo::root().join(source));
-    compile.arg("-o").arg(&path).run()?;
+    let compile = cmd("gcc").args(["-O1", "-w", "-g", "-shared", "-fPIC"]).args(flags);
+    compile.arg(repo::root().join(source)).arg("-o").arg(&path).run()?;
     Ok(path)
 }

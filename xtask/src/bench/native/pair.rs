@@ -6,15 +6,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
-use super::super::Bench;
 use super::super::child::Talker;
 use super::super::node::Node;
 use super::super::page::{Bar, Section, interval};
 use super::super::stats::{Estimate, mean_ratio, median};
 use super::super::tool::{GOVERNOR, Tool};
-use super::{ADDON, addon};
+use super::super::{Bench, fresh_directory};
+use super::{ADDON, addon, addon_with};
 use crate::cargo::cargo;
 use crate::repo;
+use crate::run::cmd;
 
 /// Pairs a measurement: a second under the slowest of what is compared.
 const PAIRS: u32 = 200_000;
@@ -63,21 +64,37 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
     of_others(section, bench)
 }
 
-/// The same, without bpftrace, where another library serves `malloc`.
+/// The same, without bpftrace, where something else serves `malloc`.
 fn of_others(section: Section, bench: &Bench) -> Result<Section> {
-    let mut section = section
-        .says("The same where a preloaded library serves `malloc`: entry and return are probed there.");
-    let rows: Vec<[String; 6]> =
-        ALLOCATORS.into_iter().map(|(name, file)| of_other(bench, name, file)).collect::<Result<_>>()?;
+    let mut section = section.says(
+        "The same where something else serves `malloc`: musl, with one probe where all its blocks pass, and preloaded \
+         libraries, whose entries and returns are probed.",
+    );
+    let mut rows = vec![of_other(bench, "musl", in_musl)?];
+    for (name, file) in ALLOCATORS {
+        rows.push(of_other(bench, name, || preloading(file))?);
+    }
     section
         .table(["allocator", "nothing", "two empty probes", "`--native full`", "ratio (95 %)", "bar"], rows);
     Ok(section)
 }
 
-fn of_other(bench: &Bench, name: &str, file: &str) -> Result<[String; 6]> {
+/// Under Node for musl, in a copy of the root directory that `setup` brings.
+fn in_musl() -> Result<Node> {
+    let root = fresh_directory("musl")?;
+    cmd("cp").arg("-a").arg(repo::cache().join("builds/musl/.")).arg(&root).run()?;
+    // Without glibc's start files and its library, what the addon calls is musl's.
+    Node::start_in(&root, "native", &addon_with(ADDON, &["-nostdlib"])?)
+}
+
+fn preloading(file: &str) -> Result<Node> {
     let libraries = repo::cache().join("builds/allocators/usr/lib");
     let library = libraries.join(format!("{}-linux-gnu", std::env::consts::ARCH)).join(file);
-    let mut node = Node::start_preloaded("native", &[&addon(ADDON)?.to_string_lossy()], &library)?;
+    Node::start_preloaded("native", &[&addon(ADDON)?.to_string_lossy()], &library)
+}
+
+fn of_other(bench: &Bench, name: &str, start: impl FnOnce() -> Result<Node>) -> Result<[String; 6]> {
+    let mut node = start()?;
     let mut times = Times::default();
     pair(&mut node)?;
     for _ in 0..bench.rounds {
