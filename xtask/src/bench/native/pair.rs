@@ -28,7 +28,8 @@ const EMPTY: &str = "empty_probes";
 /// What it and bpftrace say when all probes are live.
 const LIVE: &str = "live";
 
-/// Outstanding bytes by stack: what a block adds to its stack's, its `free` takes off.
+/// Outstanding bytes by stack: what a block adds to its stack's, its `free` takes off. In the end nothing is printed: names for
+/// all stacks would take minutes.
 const TRACKS: &str = "uprobe:LIBC:malloc { @size[tid] = arg0 }
 uretprobe:LIBC:malloc /@size[tid]/ {
   @block[retval] = @size[tid];
@@ -40,7 +41,8 @@ uprobe:LIBC:free /@block[arg0]/ {
   @bytes[@stack[arg0]] = sum(-@block[arg0]);
   delete(@block[arg0]);
   delete(@stack[arg0])
-}";
+}
+END { clear(@size); clear(@block); clear(@stack); clear(@bytes) }";
 
 /// Nanoseconds a pair, of each round.
 #[derive(Default)]
