@@ -32,6 +32,36 @@ pub(super) fn date() -> Result<String> {
     Ok(cmd("date").args(["--utc", "+%F"]).ask()?.trim().to_owned())
 }
 
+/// Time of all processors since they were started, as the kernel counts it: jiffies.
+#[derive(Clone, Copy)]
+pub(super) struct Processors {
+    total: u64,
+    /// Of it, what the host gave to others while we wanted to run.
+    stolen: u64,
+}
+
+impl Processors {
+    /// As of now; nothing where the kernel does not say.
+    pub(super) fn now() -> Self {
+        Self::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
+    }
+
+    /// The first line: user, nice, system, idle, iowait, irq, softirq, steal; what follows is part of the first two.
+    fn parse(stat: &str) -> Self {
+        let fields = after(stat, "cpu ").unwrap_or_default().split_whitespace();
+        let times: Vec<u64> = fields.map_while(|field| field.parse().ok()).take(8).collect();
+        Self { total: times.iter().sum(), stolen: times.get(7).copied().unwrap_or_default() }
+    }
+
+    /// Percent of its processors that the host has kept from us since then. Beyond a few, times are its as much as ours.
+    pub(super) fn stolen_pct(self) -> f64 {
+        let now = Self::now();
+        let [total, stolen] =
+            [now.total - self.total, now.stolen - self.stolen].map(|jiffies| jiffies as f64);
+        100.0 * stolen / total.max(1.0)
+    }
+}
+
 fn package(name: &str) -> Result<String> {
     cmd("dpkg-query").args(["--show", "--showformat=${Version}", name]).ask()
 }
@@ -49,5 +79,12 @@ mod tests {
     fn a_field_is_what_follows_its_name() {
         assert_eq!(after("a: 1\nmodel name\t: Some CPU\n", "model name"), Some(": Some CPU"));
         assert_eq!(after("a: 1\n", "b"), None);
+    }
+
+    #[test]
+    fn what_the_host_keeps_is_the_eighth_time() {
+        let Processors { total, stolen } = Processors::parse("cpu  1 2 3 4 5 6 7 8 1 2\ncpu0 1 1\n");
+        assert_eq!((total, stolen), (36, 8));
+        assert_eq!(Processors::parse("").total, 0);
     }
 }

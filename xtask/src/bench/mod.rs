@@ -86,8 +86,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut sections = Vec::new();
     for (name, measure) in parts {
         say(&format!("== {name}"));
+        let processors = machine::Processors::now();
         let section = measure(&bench).with_context(|| format!("section `{name}`"))?;
-        let section = section.says(&format!("{date}, {} rounds.", args.rounds));
+        let stolen = processors.stolen_pct();
+        let section = section
+            .says(&format!("{date}, {} rounds; the host kept {stolen:.1} % of the processors.", args.rounds));
         say(&section.text());
         sections.push(section);
     }
