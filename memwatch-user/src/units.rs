@@ -76,6 +76,13 @@ pub fn count(things: f64) -> String {
     if is_whole { format!("{things:.0}") } else { format!("{things:.1}") }
 }
 
+/// `1 sample`, `120 samples`: a number of things with their name.
+#[must_use]
+pub fn things(number: u64, thing: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{s}")
+}
+
 /// `+28800/h`, from things an hour.
 #[must_use]
 pub fn count_rate(per_hour: f64) -> String {
@@ -170,6 +177,11 @@ mod tests {
         for (input, expected) in cases {
             assert_eq!(format(*input), *expected, "{input:?}");
         }
+    }
+
+    #[test]
+    fn one_thing_or_several() {
+        check(|number| things(number, "block"), &[(0, "0 blocks"), (1, "1 block"), (2, "2 blocks")]);
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub fn summary(state: &State, color: bool) -> String {
     }
     let rest = targets.len().saturating_sub(PARAGRAPHS) + state.forgotten;
     if rest > 0 {
-        line(&mut out, &format!("\nand {rest} less alarming processes"));
+        let others = if rest == 1 { "process" } else { "processes" };
+        line(&mut out, &format!("\nand {rest} less alarming {others}"));
     }
     if let Some(bye) = &state.bye {
         let words = describe::body(&Body::Bye(bye.clone()), None).text;

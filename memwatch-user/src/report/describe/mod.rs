@@ -244,7 +244,7 @@ pub fn bye(bye: &Bye) -> String {
     );
     let backoffs = match overhead.backoffs {
         0 => String::new(),
-        n => format!("backed off {n} times"),
+        n => format!("backed off {}", units::things(n, "time")),
     };
     let own = format!("watching took {:.2} s of CPU{rss}", bye.own.cpu_s);
     join([format!("watched {}: {why}", span(bye.watched_s)), own, estimate, backoffs])

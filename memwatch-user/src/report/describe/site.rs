@@ -4,7 +4,7 @@ use crate::report::{
     record::{Frame, Site},
     text::escape_untrusted,
 };
-use crate::units::{bytes, percent};
+use crate::units::{bytes, percent, things};
 
 /// How many frames of a site are shown: the function, its caller and theirs.
 const FRAMES: usize = 3;
@@ -21,6 +21,9 @@ const ALLOCATED: &str = "allocated";
 /// [`Site::call`] of memory that was taken past the allocator.
 const MMAP: &str = "mmap";
 
+/// [`Site::call`] of memory that the allocator handed out.
+const MALLOC: &str = "malloc";
+
 /// [`Frame::kind`] of machine code with a symbol.
 const NATIVE: &str = "native";
 
@@ -33,8 +36,13 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
 /// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
-    let counted = if site.call.as_deref() == Some(MMAP) { "mappings" } else { "samples" };
-    let amount = format!("{} ({} {counted})", bytes(site.bytes), site.n);
+    let counted = match (site.call.as_deref(), site.interval) {
+        (Some(MMAP), _) => "mapping",
+        // Each was followed.
+        (Some(MALLOC), None) => "block",
+        _ => "sample",
+    };
+    let amount = format!("{} ({})", bytes(site.bytes), things(site.n, counted));
     let measured = match site.measure.as_str() {
         // Most of it does not live long: no part of the growth is meant.
         ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
@@ -183,6 +191,28 @@ mod tests {
         }
         let of_nodes = [native(&("grow", "a")), callers[1].clone()];
         assert_eq!(stack(&of_nodes), "grow (a), called from write node:fs:7");
+    }
+
+    #[test]
+    fn what_is_counted() {
+        let site = |call: Option<&str>, n, interval| Site {
+            share: 0.5,
+            bytes: 812,
+            measure: "outstanding".to_owned(),
+            call: call.map(str::to_owned),
+            n,
+            interval,
+            frames: Vec::new(),
+        };
+        let sampled = Some([Some(0.4), Some(0.6)]);
+        for (site, told) in [
+            (site(Some("malloc"), 2, sampled), "2 samples"),
+            (site(Some("malloc"), 1, None), "1 block"),
+            (site(Some("mmap"), 1, None), "1 mapping"),
+            (site(None, 1, sampled), "1 sample"),
+        ] {
+            assert_eq!(line(&site), format!("50 % of the growth, 812 B ({told}) outstanding: "));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::report::{
     record::{Frame, Start, Starts},
     text::{escape_untrusted, join},
 };
-use crate::units::{pause, percent};
+use crate::units::{pause, percent, things};
 
 /// [`Start::kind`] of collections of the whole heap.
 const FULL: &str = "mark-compact";
@@ -22,10 +22,10 @@ pub(super) fn line(starts: &Starts) -> String {
     let outside = starts.outside.pause_us as f64 / starts.all.pause_us.max(1) as f64;
     let unknown = match starts.unknown.n {
         0 => String::new(),
-        n => format!("{n} collections not known where"),
+        n => format!("{} not known where", things(n, "collection")),
     };
     join([
-        format!("{} collections in {}", starts.all.n, pause(starts.all.pause_us)),
+        format!("{} in {}", things(starts.all.n, "collection"), pause(starts.all.pause_us)),
         format!("{} of that started outside JavaScript", percent(outside)),
         unknown,
     ])
