@@ -1,5 +1,7 @@
 //! How the target died is said, and the report is complete: last verdict, what was not seen, `bye`.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     cgroup::MemoryCgroup,
@@ -101,6 +103,24 @@ fn others_go_on() -> Result<()> {
     tool.wait_all("a collection of the second", more, later)?;
     second.stop()?;
     complete(&tool.finish()?)
+}
+
+/// As where an older filter of system calls knows nothing of descriptors for processes.
+#[test]
+fn an_end_that_the_kernel_does_not_tell() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("idle")?;
+    let mut command = Command::new("strace");
+    command.args(["--quiet=all", "--follow-forks", "--output=/dev/null", "--trace=pidfd_open"]);
+    command.arg("--inject=pidfd_open:error=EPERM").arg(tool::binary()?);
+    if Command::new("strace").arg("--version").output().is_err() {
+        return skip("an end that the kernel does not tell", "no strace here");
+    }
+    let mut tool = Tool::spawn(command.args(["--pid", &node.pid().to_string(), "--json"]))?;
+    tool.attached(node.pid())?;
+    node.stop()?;
+    tool.wait("end", |record| end(record).is_some())?;
+    tool.finish()?.done()
 }
 
 /// Attaches to `node`, makes it `die`, and checks that the report is complete.

@@ -96,6 +96,16 @@ pub fn current(pid: u32) -> Option<ProcessId> {
     Some(ProcessId { pid, start_ticks: stat.start_ticks })
 }
 
+/// Whether a process is known to have ended; its parent may not have heard of it yet.
+#[must_use]
+pub fn has_ended(id: ProcessId) -> bool {
+    match read(id.pid, "stat") {
+        Ok(stat) => Stat::parse(&stat)
+            .is_some_and(|stat| stat.start_ticks != id.start_ticks || matches!(stat.state, b'Z' | b'X')),
+        Err(error) => matches!(error, TargetError::NoProcess { .. }),
+    }
+}
+
 /// Pid of the parent of `pid`, if both exist.
 pub(super) fn parent(pid: u32) -> Option<u32> {
     Some(Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.parent)
@@ -240,6 +250,21 @@ mod tests {
         assert!(us.program.is_some());
         assert_eq!(program(pid), us.program);
         assert_eq!(us.cmdline.len(), std::env::args_os().count());
+    }
+
+    #[test]
+    fn an_end_is_known_before_the_parent_hears_of_it() {
+        let mut child =
+            std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let id = current(child.id()).unwrap();
+        assert!(!has_ended(id) && has_ended(ProcessId { start_ticks: 1, ..id }));
+        child.kill().unwrap();
+        while current(id.pid) == Some(id) && !has_ended(id) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(current(id.pid), Some(id));
+        child.wait().unwrap();
+        assert!(has_ended(id));
     }
 
     #[test]

@@ -20,6 +20,8 @@ use crate::{
 
 /// How long to wait for the dynamic loader before looking again: it takes a few milliseconds.
 const LOAD_TIME: Duration = Duration::from_millis(20);
+/// How often to look whether a process has ended that does not tell.
+const LATE: Duration = Duration::from_secs(1);
 /// How often to look: a second on an idle machine, plenty in an emulated one.
 pub(super) const LOOKS: u8 = 50;
 
@@ -116,9 +118,10 @@ impl Events {
             return;
         }
         let pidfd = match open_pidfd(id.pid) {
+            // An older filter of system calls forbids it, or we have too many files open.
             Err(error) if process::current(id.pid) == Some(id) => {
                 log::warn!("the end of process {id} will be noticed late: {error}");
-                return;
+                None
             }
             pidfd => pidfd.ok().filter(|_| process::current(id.pid) == Some(id)),
         };
@@ -126,6 +129,10 @@ impl Events {
         tokio::task::spawn_local(async move {
             if let Some(pidfd) = pidfd {
                 let _readable = pidfd.readable().await;
+            } else {
+                while !process::has_ended(id) {
+                    sleep(LATE).await;
+                }
             }
             // The receiver is dropped only when we stop.
             let _stopping = sender.send(Input::Gone(id));
