@@ -8,6 +8,12 @@ use crate::v8::page;
 /// places are tried where V8 and arenas begin. A try costs about 2 µs.
 const TRIES: u32 = 4096;
 
+/// What is larger and hardly resident (a table of a sanitizer's has 16 TiB) is not walked: each place where a page of V8's could
+/// begin is a try, which are a second for each terabyte. V8's largest heap has 16 GiB.
+const MOST_WALKED: u64 = 64 << 30;
+/// The part of it that is resident, at least, of what is walked.
+const LEAST_RESIDENT: u64 = 16;
+
 /// A part of a mapping that is used for one thing.
 struct Part {
     used_for: Use,
@@ -31,6 +37,10 @@ impl<'a> Walk<'a> {
     pub(super) fn split(&mut self, mapping: &Mapping, rest: Use) -> Vec<(Use, u64)> {
         if let Some(used_for) = mapping.used_for {
             return vec![(used_for, mapping.rss)];
+        }
+        let size = mapping.end - mapping.start;
+        if size > MOST_WALKED && mapping.rss < size / LEAST_RESIDENT {
+            return vec![(rest, mapping.rss)];
         }
         let parts = self.parts(mapping, rest);
         if let [only] = parts.as_slice() {
@@ -142,6 +152,12 @@ mod tests {
 
     fn header(page: u64) -> [u64; 7] {
         [page::ALIGNMENT, 4, 1, 1, 1, page + 0x118, page + page::ALIGNMENT]
+    }
+
+    #[test]
+    fn what_is_vast_and_empty_is_not_walked() {
+        let own = Own::new(page::ALIGNMENT);
+        assert_eq!(own.split(1 << 60, 12 * PAGE, Use::Other), [(Use::Other, 12 * PAGE)]);
     }
 
     #[test]
