@@ -25,10 +25,11 @@ impl Page {
         self.0 & 1 << 63 != 0
     }
 
-    /// The process's own, in memory or swapped out; not of a file, nor shared.
+    /// The process's own, in memory or swapped out; not of a file, nor shared, nor a guard (`MADV_GUARD_INSTALL`, Linux 6.13),
+    /// which the kernel shows as swapped out, though there is no memory behind it.
     #[must_use]
     pub const fn is_held(self) -> bool {
-        self.0 & 3 << 62 != 0 && self.0 & 1 << 61 == 0
+        self.0 & 3 << 62 != 0 && self.0 & (1 << 61 | 1 << 58) == 0
     }
 }
 
@@ -72,6 +73,7 @@ mod tests {
             (1 << 62, [false, true]),
             (5 << 61, [true, false]),
             (3 << 61, [false; 2]),
+            (1 << 62 | 1 << 58, [false; 2]),
         ];
         for (entry, expected) in cases {
             assert_eq!([Page(entry).is_present(), Page(entry).is_held()], expected, "{entry:#x}");
