@@ -62,13 +62,13 @@ impl Starts {
         let pause = collection.pause();
         self.all.add(pause);
         let Some(frames) = frames else { return self.unknown.add(pause) };
-        if frames.is_empty() {
-            self.outside.add(pause);
-        }
         let place = frames.first().map(|frame| (frame.file.clone(), frame.line, frame.function.clone()));
         let key = (collection.kind, collection.reason, place);
         if self.places.len() >= MAX_STARTS && !self.places.contains_key(&key) {
             return self.unknown.add(pause);
+        }
+        if frames.is_empty() {
+            self.outside.add(pause);
         }
         let (kind, reason, paused) = (collection.kind, collection.reason, Paused::default());
         let start = self.places.entry(key).or_insert(Start { kind, reason, paused, frames: Vec::new() });
@@ -162,6 +162,9 @@ mod tests {
             starts.add(&collection(GcKind::Scavenge, 1, 1), Some(&[frame]));
         }
         assert_eq!((starts.places.len(), starts.all.n, starts.unknown.n), (1024, 2000, 976));
+        // It is either outside or unknown, or there would be more of them than of all.
+        starts.add(&collection(GcKind::MarkCompact, 2, 1), Some(&[]));
+        assert_eq!((starts.outside.n, starts.unknown.n), (0, 977));
         assert_eq!(starts.largest().len(), STARTS);
     }
 }
