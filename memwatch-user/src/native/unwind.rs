@@ -30,7 +30,8 @@ use crate::{
 const MOST_FRAMES: usize = 24;
 /// The largest `.eh_frame` among Node 12 to 26 has 3.9 MB.
 const MOST_EH_FRAME: u64 = 8 << 20;
-/// A frame in no known file makes us look at the mappings again, but not more often than this: addons are loaded late.
+/// How often the mappings are looked at while stacks are walked: addons are loaded late, and taken away with their workers, so
+/// that others come to lie where they were.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Parts of one file that are farther apart are mapped for themselves: V8 maps its embedded code a second time, near to
@@ -94,7 +95,7 @@ impl<'a> Stacks<'a> {
 
     /// The same with the frame that the copy was made in, and whatever called it.
     pub(super) fn unwind(&mut self, copy: &StackCopy) -> Vec<u64> {
-        if self.looked.is_none() {
+        if self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN) {
             self.look();
         }
         loop {
@@ -166,10 +167,6 @@ impl<'a> Stacks<'a> {
 
     /// Loads the files of frames that were not loaded. Whether there were any.
     fn load_for(&mut self, frames: &[u64]) -> bool {
-        let is_stranger = |frame: &u64| self.mapping(*frame).is_none();
-        if frames.iter().any(is_stranger) && self.looked.is_none_or(|at| at.elapsed() > LOOK_AGAIN) {
-            self.look();
-        }
         let mut any = false;
         for file in &mut self.files {
             if !file.loaded && frames.iter().any(|frame| file.range.contains(frame)) {
@@ -192,26 +189,55 @@ impl<'a> Stacks<'a> {
         &frames[..outside.min(KEY_FRAMES)]
     }
 
+    /// What was loaded of files that are where they were stays so.
     fn look(&mut self) {
         self.looked = Some(Instant::now());
-        self.mappings = maps::of(self.pid).unwrap_or_default();
-        for mapping in &self.mappings {
-            if let Some(file) = self.files.iter_mut().find(|file| file.is_continued_by(mapping)) {
-                file.range.start = file.range.start.min(mapping.start);
-                file.range.end = file.range.end.max(mapping.end);
-            } else {
-                let range = mapping.start..mapping.end;
-                self.files.push(File { range, first: mapping.clone(), loaded: false });
-            }
+        let Ok(mappings) = maps::of(self.pid) else { return };
+        let mut files = files(&mappings);
+        for start in gone(&self.files, &mut files) {
+            self.unwinder.remove_module(start);
+        }
+        (self.mappings, self.files) = (mappings, files);
+    }
+}
+
+/// Marks as loaded those of `files` that were `before`; where others begin that were loaded, and are no more.
+fn gone(before: &[File], files: &mut [File]) -> Vec<u64> {
+    let is_gone = |file: &&File| match files.iter_mut().find(|now| now.is(file)) {
+        Some(same) => {
+            same.loaded = true;
+            false
+        }
+        None => true,
+    };
+    before.iter().filter(|file| file.loaded).filter(is_gone).map(|file| file.range.start).collect()
+}
+
+fn files(mappings: &[Mapping]) -> Vec<File> {
+    let mut files: Vec<File> = Vec::new();
+    for mapping in mappings {
+        if let Some(file) = files.iter_mut().find(|file| file.is_continued_by(mapping)) {
+            file.range.start = file.range.start.min(mapping.start);
+            file.range.end = file.range.end.max(mapping.end);
+        } else {
+            let range = mapping.start..mapping.end;
+            files.push(File { range, first: mapping.clone(), loaded: false });
         }
     }
+    files
 }
 
 impl File {
     fn is_continued_by(&self, mapping: &Mapping) -> bool {
         let Range { start, end } = self.range;
         let is_near = mapping.start < end.saturating_add(NEAR) && start < mapping.end.saturating_add(NEAR);
-        is_near && mapping.path == self.first.path
+        is_near && (mapping.inode, &mapping.path) == (self.first.inode, &self.first.path)
+    }
+
+    /// Whether it is the same one in the same place, under whatever name.
+    fn is(&self, other: &Self) -> bool {
+        let place = |file: &Self| (file.range.clone(), file.first.inode, file.first.offset);
+        place(self) == place(other)
     }
 }
 
@@ -254,4 +280,61 @@ fn module(pid: u32, file: &File) -> Option<Module<Vec<u8>>> {
 
 fn bytes(section: Section) -> Option<Vec<u8>> {
     (!section.bytes.is_empty()).then_some(section.bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping((start, inode, name): (u64, u64, &str)) -> Mapping {
+        Mapping { start, end: start + 0x10, offset: 0, inode, path: name.into() }
+    }
+
+    fn seen(mappings: &[(u64, u64, &str)]) -> Vec<File> {
+        files(&mappings.iter().copied().map(mapping).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn parts_of_one_file_that_lie_together_are_one() {
+        let files = seen(&[
+            (0x10, 1, "/a"),
+            (0x20, 2, "/b"),
+            (0x30, 1, "/a"),
+            (2 * NEAR, 1, "/a"),
+            (2 * NEAR + 0x20, 3, "/a"),
+        ]);
+        let ranges: Vec<_> = files.iter().map(|file| (file.range.start, file.range.end)).collect();
+        let far = 2 * NEAR;
+        assert_eq!(ranges, [(0x10, 0x40), (0x20, 0x30), (far, far + 0x10), (far + 0x20, far + 0x30)]);
+    }
+
+    /// An addon goes with its worker, and comes elsewhere, or another one in its place; a file's name changes when it is deleted.
+    #[test]
+    fn what_is_unloaded_or_moved_is_loaded_anew() {
+        let mut before =
+            seen(&[(0x100, 1, "/node"), (0x200, 2, "/addon"), (0x300, 3, "/other"), (0x400, 4, "/idle")]);
+        before[..3].iter_mut().for_each(|file| file.loaded = true);
+        for (now, expected_gone, expected_loaded) in [
+            (
+                &[
+                    (0x100, 1, "/node (deleted)"),
+                    (0x200, 2, "/addon"),
+                    (0x300, 3, "/other"),
+                    (0x400, 4, "/idle"),
+                ][..],
+                &[][..],
+                &[true, true, true, false][..],
+            ),
+            (
+                &[(0x100, 1, "/node"), (0x300, 3, "/other"), (0x500, 2, "/addon")],
+                &[0x200],
+                &[true, true, false],
+            ),
+            (&[(0x100, 1, "/node"), (0x200, 5, "/third")], &[0x200, 0x300], &[true, false]),
+        ] {
+            let mut files = seen(now);
+            assert_eq!(gone(&before, &mut files), expected_gone, "{now:?}");
+            assert_eq!(files.iter().map(|file| file.loaded).collect::<Vec<_>>(), expected_loaded, "{now:?}");
+        }
+    }
 }
