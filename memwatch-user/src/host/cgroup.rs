@@ -69,8 +69,7 @@ impl MemoryCgroup {
     /// gone or no mount of ours shows its cgroup.
     #[must_use]
     pub fn of(pid: u32) -> Option<Self> {
-        let membership = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-        Self::locate(&membership, &fs::read_to_string("/proc/self/mountinfo").ok()?)
+        Self::locate(&text(&format!("/proc/{pid}/cgroup"))?, &text("/proc/self/mountinfo")?)
     }
 
     fn locate(membership: &str, mountinfo: &str) -> Option<Self> {
@@ -117,6 +116,11 @@ impl MemoryCgroup {
         let max = number(self.files.max).filter(|max| *max < UNLIMITED);
         Some(CgroupMemory { current: number(self.files.current)?, max })
     }
+}
+
+/// A file of /proc. Names in it need not be UTF-8: of a mount, for one, that has nothing to do with cgroups.
+pub(super) fn text(path: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(&fs::read(path).ok()?).into_owned())
 }
 
 /// The directories of a process's cgroup and of those above it, by its `/proc/PID/cgroup` and our mounts: in version 1's

@@ -14,8 +14,8 @@ impl Freezer {
     /// Finds them through our own mounts; none if the process is gone or no mount of ours shows its cgroup.
     #[must_use]
     pub fn of(pid: u32) -> Self {
-        let membership = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let membership = cgroup::text(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let mountinfo = cgroup::text("/proc/self/mountinfo").unwrap_or_default();
         Self::locate(&membership, &mountinfo)
     }
 

@@ -1,23 +1,26 @@
 //! A process's memory, read from outside: nothing is stopped, nothing is written.
 
-use std::{
-    fs::{self, File},
-    io,
-    ops::Range,
-    os::unix::fs::FileExt,
-};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, time::Instant};
+
+use crate::{host::own, sample::proc};
 
 /// The memory of one process.
 pub(super) struct Memory {
     pid: u32,
     file: File,
     heap: Vec<Range<u64>>,
+    /// Until then it is not looked at the mappings again.
+    rests: Option<Instant>,
 }
+
+/// How long it is not looked at the mappings again, as a multiple of the CPU time that took: of a process with a large heap that is
+/// some milliseconds, and blocks are looked at several hundred times a second. 2 % of one CPU.
+const REST: u32 = 50;
 
 impl Memory {
     /// Of the process `pid`.
     pub(super) fn open(pid: u32) -> io::Result<Self> {
-        Ok(Self { pid, file: File::open(format!("/proc/{pid}/mem"))?, heap: Vec::new() })
+        Ok(Self { pid, file: File::open(format!("/proc/{pid}/mem"))?, heap: Vec::new(), rests: None })
     }
 
     /// Fills `to` from `address`; `false` if nothing is mapped there.
@@ -31,9 +34,14 @@ impl Memory {
         self.read(address, &mut word).then(|| u64::from_le_bytes(word))
     }
 
-    /// Takes note of where an allocator's memory can be.
+    /// Takes note of where an allocator's memory can be, unless that was just done.
     pub(super) fn look(&mut self) {
+        if self.rests.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let before = own::thread_cpu();
         self.heap = ranges(self.pid, |permissions| permissions == "rw-p");
+        self.rests = Some(Instant::now() + own::thread_cpu().saturating_sub(before) * REST);
     }
 
     /// Whether an allocator's memory can be at `address`, as of the last look.
@@ -44,7 +52,7 @@ impl Memory {
 
     /// Where the heap that `brk` makes ends, as of the last look at the mappings; `None` if there is none.
     pub(super) fn program_break(pid: u32) -> Option<u64> {
-        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+        let maps = proc::text(pid, "maps")?;
         let line = maps.lines().find(|line| line.ends_with("[heap]"))?;
         range(line).map(|range| range.end)
     }
@@ -60,8 +68,26 @@ pub(super) fn accessible_ranges(pid: u32) -> Vec<Range<u64>> {
     ranges(pid, |permissions| permissions.ends_with('p') && !permissions.starts_with("---"))
 }
 
+/// All mappings in the order of addresses, with what of each is in memory or swapped out, bytes. Takes the kernel longer than the
+/// ranges alone, in proportion to what there is, and not to what is reserved.
+pub(super) fn held_ranges(pid: u32) -> Vec<(Range<u64>, u64)> {
+    held(&proc::text(pid, "smaps").unwrap_or_default())
+}
+
+fn held(smaps: &str) -> Vec<(Range<u64>, u64)> {
+    let mut mappings: Vec<(Range<u64>, u64)> = Vec::new();
+    for line in smaps.lines() {
+        if let Some(range) = range(line) {
+            mappings.push((range, 0));
+        } else if let Some((_, held)) = mappings.last_mut() {
+            *held += ["Rss", "Swap"].into_iter().filter_map(|key| proc::bytes(line, key)).sum::<u64>();
+        }
+    }
+    mappings
+}
+
 fn ranges(pid: u32, is_wanted: impl Fn(&str) -> bool) -> Vec<Range<u64>> {
-    anonymous_ranges(&fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default(), is_wanted)
+    anonymous_ranges(&proc::text(pid, "maps").unwrap_or_default(), is_wanted)
 }
 
 /// Memory of no file with such permissions: writable and private it is `brk`, arenas, blocks with a mapping of their own.
@@ -95,6 +121,28 @@ mod tests {
         assert_eq!(anonymous_ranges(maps, |permissions| permissions == "rw-p"), writable);
         let private = anonymous_ranges(maps, |permissions| permissions.ends_with('p'));
         assert_eq!((&private[..2], private.len()), (&writable[..], 3));
+    }
+
+    #[test]
+    fn mappings_are_not_looked_at_again_and_again() {
+        let mut memory = Memory::open(std::process::id()).unwrap();
+        memory.look();
+        let looked = std::mem::take(&mut memory.heap);
+        assert!(!looked.is_empty() && memory.rests.is_some());
+        memory.rests = memory.rests.map(|until| until + std::time::Duration::from_secs(60));
+        memory.look();
+        assert!(memory.heap.is_empty());
+        memory.rests = None;
+        memory.look();
+        assert!(!memory.heap.is_empty());
+    }
+
+    #[test]
+    fn what_mappings_hold() {
+        let smaps = "1000-9000 rw-p 00000000 00:00 0 \nSize: 32 kB\nRss:   4 kB\nPss: 1 kB\nSwap:  8 kB\nSwapPss: 8 kB\n\
+            VmFlags: rd wr\na000-c000 ---p 00000000 00:00 0 \nRss:   0 kB\nSwap:  0 kB\n";
+        assert_eq!(held(smaps), [(0x1000..0x9000, 12 << 10), (0xa000..0xc000, 0)]);
+        assert!(held_ranges(std::process::id()).iter().any(|(_, held)| *held > 0));
     }
 
     #[test]

@@ -27,7 +27,6 @@ pub mod window;
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -43,6 +42,7 @@ use crate::{
     host::{clock, features::Features},
     model::{self, Mono, ProcessId},
     plan::malloc::{self, MallocPlan},
+    sample::proc,
     target::{maps, process},
 };
 
@@ -279,6 +279,19 @@ impl Desk {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).alarmed = alarmed;
     }
 
+    /// Says once that probes cannot be had.
+    fn refuse(&self, error: &anyhow::Error) {
+        log::warn!("the native memory of process {} is not followed: {error:#}", self.id.pid);
+        self.decide(Decision {
+            at: clock::now(),
+            mode: Mode::Growth.name(),
+            traps_per_s: 0.0,
+            cost_pct: 0.0,
+            coverage: 0.0,
+            reason: format!("who holds its native memory will not be known: {error:#}"),
+        });
+    }
+
     fn decide(&self, decision: Decision) {
         log::debug!("native memory of process {}: {decision:?}", self.id);
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions.push(decision);
@@ -287,8 +300,42 @@ impl Desk {
 
 /// `RssAnon` of a process, bytes.
 fn anonymous_bytes(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
+    proc::bytes(&proc::text(pid, "status")?, "RssAnon")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        ffi::OsStr,
+        fs,
+        os::unix::ffi::OsStrExt,
+        process::{Command, Stdio},
+    };
+
+    use super::{memory::Memory, *};
+
+    /// Node cuts `process.title` to 15 bytes for the kernel, which may be in the middle of a character; and paths are bytes.
+    #[test]
+    fn names_need_not_be_utf8() {
+        let directory = std::env::temp_dir().join(format!("memwatch-native-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let program = directory.join(OsStr::from_bytes(b"cat-\xe9\xff"));
+        fs::copy("/bin/cat", &program).unwrap();
+        let mut child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let is_read = || {
+            anonymous_bytes(pid).is_some()
+                && Memory::program_break(pid).is_some()
+                && !memory::private_ranges(pid).is_empty()
+        };
+        // Its first memory is mapped by the loader.
+        let read = (0..200).any(|_| {
+            thread::sleep(Duration::from_millis(10));
+            is_read()
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(read);
+    }
 }

@@ -9,7 +9,7 @@ mod limits;
 pub mod malloc;
 pub mod outside;
 pub(crate) mod pace;
-mod proc;
+pub(crate) mod proc;
 mod resident;
 mod status;
 

@@ -3,23 +3,23 @@
 use std::{fs, path::PathBuf};
 
 /// `/proc/PID/NAME`.
-pub(super) fn path(pid: u32, name: &str) -> PathBuf {
+pub(crate) fn path(pid: u32, name: &str) -> PathBuf {
     PathBuf::from(format!("/proc/{pid}/{name}"))
 }
 
 /// A small file as text; a name in it that is not UTF-8 is replaced. `None` if the process is gone, or not ours to read.
-pub(super) fn text(pid: u32, name: &str) -> Option<String> {
+pub(crate) fn text(pid: u32, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&fs::read(path(pid, name)).ok()?).into_owned())
 }
 
 /// What follows `key:` on its line.
-pub(super) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     let value = |line: &'a str| line.strip_prefix(key)?.strip_prefix(':').map(str::trim);
     text.lines().find_map(value)
 }
 
 /// Bytes of a line `key:  123 kB`.
-pub(super) fn bytes(text: &str, key: &str) -> Option<u64> {
+pub(crate) fn bytes(text: &str, key: &str) -> Option<u64> {
     value(text, key)?.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
