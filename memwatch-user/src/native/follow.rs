@@ -47,7 +47,7 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let (tap, callers, armed) = match armed() {
         Ok(armed) => armed,
         Err(error) => {
-            log::warn!("the native memory of process {pid} is not followed: {error:#}");
+            desk.refuse(&error);
             return;
         }
     };
@@ -120,8 +120,9 @@ impl<'a> Following<'a> {
         let outstanding = self.outstanding(&sites);
         let holders = self.holders(sites, outstanding.bytes);
         let cost_pct = self.tell_price();
+        let cost_s = cost_pct / 100.0 * clock::now().since(self.since).as_secs_f64();
         let losses = self.tap.losses().unwrap_or_default();
-        self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct });
+        self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct, cost_s });
     }
 
     fn outstanding(&self, sites: &[(u64, CallSite)]) -> Outstanding {

@@ -35,6 +35,8 @@ const MOST_OF_USUAL: f64 = 1.5;
 const LEAST_TRAPS: u64 = 500;
 /// Each window stops the target for a moment while its instructions are exchanged.
 const SHORTEST_GAP: Duration = Duration::from_millis(600);
+/// When it is tried again after a window that could not be opened.
+const AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// Also with the smallest budget there is a window now and then.
 const LONGEST_GAP: Duration = Duration::from_secs(3600);
 
@@ -80,6 +82,8 @@ pub struct Spent {
     pub traps_per_s: f64,
     /// Percent of one CPU.
     pub cost_pct: f64,
+    /// CPU seconds.
+    pub cost_s: f64,
     /// Share of the time in which blocks of the slow path were seen.
     pub misses: f64,
     /// Share of the time in which all blocks were seen.
@@ -163,6 +167,11 @@ impl Governor {
         pace.length = pace.length.max(took / OF_LEAVING).min(longest(seen));
     }
 
+    /// A window could not be opened: the next one will hardly be, either.
+    pub fn failed(&mut self, now: Mono, seen: Seen) {
+        self.pace(seen).next = Some(now.later(AFTER_FAILURE));
+    }
+
     fn pace(&mut self, seen: Seen) -> &mut Pace {
         match seen {
             Seen::Misses => &mut self.misses,
@@ -194,9 +203,11 @@ impl Governor {
         if seconds <= 0.0 {
             return Spent::default();
         }
+        let cost_s = self.spent_s.iter().sum();
         Spent {
             traps_per_s: self.traps as f64 / seconds,
-            cost_pct: 100.0 * self.spent_s.iter().sum::<f64>() / seconds,
+            cost_pct: 100.0 * cost_s / seconds,
+            cost_s,
             misses: self.armed_s[Seen::Misses as usize] / seconds,
             all: self.armed_s[Seen::All as usize] / seconds,
         }
@@ -312,6 +323,19 @@ mod tests {
         let next = governor.all.next.unwrap();
         assert!((next.seconds() - 198.4).abs() < 0.1, "{next:?}");
         assert_eq!(governor.all.length, Duration::from_millis(100));
+    }
+
+    #[test]
+    fn what_fails_is_not_tried_at_once_again() {
+        let mut governor = Governor::new(1.0, true);
+        let tries = (0..120_000).filter(|ms| {
+            let now = Mono(ms * 1_000_000);
+            governor.due(now).is_some_and(|opening| {
+                governor.failed(now, opening.seen);
+                true
+            })
+        });
+        assert_eq!(tries.count(), 4);
     }
 
     #[test]

@@ -139,8 +139,10 @@ pub struct Known {
     pub outstanding: Option<Outstanding>,
     /// Losses, by reason.
     pub losses: BTreeMap<LossReason, u64>,
-    /// Percent of one CPU that the target was charged.
+    /// Percent of one CPU that the target was charged since probes were first armed.
     pub cost_pct: f64,
+    /// The same in CPU seconds, all together.
+    pub cost_s: f64,
 }
 
 /// Blocks that were handed out since we look and not freed.

@@ -13,7 +13,7 @@ use super::{
     alarm::Alarm,
     anonymous_bytes,
     callers::Callers,
-    governor::{Governor, Opening},
+    governor::{Governor, Opening, Spent},
     memory::Memory,
     sites::{Call, Seen, Sites},
     symbols::Names,
@@ -44,6 +44,8 @@ const TRAPS_OF_WALK: u64 = 2;
 /// Follows a process until it is told to stop. Without a plan it only watches the growth.
 pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
     let mut watch = Watch { desk, alarm: Alarm::default(), alarmed: false };
+    // Taken when it is tried: what the kernel refuses once it refuses each time.
+    let mut plan = plan;
     let mut sampling: Option<Sampling<'_>> = None;
     let mut reading = clock::now();
     loop {
@@ -53,7 +55,7 @@ pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
             reading = now.later(READING);
         }
         if watch.alarmed && sampling.is_none() {
-            sampling = plan.and_then(|plan| Sampling::start(desk, plan));
+            sampling = plan.take().and_then(|plan| Sampling::start(desk, plan));
         }
         let next = sampling.as_mut().map(|sampling| sampling.turn(now, watch.alarmed));
         if !desk.wait(next.map_or(reading, |next| next.min(reading))) {
@@ -136,7 +138,7 @@ impl<'a> Sampling<'a> {
         let (tap, memory, callers) = match loaded() {
             Ok(loaded) => loaded,
             Err(error) => {
-                log::warn!("the native memory of process {pid} is not followed: {error:#}");
+                desk.refuse(&error);
                 return None;
             }
         };
@@ -171,6 +173,7 @@ impl<'a> Sampling<'a> {
             && let Err(error) = self.window(&opening)
         {
             log::warn!("a window on the allocator of process {} failed: {error:#}", self.pid);
+            self.governor.failed(now, opening.seen);
         }
         if now >= self.tell {
             self.tell = now.later(TELLING);
@@ -261,12 +264,10 @@ impl<'a> Sampling<'a> {
             frames: self.names.name(&estimate.frames),
             callers: estimate.callers.clone(),
         });
-        self.desk.publish(Known {
-            holders: holders.collect(),
-            outstanding: None,
-            losses: self.tap.losses().unwrap_or_default(),
-            cost_pct: self.governor.spent(now).cost_pct,
-        });
+        let holders = holders.collect();
+        let Spent { cost_pct, cost_s, .. } = self.governor.spent(now);
+        let losses = self.tap.losses().unwrap_or_default();
+        self.desk.publish(Known { holders, outstanding: None, losses, cost_pct, cost_s });
     }
 
     fn tell_governor(&self, now: Mono) {
