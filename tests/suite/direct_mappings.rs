@@ -2,6 +2,7 @@
 //! leaks.
 
 use std::{
+    cell::Cell,
     fs,
     ops::Range,
     thread,
@@ -14,7 +15,7 @@ use memwatch_tests::{
     container::Root,
     full, machine, native,
     node::{self, Node},
-    patience, releases,
+    patience, releases, scratch,
     tool::Tool,
 };
 use memwatch_user::{
@@ -212,6 +213,48 @@ fn a_leak_past_malloc_is_named_and_nothing_else() -> Result<()> {
         ensure!(only.frames[0].line.is_some() && only.bytes > 4 << 20, "{only:#?}");
         watched.direct.stop();
     }
+    Ok(())
+}
+
+/// Sixteen terabytes that could be touched, and are not: nobody waits for us to look at them.
+#[test]
+fn vast_reservations_are_looked_at_in_no_time() -> Result<()> {
+    let _machine = machine::shared();
+    let mut watched = Watched::start(releases::USUAL, &["leak-1m"])?;
+    watched.node.tell("vast")?;
+    let slowest = Cell::new(Duration::ZERO);
+    let holders = || {
+        let asked = Instant::now();
+        watched.followed();
+        slowest.set(slowest.get().max(asked.elapsed()));
+        watched.holders()
+    };
+    let holders = until(patience(), holders, |holders| !holders.is_empty());
+    ensure!(matches!(&holders[..], [one] if function(one) == "leak_mapping"), "{holders:#?}");
+    ensure!(slowest.get() < Duration::from_secs(3), "an answer took {:?}", slowest.get());
+    watched.direct.stop();
+    Ok(())
+}
+
+/// An upgrade replaces Node's file while it runs; what V8 maps is the heap's all the same.
+#[test]
+fn the_heap_stays_the_heaps_when_its_file_is_gone() -> Result<()> {
+    let _machine = machine::shared();
+    let program = scratch::directory("upgraded")?.join("node");
+    fs::copy(releases::node(releases::USUAL)?, &program)?;
+    let addon = native::build(&["mapper"], &["-g", "-shared", "-fPIC"])?;
+    let start = node::Start::new(program.clone(), node::fixture("direct_mappings"));
+    let addon = addon.to_str().context("a path of UTF-8")?;
+    let node = start.argument(addon).argument("leak-1m").argument("heap").ready()?;
+    let pid = node.pid();
+    let path = target::examine(pid)?.image.path;
+    fs::remove_file(program)?;
+    let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
+    direct.follow(pid, &path, None);
+    let watched = Watched { node, pid, direct };
+    let holders = until(patience(), || watched.holders(), |holders| !holders.is_empty());
+    ensure!(matches!(&holders[..], [one] if function(one) == "leak_mapping"), "{holders:#?}");
+    watched.direct.stop();
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use memwatch_user::{
         kernel::Kernel,
     },
     native::{Holder, Known, Mode, Tracker},
-    report::record::{Body, Frame, Kind, Site, Verdict},
+    report::record::{Body, Frame, Kind, Record, Site, Verdict},
     target::process,
 };
 
@@ -284,6 +284,22 @@ fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
     let known = watched.settled();
     ensure!(known == Known::default(), "{known:?}");
     watched.tracker.stop();
+    Ok(())
+}
+
+#[test]
+fn what_it_cost_is_told_of_a_target_that_is_gone() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = start(releases::USUAL, &["churn"])?;
+    let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json", "--native", "full"])?;
+    let is_dear = |record: &Record| matches!(&record.body, Body::Governor(governor) if governor.cost_estimate_pct > 5.0);
+    tool.wait("what it costs", is_dear)?;
+    node.stop()?;
+    let records = tool.finish()?.records()?;
+    let Some(Body::Bye(bye)) = records.last().map(|record| &record.body) else {
+        anyhow::bail!("the last record is {:?}", records.last())
+    };
+    ensure!(bye.target_overhead.estimated_pct.is_some_and(|percent| percent > 2.0), "{bye:?}");
     Ok(())
 }
 

@@ -145,16 +145,21 @@ impl MappingTap {
         self.ring.readable().await
     }
 
-    /// Hands every change that is there to `take`, oldest first, with the stack that asked where something was given.
-    pub fn drain(&mut self, mut take: impl FnMut(MappingChange, Option<Box<StackCopy>>)) {
-        self.ring.drain(|record| {
+    /// Hands changes that are there to `take`, oldest first and at most so many, with the stack that asked where something was given.
+    /// Whether there may be more, as of [`Ring::drain_some`].
+    pub fn drain(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(MappingChange, Option<Box<StackCopy>>),
+    ) -> bool {
+        self.ring.drain_some(most, |record| {
             let Some(change) = raw::read::<MappingChange>(record) else { return };
             let sample = match change.kind {
                 mapping_kind::COVERED | mapping_kind::GIVEN_BACK => None,
                 _ => raw::read::<MappingSample>(record),
             };
             take(change, sample.map(|sample| Box::new(sample.copy)));
-        });
+        })
     }
 
     /// Hands the bytes of every new stack of JavaScript to `take`. After [`Self::drain`]: the caller of each change was sent

@@ -42,10 +42,18 @@ impl Ring {
 
     /// Hands every record that is there to `take`, oldest first.
     pub fn drain(&mut self, mut take: impl FnMut(&[u8])) {
+        while self.drain_some(usize::MAX, &mut take) {}
+    }
+
+    /// Likewise, but no more than `most` of them: whoever sends as fast as we read would keep us for good. Whether there may be
+    /// more, of which nobody will be told: this must follow soon.
+    pub fn drain_some(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> bool {
         let ring = self.0.get_mut();
-        while let Some(record) = ring.next() {
+        for _ in 0..most {
+            let Some(record) = ring.next() else { return false };
             take(&record);
         }
+        true
     }
 }
 

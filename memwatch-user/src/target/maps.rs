@@ -7,6 +7,8 @@ use std::{
     path::PathBuf,
 };
 
+use super::text::printable;
+
 /// A mapped part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
@@ -29,9 +31,18 @@ impl Mapping {
     /// Name of the file without its directory and without the mark of deletion.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {
-        let name = self.path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-        name.strip_suffix(DELETED).unwrap_or(name)
+        without_mark(self.path.file_name().map(OsStrExt::as_bytes).unwrap_or_default())
     }
+
+    /// Whether it is of the file that was shown as `path` when it was looked at; it may have been deleted since (an upgrade).
+    #[must_use]
+    pub fn is_of(&self, path: &str) -> bool {
+        printable(without_mark(self.path.as_os_str().as_bytes())).as_bytes() == without_mark(path.as_bytes())
+    }
+}
+
+fn without_mark(path: &[u8]) -> &[u8] {
+    path.strip_suffix(DELETED).unwrap_or(path)
 }
 
 /// Mappings of files in `pid`, in the order of their addresses.
@@ -69,11 +80,14 @@ mod tests {
             7f1000-7f2000 rw-s 00000000 00:01 0    /dev/zero\n\
             7f0000002000-7f0000003000 r-xp 00892000 00:1c 99 /usr/lib/libnode.so.108\n\
             nonsense / x\n";
-        let maps = parse(text);
+        let maps = <[Mapping; 2]>::try_from(parse(text)).unwrap();
         let shown: Vec<_> = maps.iter().map(|m| (m.start, m.offset, m.inode, m.file_name())).collect();
         assert_eq!(
             shown,
             [(0x40_0000, 0x1000, 1234, &b"node"[..]), (0x7f00_0000_2000, 0x89_2000, 99, b"libnode.so.108")]
         );
+        for path in ["/opt/my node/bin/node", "/opt/my node/bin/node (deleted)"] {
+            assert_eq!(maps.each_ref().map(|one| one.is_of(path)), [true, false]);
+        }
     }
 }

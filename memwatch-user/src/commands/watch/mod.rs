@@ -327,8 +327,7 @@ impl Run {
                 watched_s,
                 own: Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() },
                 target_overhead: Overhead {
-                    estimated_pct: (watched_s > 0.0)
-                        .then(|| 100.0 * cost_s / watched_s + self.session.native_cost_pct()),
+                    estimated_pct: (watched_s > 0.0).then(|| 100.0 * cost_s / watched_s),
                     budget_pct: self.budget_pct,
                     backoffs: self.session.backoffs(),
                 },

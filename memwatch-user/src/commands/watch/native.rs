@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memwatch_common::target::TaskLayout;
+use memwatch_common::{loss::LossReason, target::TaskLayout};
 
 use super::{
     losses,
@@ -36,12 +36,22 @@ pub(super) struct Natives {
     mappings: Mappings,
     /// Targets whose verdict was told before it was known who holds what grows.
     nameless: BTreeSet<u32>,
+    /// Of trackers that are gone: losses, by reason.
+    gone_losses: BTreeMap<LossReason, u64>,
+    /// What they cost, CPU seconds.
+    gone_s: f64,
 }
 
 impl Natives {
     pub(super) fn new(asked: Asked) -> Self {
-        let mappings = Mappings::new(asked);
-        Self { asked, trackers: BTreeMap::new(), mappings, nameless: BTreeSet::new() }
+        Self {
+            asked,
+            trackers: BTreeMap::new(),
+            mappings: Mappings::new(asked),
+            nameless: BTreeSet::new(),
+            gone_losses: BTreeMap::new(),
+            gone_s: 0.0,
+        }
     }
 
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
@@ -61,7 +71,13 @@ impl Natives {
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
     pub(super) fn stop(&mut self, pid: u32) {
-        self.trackers.remove(&pid);
+        if let Some(tracker) = self.trackers.remove(&pid) {
+            let known = tracker.known();
+            self.gone_s += known.cost_s;
+            for (reason, count) in known.losses {
+                *self.gone_losses.entry(reason).or_default() += count;
+            }
+        }
         self.mappings.remove(pid);
         self.nameless.remove(&pid);
     }
@@ -118,15 +134,16 @@ impl Natives {
     pub(super) fn add_losses(&self, loss: &mut Loss) {
         let blocks = self.trackers.values().flat_map(|tracker| tracker.known().losses);
         let mappings = self.mappings.direct().into_iter().flat_map(Direct::losses);
-        for (reason, count) in blocks.chain(mappings) {
+        let gone = self.gone_losses.iter().map(|(reason, count)| (*reason, *count));
+        for (reason, count) in blocks.chain(mappings).chain(gone) {
             losses::add(loss, reason, count);
         }
     }
 
-    /// Percent of one CPU that the targets are charged, all together.
-    pub(super) fn cost_pct(&self) -> f64 {
-        let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_pct).sum();
-        blocks + self.mappings.direct().map_or(0.0, Direct::cost_pct)
+    /// What the targets were charged, those that are gone too, CPU seconds.
+    pub(super) fn cost_s(&self) -> f64 {
+        let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_s).sum();
+        self.gone_s + blocks + self.mappings.direct().map_or(0.0, Direct::cost_s)
     }
 }
 

@@ -331,9 +331,9 @@ impl Session {
         self.kernel.remove_target(pid);
     }
 
-    /// What watching has cost the targets so far, CPU seconds, but for native memory.
+    /// What watching has cost the targets so far, CPU seconds.
     pub(super) fn cost_s(&self) -> f64 {
-        cost::of_collections(self.collections) + self.origins.stacks.cost_s()
+        cost::of_collections(self.collections) + self.origins.stacks.cost_s() + self.origins.natives.cost_s()
     }
 
     /// How often probes had to rest.
@@ -439,11 +439,6 @@ impl Session {
         }
         let tell = |member: &Member| member.watched.stamp.record(now, Body::Loss(loss.clone()));
         self.watched.values().map(tell).collect()
-    }
-
-    /// Percent of one CPU that following native memory costs the targets.
-    pub(super) fn native_cost_pct(&self) -> f64 {
-        self.origins.natives.cost_pct()
     }
 
     /// Detaches everything; takes the kernel some tenths of a second.

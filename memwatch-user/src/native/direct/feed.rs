@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    future,
     num::NonZeroU32,
     os::unix::ffi::OsStrExt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
@@ -10,7 +11,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use memwatch_common::{loss::LossReason, native::MAX_CALLERS, target::TaskLayout};
+use memwatch_common::{
+    loss::LossReason,
+    mapping::{MAPPING_RING_BYTES, MappingChange},
+    native::MAX_CALLERS,
+    target::TaskLayout,
+};
 use tokio::{
     runtime,
     sync::mpsc::UnboundedReceiver,
@@ -40,8 +46,8 @@ const LIBRARY_S: f64 = 12e-6;
 /// In the kernel there is no trap: half of that walk, and the copy of the stack.
 const KERNEL_S: f64 = 3e-6;
 
-/// What a process may pay at once, beyond the budget: seconds. One that starts a pool maps in a burst.
-const BURST_S: f64 = 0.2;
+/// Changes that are taken in at once, 16 MB with their stacks: a storm keeps nobody from asking what it costs.
+const MOST_AT_ONCE: usize = 4096;
 
 /// What the thread is told.
 pub(super) enum Command {
@@ -66,7 +72,10 @@ pub(super) fn run(
         runtime.block_on(async {
             let tap = MappingTap::attach(features.btf, features.uprobe_multi, task)?;
             shared.lock().unwrap_or_else(PoisonError::into_inner).is_in_kernel = tap.is_in_kernel();
-            Feed { tap, processes: BTreeMap::new(), lost: 0, budget_pct, shared }.run(&mut commands).await
+            let (processes, gone) = (BTreeMap::new(), Gone::default());
+            Feed { tap, processes, lost: 0, is_behind: false, budget_pct, gone, shared }
+                .run(&mut commands)
+                .await
         })
     });
     if let Err(error) = done {
@@ -80,9 +89,19 @@ struct Feed<'a> {
     processes: BTreeMap<u32, Process>,
     /// Changes that were not seen so far.
     lost: u64,
+    /// There are more than were taken in at once.
+    is_behind: bool,
     /// What a process may pay, percent of one CPU.
     budget_pct: Option<f64>,
+    gone: Gone,
     shared: &'a Mutex<Shared>,
+}
+
+/// What is remembered of processes that are followed no more.
+#[derive(Default)]
+struct Gone {
+    changes: u64,
+    left_out: u64,
 }
 
 impl Feed<'_> {
@@ -99,6 +118,7 @@ impl Feed<'_> {
                     ready?;
                     self.drain();
                 }
+                () = future::ready(()), if self.is_behind => self.drain(),
                 _ = ticks.tick() => self.look(),
             }
         }
@@ -117,7 +137,7 @@ impl Feed<'_> {
                 self.shared().refusals.remove(&pid);
             }
             Command::Tell(pid, to) => {
-                self.drain();
+                self.drain_whole_ring();
                 let _nobody = to.send(self.processes.get_mut(&pid).map(Process::mapped).unwrap_or_default());
             }
         }
@@ -142,7 +162,10 @@ impl Feed<'_> {
         if let Some(armed) = self.tap.leave(pid) {
             thread::spawn(|| armed.disarm());
         }
-        self.processes.remove(&pid);
+        if let Some(process) = self.processes.remove(&pid) {
+            self.gone.changes += process.changes();
+            self.gone.left_out += process.left_out();
+        }
         self.shared().holders.remove(&pid);
     }
 
@@ -150,13 +173,10 @@ impl Feed<'_> {
     fn keep_budget(&mut self, now: Mono) {
         let Some(budget_pct) = self.budget_pct else { return };
         let change_s = self.change_s();
-        let is_dear = |process: &Process| {
-            let age_s = process.age_s(now);
-            process.changes_per_s(now) * change_s * age_s > BURST_S + budget_pct / 100.0 * age_s
+        let charged = |(pid, process): (&u32, &mut Process)| {
+            Some((*pid, process.charged(now, change_s, budget_pct / 100.0)?))
         };
-        let dear = self.processes.iter().filter(|(_, process)| is_dear(process));
-        for (pid, per_s) in dear.map(|(pid, process)| (*pid, process.changes_per_s(now))).collect::<Vec<_>>()
-        {
+        for (pid, per_s) in self.processes.iter_mut().filter_map(charged).collect::<Vec<_>>() {
             self.leave(pid);
             let reason = format!(
                 "it maps and unmaps memory {per_s:.0} times a second, which costs it {:.1} % of one CPU; \
@@ -176,9 +196,19 @@ impl Feed<'_> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes in all that was there.
+    fn drain_whole_ring(&mut self) {
+        for _ in 0..MAPPING_RING_BYTES as usize / size_of::<MappingChange>() / MOST_AT_ONCE {
+            self.drain();
+            if !self.is_behind {
+                return;
+            }
+        }
+    }
+
     fn drain(&mut self) {
         let mut changes = Vec::new();
-        self.tap.drain(|change, copy| changes.push((change, copy)));
+        self.is_behind = self.tap.drain(MOST_AT_ONCE, |change, copy| changes.push((change, copy)));
         let processes = &mut self.processes;
         self.tap.drain_stacks(|bytes| {
             if let Ok(event) = ingest::stack(bytes)
@@ -213,20 +243,21 @@ impl Feed<'_> {
         let lost = losses.get(&LossReason::MappingsFull).copied().unwrap_or(0);
         if lost > self.lost {
             self.lost = lost;
-            self.drain();
+            self.drain_whole_ring();
             self.processes.values_mut().for_each(Process::reconcile);
         }
-        let left_out: u64 = self.processes.values().map(Process::left_out).sum();
+        let left_out = self.gone.left_out + self.processes.values().map(Process::left_out).sum::<u64>();
         if left_out > 0 {
             *losses.entry(LossReason::MappingsFull).or_default() += left_out;
         }
+        // First: of who is left alone nothing more is told.
+        self.keep_budget(now);
         let told: Vec<_> =
             self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
-        self.keep_budget(now);
-        let change_s = self.change_s();
-        let changes_per_s: f64 = self.processes.values().map(|process| process.changes_per_s(now)).sum();
+        let changes: u64 = self.processes.values().map(Process::changes).sum();
+        let cost_s = (self.gone.changes + changes) as f64 * self.change_s();
         let mut shared = self.shared();
-        shared.cost_pct = 100.0 * changes_per_s * change_s;
+        shared.cost_s = cost_s;
         shared.losses = losses;
         shared.holders.extend(told);
     }

@@ -10,6 +10,7 @@
 //! Mapped is not resident: a site holds what pages of its mappings are in memory or swapped out. So gigabytes that are
 //! reserved are nothing until they are touched, and what `madvise` gave back counts no more.
 
+mod charge;
 mod course;
 mod feed;
 mod ledger;
@@ -43,7 +44,7 @@ struct Shared {
     holders: BTreeMap<u32, Vec<Holder>>,
     losses: BTreeMap<LossReason, u64>,
     is_in_kernel: bool,
-    cost_pct: f64,
+    cost_s: f64,
     /// Why nothing is followed.
     refusal: Option<String>,
     /// Why a process is not.
@@ -104,10 +105,10 @@ impl Direct {
         self.shared().losses.clone()
     }
 
-    /// Percent of one CPU that the processes are charged, all together.
+    /// What the processes were charged, all together and those that are gone too, CPU seconds.
     #[must_use]
-    pub fn cost_pct(&self) -> f64 {
-        self.shared().cost_pct
+    pub fn cost_s(&self) -> f64 {
+        self.shared().cost_s
     }
 
     /// Why `pid` is not followed, if that turned out to be impossible.

@@ -1,6 +1,6 @@
 //! The direct mappings of one process: whose each is, and who holds memory by them.
 
-use std::{borrow::Cow, collections::HashMap, ops::Range, os::unix::ffi::OsStrExt as _, time::Duration};
+use std::{borrow::Cow, collections::HashMap, ops::Range, time::Duration};
 
 use memwatch_common::{mapping::MappingChange, native::StackCopy, stack::StackEvent};
 
@@ -13,6 +13,7 @@ use super::{
         symbols::{Frame, Names},
         unwind::Stacks,
     },
+    charge::Charge,
     course::Course,
     ledger::Ledger,
 };
@@ -21,17 +22,21 @@ use crate::{
     model::{self, Mono},
     plan::malloc,
     sample::pace::Pace,
-    target::{Allocator, libc, maps::Mapping, pagemap::Pagemap, text::printable},
+    target::{Allocator, libc, maps::Mapping, pagemap::Pagemap},
 };
 
 /// Sites that are told apart; mappings of further ones are counted as lost.
 const MOST_SITES: usize = 4096;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 10;
+/// Addresses that are looked at page by page, which takes 2 ms for a gigabyte whether or not there is memory behind it. Where more
+/// is accessible (it may be reserved, and hardly touched), the kernel is asked for what is in each mapping.
+const MOST_BY_PAGE: u64 = 16 << 30;
 /// Nothing younger is held against a site, as with blocks of malloc.
 const YOUNGEST: Duration = Duration::from_secs(6);
-/// What maps memory for others, beside the allocators: the dynamic loader.
-const LOADER: &[u8] = b"ld-linux";
+/// What maps memory for others, beside the allocators: the dynamic loader. Until glibc 2.33 its file had the version in its
+/// name, and the other name was a link to it.
+const LOADER: [&[u8]; 2] = [b"ld-linux", b"ld-2."];
 
 /// What a process has mapped itself.
 pub(super) struct Process {
@@ -48,9 +53,9 @@ pub(super) struct Process {
     pace: Pace,
     /// Mappings of sites beyond the limit.
     left_out: u64,
-    since: Mono,
-    /// Since then.
+    /// Since it is followed.
     changes: u64,
+    charge: Charge,
 }
 
 /// One place that memory is mapped by.
@@ -97,8 +102,8 @@ impl Process {
             pagemap,
             pace: Pace::often(),
             left_out: 0,
-            since: clock::now(),
             changes: 0,
+            charge: Charge::new(clock::now()),
         })
     }
 
@@ -119,14 +124,14 @@ impl Process {
         self.ledger.apply(change, site);
     }
 
-    /// Changes a second so far.
-    pub(super) fn changes_per_s(&self, now: Mono) -> f64 {
-        self.changes as f64 / self.age_s(now)
+    /// If following it costs more than it may: changes a second. As of [`Charge::reading`].
+    pub(super) fn charged(&mut self, now: Mono, change_s: f64, budget: f64) -> Option<f64> {
+        self.charge.reading(now, self.changes, change_s, budget)
     }
 
-    /// For how long it is followed, seconds; one at least.
-    pub(super) fn age_s(&self, now: Mono) -> f64 {
-        now.since(self.since).as_secs_f64().max(1.0)
+    /// Changes since it is followed.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Mappings that are not kept as there are too many.
@@ -175,8 +180,8 @@ impl Process {
     fn maps_for_others(&self, file: &Mapping) -> bool {
         let name = file.file_name();
         Allocator::of_file(name).is_some()
-            || name.starts_with(LOADER)
-            || self.hosts.contains(&printable(file.path.as_os_str().as_bytes()))
+            || LOADER.iter().any(|loader| name.starts_with(loader))
+            || self.hosts.iter().any(|host| file.is_of(host))
     }
 
     /// Who holds memory, largest first, if it is time to look again.
@@ -190,10 +195,18 @@ impl Process {
     /// By site.
     fn held(&self, now: Mono) -> Vec<Held> {
         let mut held = vec![Held::default(); self.sites.len()];
+        let pieces = || self.ledger.pieces().filter(|(_, piece)| now.since(piece.taken) >= YOUNGEST);
         // Gigabytes may be reserved that nobody can access: they would take long to look at.
         let accessible = memory::accessible_ranges(self.pid);
-        for (range, piece) in self.ledger.pieces().filter(|(_, piece)| now.since(piece.taken) >= YOUNGEST) {
-            let bytes: u64 = common(range, &accessible).map(|part| self.resident(&part)).sum();
+        let parts = pieces().flat_map(|(range, _)| common(range, &accessible));
+        let vast = parts.map(|part| part.end - part.start).sum::<u64>() > MOST_BY_PAGE;
+        let mappings = if vast { memory::held_ranges(self.pid) } else { Vec::new() };
+        for (range, piece) in pieces() {
+            let bytes = if vast {
+                share(range, &mappings)
+            } else {
+                common(range, &accessible).map(|part| self.resident(&part)).sum()
+            };
             if let Some(held) = held.get_mut(piece.site) {
                 held.bytes += bytes;
                 held.mappings += u64::from(bytes > 0);
@@ -247,9 +260,38 @@ fn common(range: &Range<u64>, others: &[Range<u64>]) -> impl Iterator<Item = Ran
     overlapping.map(|other| other.start.max(range.start)..other.end.min(range.end))
 }
 
+/// What `range` has of what is held in `mappings`, which are in the order of their addresses: its part of each where that has
+/// neighbours in it that were mapped by others.
+fn share(range: &Range<u64>, mappings: &[(Range<u64>, u64)]) -> u64 {
+    let first = mappings.partition_point(|(mapping, _)| mapping.end <= range.start);
+    let overlapping = mappings[first..].iter().take_while(|(mapping, _)| mapping.start < range.end);
+    let part = |(mapping, held): &(Range<u64>, u64)| {
+        let common = mapping.end.min(range.end) - mapping.start.max(range.start);
+        let part = u128::from(*held) * u128::from(common) / u128::from(mapping.end - mapping.start).max(1);
+        u64::try_from(part).unwrap_or(*held)
+    };
+    overlapping.map(part).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_in_a_mapping_is_shared_by_those_who_mapped_it() {
+        let mappings = [(10..20, 5), (30..40, 0), (50..1 << 40, 1 << 30)];
+        for (range, expected) in [
+            (0..10, 0),
+            (10..20, 5),
+            (10..12, 1),
+            (0..35, 5),
+            (18..60, 1),
+            (50..1 << 40, 1 << 30),
+            (1 << 39..1 << 40, 1 << 29),
+        ] {
+            assert_eq!(share(&range, &mappings), expected, "{range:?}");
+        }
+    }
 
     #[test]
     fn only_what_can_be_accessed_is_looked_at() {
