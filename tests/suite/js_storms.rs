@@ -1,8 +1,11 @@
 //! Stacks of JavaScript are walked a million times while V8 does its worst, and nobody is harmed.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
-use memwatch_tests::{full, machine, node};
-use memwatch_user::plan::STACK_INTERVAL;
+use memwatch_common::names::MAX_STACKS;
+use memwatch_tests::{full, machine, node, scratch, tool::Tool};
+use memwatch_user::{plan::STACK_INTERVAL, report::record::Body};
 
 use crate::js_stacks;
 
@@ -46,6 +49,34 @@ fn nobody_is_harmed() -> Result<()> {
     }
     println!("{total} samples in all");
     ensure!(!full() || total >= MILLION, "{total} samples");
+    Ok(())
+}
+
+/// More different stacks than the kernel side has room for: there are ever more of them in a process that compiles code anew.
+#[test]
+fn stacks_without_end_are_counted() -> Result<()> {
+    const STACKS: u64 = 3 * MAX_STACKS as u64 / 2;
+    const BYTES: u64 = 8 * 70_000;
+    let _machine = machine::shared();
+    let mut node = node::running("stacks_many")?;
+    let file = scratch::directory("stacks")?.join("collapsed");
+    let [pid, path] = [node.pid().to_string(), file.display().to_string()];
+    let mut tool = Tool::start(&["--pid", &pid, "--json", "--budget", "100%", "--collapsed", &path])?;
+    tool.attached(node.pid())?;
+    node.tell(&format!("go {STACKS}"))?;
+    node.said("gone")?;
+    let records = tool.interrupt()?.records()?;
+    let lost = records.iter().rev().find_map(|record| match &record.body {
+        Body::Loss(loss) => Some(loss.lost),
+        _ => None,
+    });
+    // A busy machine may keep us from reading some in time; without room a third would be lost.
+    ensure!(lost.is_none_or(|lost| lost < STACKS / 50), "{lost:?} are lost");
+    let lines = fs::read_to_string(file)?;
+    let bytes: u64 = lines.lines().filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum();
+    ensure!(bytes >= STACKS / 50 * 49 * BYTES, "{bytes} bytes are told, of {}", STACKS * BYTES);
+    node.healthy()?;
+    ensure!(node.stop()?.success());
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod collapsed;
 mod pprof;
 mod sites;
 mod starts;
+mod volumes;
 
 use crate::model::Stack;
 
@@ -13,6 +14,7 @@ pub use self::{
     pprof::pprof,
     sites::{Site, sites},
     starts::{Paused, Start, Starts, started_in},
+    volumes::Volumes,
 };
 
 /// What was allocated at one stack.

@@ -57,7 +57,7 @@ impl Frame {
 }
 
 /// How far out a stack is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StackEnd {
     /// To the outermost function.
     Complete,
@@ -70,7 +70,7 @@ pub enum StackEnd {
 }
 
 /// A stack, innermost function first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stack {
     /// The functions.
     pub frames: Vec<Frame>,

@@ -246,6 +246,7 @@ impl Run {
             output.records(&records)?;
             self.follow_up(next, LOOKS, output)?;
         }
+        self.session.make_room();
         Ok(())
     }
 

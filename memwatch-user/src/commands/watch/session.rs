@@ -302,6 +302,11 @@ impl Session {
         self.watched.get(&pid).map(|member| member.watched.stamp.record(clock::now(), body))
     }
 
+    /// Makes room for new stacks, once nobody waits for those that are there.
+    pub(super) fn make_room(&mut self) {
+        self.origins.stacks.make_room();
+    }
+
     /// Counts a record that could not be decoded.
     pub(super) fn malformed(&mut self) {
         self.losses.malformed();

@@ -6,13 +6,14 @@ use std::{
 };
 
 use memwatch_common::{
+    names::MAX_STACKS,
     stack::{StackEvent, StackKey, StackLayout, StackVolume},
     target::TaskLayout,
 };
 
 use super::{cost::Charge, translate};
 use crate::{
-    attribute::{self, Sampled},
+    attribute::{self, Sampled, Volumes},
     bpf::stacks::StackMaps,
     ingest,
     model::{Collection, Frame, FrameKind, Stack},
@@ -39,15 +40,19 @@ pub(super) struct Stacks {
     processes: BTreeMap<u32, Process>,
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
-    kept: Vec<(Stack, StackVolume)>,
+    kept: Volumes,
     /// What stacks of processes that are gone cost them, CPU seconds.
     gone_s: f64,
 }
 
 /// Stacks of one process.
 struct Process {
+    /// How they are walked.
+    layout: StackLayout,
     resolver: Resolver<ProcessMemory>,
     known: HashMap<StackKey, Known>,
+    /// What was allocated at stacks that had to be forgotten, by thread.
+    forgotten: HashMap<u64, Volumes>,
     /// Threads of isolates, by the isolates' serial numbers.
     threads: BTreeMap<u32, u64>,
     trial: Trial,
@@ -72,7 +77,7 @@ enum Trial {
 impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(super) fn new(maps: Option<StackMaps>, task: TaskLayout, keeps: bool) -> Self {
-        Self { maps, task, processes: BTreeMap::new(), keeps, kept: Vec::new(), gone_s: 0.0 }
+        Self { maps, task, processes: BTreeMap::new(), keeps, kept: Volumes::default(), gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -133,18 +138,29 @@ impl Stacks {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
         self.gone_s += charge(maps, pid).seconds;
         maps.stop(pid);
-        let gone = process.known.into_iter().map(|(key, known)| known.end(key, maps));
-        let gone: Vec<_> = gone.collect();
+        let mut gone = Volumes::default();
+        process.forgotten.into_values().for_each(|forgotten| gone.add_all(forgotten));
+        process.known.into_iter().for_each(|(key, known)| known.end(key, maps, &mut gone));
         self.keep(gone);
+    }
+
+    /// Forgets the addresses of all stacks if there are many, for the kernel to have room for others: code that is compiled anew
+    /// or moved is another stack, so that there are ever more of them. What was allocated at each is kept.
+    pub(super) fn make_room(&mut self) {
+        let Some(maps) = &mut self.maps else { return };
+        let known: usize = self.processes.values().map(|process| process.known.len()).sum();
+        if known > MAX_STACKS as usize / 2 {
+            self.processes.values_mut().for_each(|process| process.make_room(maps));
+        }
     }
 
     /// Says in each verdict on the heap of an isolate where its memory comes from.
     pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
-        let mut gone = Vec::new();
+        let mut gone = Volumes::default();
         for record in records {
             match &mut record.body {
-                Body::Isolate(isolate) => gone.extend(process.isolate(pid, isolate, maps)),
+                Body::Isolate(isolate) => process.isolate(pid, isolate, maps, &mut gone),
                 Body::Verdict(verdict) if verdict.kind == Kind::JsHeap => {
                     let thread = verdict.isolate.and_then(|serial| process.threads.get(&serial));
                     verdict.sites = thread.map(|thread| process.sites(*thread, maps)).unwrap_or_default();
@@ -158,7 +174,7 @@ impl Stacks {
     /// Everything that was sampled, of all processes, those that are gone included if they are kept.
     pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
         let Some(maps) = &self.maps else { return Vec::new() };
-        let gone = self.kept.iter().map(|(stack, volume)| sampled(stack, *volume));
+        let gone = self.kept.sampled();
         gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
     }
 
@@ -173,9 +189,9 @@ impl Stacks {
         self.gone_s + self.charges().values().map(|charge| charge.seconds).sum::<f64>()
     }
 
-    fn keep(&mut self, gone: Vec<(Stack, StackVolume)>) {
+    fn keep(&mut self, gone: Volumes) {
         if self.keeps {
-            self.kept.extend(gone);
+            self.kept.add_all(gone);
         }
     }
 }
@@ -196,7 +212,8 @@ fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>
     let (memory, layout) = memory_and_layout(target, plan)?;
     maps.walk(pid, layout).map_err(|error| error.to_string())?;
     let resolver = Resolver::new(memory, plan, PathBuf::from(format!("/proc/{pid}/root")));
-    Ok(Process { resolver, known: HashMap::new(), threads: BTreeMap::new(), trial: Trial::Running(0) })
+    let (known, forgotten) = (HashMap::new(), HashMap::new());
+    Ok(Process { layout, resolver, known, forgotten, threads: BTreeMap::new(), trial: Trial::Running(0) })
 }
 
 fn memory_and_layout(target: &Target, plan: &StackPlan) -> Result<(ProcessMemory, StackLayout), String> {
@@ -213,7 +230,7 @@ impl Process {
         let is_known = stack.frames.iter().all(Frame::is_sure);
         let last = self.known.remove(&event.key);
         let (before, attempts) = last.map_or_else(Default::default, |known| (known.before, known.attempts));
-        let mut known = Known { stack, before, attempts: attempts + 1 };
+        let mut known = Known { stack, before, attempts: attempts.saturating_add(1) };
         if !is_known && known.attempts < ATTEMPTS {
             // Seen again it is sent again, with addresses that are true then.
             known.before = sum(known.before, maps.volume(event.key));
@@ -233,31 +250,35 @@ impl Process {
     }
 
     /// An isolate came or went. What is known of one that went is of no use: the next one numbers its scripts anew.
-    fn isolate(
-        &mut self,
-        pid: u32,
-        isolate: &record::Isolate,
-        maps: &mut StackMaps,
-    ) -> Vec<(Stack, StackVolume)> {
+    fn isolate(&mut self, pid: u32, isolate: &record::Isolate, maps: &mut StackMaps, gone: &mut Volumes) {
         let thread = thread(pid, isolate.thread);
         if isolate.state != IsolateState::Gone {
             self.threads.insert(isolate.isolate, thread);
-            return Vec::new();
+            return;
         }
         self.threads.remove(&isolate.isolate);
         self.resolver.forget(thread);
-        let gone = self.known.extract_if(|key, _| key.thread == thread);
-        gone.map(|(key, known)| known.end(key, maps)).collect()
+        gone.add_all(self.forgotten.remove(&thread).unwrap_or_default());
+        let ended = self.known.extract_if(|key, _| key.thread == thread);
+        ended.for_each(|(key, known)| known.end(key, maps, gone));
+    }
+
+    fn make_room(&mut self, maps: &mut StackMaps) {
+        for (key, known) in self.known.drain() {
+            known.end(key, maps, self.forgotten.entry(key.thread).or_default());
+        }
     }
 
     fn sites(&self, thread: u64, maps: &StackMaps) -> Vec<record::Site> {
-        let sampled = self.sampled(maps, |key| key.thread == thread);
+        let sampled = self.sampled(maps, |of| of == thread);
         attribute::sites(&sampled).into_iter().map(translate::site).collect()
     }
 
-    fn sampled(&self, maps: &StackMaps, wanted: impl Fn(&StackKey) -> bool) -> Vec<Sampled<'_>> {
-        let of_interest = self.known.iter().filter(|(key, _)| wanted(key));
-        of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps))).collect()
+    fn sampled(&self, maps: &StackMaps, wanted: impl Fn(u64) -> bool) -> Vec<Sampled<'_>> {
+        let of_interest = self.known.iter().filter(|(key, _)| wanted(key.thread));
+        let known = of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps)));
+        let forgotten = self.forgotten.iter().filter(|(thread, _)| wanted(**thread));
+        known.chain(forgotten.flat_map(|(_, volumes)| volumes.sampled())).collect()
     }
 }
 
@@ -266,11 +287,11 @@ impl Known {
         sum(self.before, maps.volume(key))
     }
 
-    /// Its last figures; the kernel side forgets it.
-    fn end(self, key: StackKey, maps: &mut StackMaps) -> (Stack, StackVolume) {
-        let volume = self.volume(key, maps);
+    /// Adds its last figures to `to`; the kernel side forgets it.
+    fn end(self, key: StackKey, maps: &mut StackMaps, to: &mut Volumes) {
+        let StackVolume { bytes, samples } = self.volume(key, maps);
         maps.forget(key);
-        (self.stack, volume)
+        to.add(self.stack, bytes, samples);
     }
 }
 
