@@ -13,9 +13,12 @@ use memwatch_tests::{
     proc, releases, scratch,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, End, IsolateState};
+use memwatch_user::report::record::{Body, End, Frame, IsolateState};
 
-use crate::compare::{same, wait_for_collections};
+use crate::{
+    compare::{same, wait_for_collections},
+    js_stacks,
+};
 
 #[test]
 fn two_processes_of_one_binary() -> Result<()> {
@@ -104,6 +107,36 @@ fn a_shell_that_the_tool_starts() -> Result<()> {
     let node = releases::node(releases::USUAL)?.display().to_string();
     let line = format!("exec {node} {}", node::fixture("mixed_load").display());
     launched(&["sh", "-c", &line], IsolateState::Seen)
+}
+
+/// It is looked at before its loader has mapped a C library, and before V8 has begun: what cannot be known then is looked for
+/// again.
+#[test]
+fn who_allocates_in_a_node_that_the_tool_starts() -> Result<()> {
+    let _machine = machine::shared();
+    for version in js_stacks::releases() {
+        let node = releases::node(version)?;
+        let mut command = tool::command()?;
+        command.args(["--json", "--duration", "8s", "--"]).arg(node).arg(node::fixture("leak_fast"));
+        let tool = Tool::spawn(command.stdin(Stdio::piped()))?;
+        let records = tool.finish()?.records()?;
+        let off: Vec<_> = records
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Feature(feature) if feature.state == "off" => Some(feature),
+                _ => None,
+            })
+            .collect();
+        ensure!(off.is_empty(), "Node {version}: {off:?}");
+        let verdicts = records.iter().rev().filter_map(tool::verdict);
+        let sites: Vec<_> = verdicts.flat_map(|verdict| &verdict.sites).collect();
+        let is_serve = |frame: &Frame| frame.function.as_deref() == Some("serve");
+        ensure!(
+            sites.iter().any(|site| site.frames.first().is_some_and(is_serve)),
+            "Node {version}: {sites:#?}"
+        );
+    }
+    Ok(())
 }
 
 /// Starts `line` by the tool; of its first isolate not less is known than `state`.

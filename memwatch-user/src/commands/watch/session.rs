@@ -9,12 +9,13 @@ use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
 use super::{
     attachments::Attachments,
     cost,
-    features::External,
+    features::{External, Told},
     hello,
     looks::{self, Look, Looked, Looks},
     losses::{Losses, Reading},
     origins::Origins,
     pace::Rest,
+    stacks,
     translate::{self, Stamp},
     watched::Watched,
     whom::Roster,
@@ -29,20 +30,24 @@ use crate::{
     },
     ingest::{Event, What},
     model::{Mono, ProcessId},
-    plan::{self, Cache, Plan, PlanError, Stripped},
+    plan::{self, Cache, Plan, PlanError, StackPlan, Stripped},
     report::{
-        record::{Body, End, Record, Subject},
+        record::{Body, End, Record, State, Subject},
         time::Time,
     },
     sample::Sampler,
     target::{
-        self, Target, TargetError, image,
+        self, Target, TargetError, image, maps,
         process::{self, Program},
     },
 };
 
 /// How often to look at a process that executes another program meanwhile.
 const ATTEMPTS: u32 = 5;
+
+/// By then V8 has begun in a process that has executed its program: it takes Node 50 ms, and some seconds on a host that is short
+/// of everything.
+const LONGEST_START: Duration = Duration::from_secs(10);
 
 /// All targets of one watch.
 pub(super) struct Session {
@@ -55,6 +60,8 @@ pub(super) struct Session {
     cache: Option<Cache>,
     roster: Roster,
     watched: BTreeMap<u32, Member>,
+    /// Those of them whose V8 has not begun yet.
+    newcomers: BTreeMap<u32, Newcomer>,
     losses: Losses,
     origins: Origins,
     collections: u64,
@@ -74,6 +81,25 @@ struct Member {
     cgroup: Option<MemoryCgroup>,
     /// The cgroup's count of refusals when we were attached.
     limit_hits: Option<u64>,
+}
+
+/// Whether a process has begun when it is adopted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has run for a while.
+    Runs,
+    /// It has just executed its program: its loader may not have mapped the C library, and V8 has made no isolate.
+    Begins,
+}
+
+/// What it takes to find out later what cannot be known when a process begins.
+struct Newcomer {
+    target: Target,
+    /// How its stacks are walked.
+    stacks: Result<StackPlan, String>,
+    /// Likewise those that call native code.
+    callers: Option<StackPlan>,
+    told: Told,
 }
 
 /// A target that was adopted: what to say, and whom to wait for.
@@ -103,6 +129,7 @@ impl Session {
             cache: Cache::of_user(),
             roster,
             watched: BTreeMap::new(),
+            newcomers: BTreeMap::new(),
             losses: Losses::default(),
             origins,
             collections: 0,
@@ -117,7 +144,7 @@ impl Session {
         let running = self.roster.running();
         running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
         for pid in running.meant {
-            match self.adopt(pid) {
+            match self.adopt(pid, Phase::Runs) {
                 Ok(new) => adopted.push(new),
                 Err(error) if self.roster.is_named() => return Err(error),
                 Err(error) => log::warn!("process {pid} is not watched: {error:#}"),
@@ -127,9 +154,9 @@ impl Session {
     }
 
     /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it. Leaves nothing behind if that fails.
-    fn adopt(&mut self, pid: u32) -> Result<Adopted> {
+    fn adopt(&mut self, pid: u32, phase: Phase) -> Result<Adopted> {
         for _ in 0..ATTEMPTS {
-            match self.try_to_adopt(pid) {
+            match self.try_to_adopt(pid, phase) {
                 Ok(Some(adopted)) => return Ok(adopted),
                 Ok(None) => self.let_go(pid),
                 Err(error) => {
@@ -142,7 +169,7 @@ impl Session {
     }
 
     /// `None` if it has executed another program meanwhile: what was found out is about the one before.
-    fn try_to_adopt(&mut self, pid: u32) -> Result<Option<Adopted>> {
+    fn try_to_adopt(&mut self, pid: u32, phase: Phase) -> Result<Option<Adopted>> {
         let looked_at = clock::now();
         let target = target::examine(pid)?;
         let plan = match plan::prepare(&target.image, self.cache.as_ref()) {
@@ -163,8 +190,8 @@ impl Session {
         if !target.image.is_current() {
             return Ok(None);
         }
-        let look = (looked_at, number);
-        Ok(Some(self.welcome(look, &target, plan.as_ref().map_err(|stripped| &**stripped))))
+        let look = (looked_at, number, phase);
+        Ok(Some(self.welcome(look, target, plan.as_ref().map_err(|stripped| &**stripped))))
     }
 
     fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
@@ -179,13 +206,14 @@ impl Session {
         self.origins.forget(pid);
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
+        self.newcomers.remove(&pid);
     }
 
-    /// `look`: when it was looked at, and the number of what serves it.
+    /// `look`: when it was looked at, the number of what serves it, and whether it has begun.
     fn welcome(
         &mut self,
-        (looked_at, attachment): (Mono, u32),
-        target: &Target,
+        (looked_at, attachment, phase): (Mono, u32, Phase),
+        target: Target,
         plan: Result<&Plan, &Stripped>,
     ) -> Adopted {
         let pid = target.process.id.pid;
@@ -197,12 +225,14 @@ impl Session {
         let cgroup = MemoryCgroup::of(pid);
         let outside = plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout);
         let sampler = Sampler::new(pid, cgroup.clone(), outside);
-        let (mut hello, semi_spaces) = hello::hello(target, plan);
-        if let Ok(plan) = plan {
+        let (mut hello, semi_spaces) = hello::hello(&target, plan);
+        let newcomer = plan.ok().map(|plan| {
             let refused = self.attachments.refused(pid).map(str::to_owned);
             let stacks = refused.map_or_else(|| plan.stacks.clone(), Err);
-            hello.features.js_stacks = self.origins.stacks.adopt(target, &stacks);
-        }
+            hello.features.js_stacks = self.origins.stacks.adopt(&target, &stacks);
+            let told = Told::new(stacks::FEATURE, &hello.features.js_stacks);
+            (stacks, plan.stacks.clone().ok(), told)
+        });
         hello.matched = self.roster.reason(pid);
         hello.features.native = looks::native(&sampler);
         let external = External::new(&hello.features.external);
@@ -215,12 +245,46 @@ impl Session {
         let program = target.process.program;
         let member = Member { watched, looks, looked_at, program, attachment, cgroup, limit_hits };
         self.watched.insert(pid, member);
-        let javascript = plan.ok().and_then(|plan| plan.stacks.as_ref().ok());
-        let javascript = javascript.and_then(|plan| self.origins.stacks.javascript(target, plan));
-        let no_sites = self.origins.natives.start(target.process.id, &target.image.path, javascript);
+        let id = target.process.id;
+        let no_sites = match newcomer {
+            Some((stacks, callers, told)) if phase == Phase::Begins => {
+                self.newcomers.insert(pid, Newcomer { target, stacks, callers, told });
+                None
+            }
+            newcomer => self.start_natives(&target, newcomer.and_then(|(_, callers, _)| callers).as_ref()),
+        };
         let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
         let records = bodies.map(|body| stamp.record(now, body)).collect();
-        Adopted { id: target.process.id, records }
+        Adopted { id, records }
+    }
+
+    /// `callers`: what it takes to tell which JavaScript called. What there is to say if its native memory cannot be followed.
+    fn start_natives(&mut self, target: &Target, callers: Option<&StackPlan>) -> Option<Body> {
+        let javascript = callers.and_then(|plan| self.origins.stacks.javascript(target, plan));
+        self.origins.natives.start(target.process.id, &target.image.path, javascript)
+    }
+
+    /// V8 has begun in a process that was adopted when it executed its program. Now it has a C library and an allocator, and knows
+    /// where its threads keep their isolates.
+    fn settle(&mut self, pid: u32) -> Vec<Body> {
+        let Some(Newcomer { mut target, stacks, callers, mut told }) = self.newcomers.remove(&pid) else {
+            return Vec::new();
+        };
+        target.libc = maps::of(pid).ok().and_then(|maps| target::libc::libc(&maps)).or(target.libc);
+        let off = match self.origins.stacks.adopt(&target, &stacks) {
+            State::On => None,
+            State::Off(why) => Some(why),
+        };
+        let news = told.is(off.as_deref());
+        news.into_iter().chain(self.start_natives(&target, callers.as_ref())).collect()
+    }
+
+    /// Newcomers of whose V8 nothing was heard for so long that it was missed.
+    fn quiet_newcomers(&self, now: Mono) -> Vec<u32> {
+        let is_quiet = |pid: &&u32| {
+            self.watched.get(pid).is_none_or(|member| now.since(member.watched.since) >= LONGEST_START)
+        };
+        self.newcomers.keys().filter(is_quiet).copied().collect()
     }
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
@@ -270,8 +334,13 @@ impl Session {
             let records = self.dismiss(event.pid, event.time, |_| End::Exec);
             return (records, self.consider(event.pid));
         }
+        let news = match event.what {
+            What::HeapSetUp { .. } | What::Collection(_) => self.settle(event.pid),
+            _ => Vec::new(),
+        };
         let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), Next::Nothing) };
         let mut records = member.watched.event(event);
+        records.splice(0..0, member.records(event.time, news));
         if let What::Collection(collection) = &event.what {
             self.collections += 1;
             self.origins.collection(event.pid, collection, &mut records);
@@ -318,7 +387,7 @@ impl Session {
             self.kernel.remove_target(pid);
             return Next::Nothing;
         }
-        match self.adopt(pid) {
+        match self.adopt(pid, Phase::Begins) {
             Ok(adopted) => Next::Welcome(adopted),
             // The dynamic loader has yet to map libnode.so; until then the kernel side keeps what it says.
             Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
@@ -384,6 +453,12 @@ impl Session {
         let mut records: Vec<Record> =
             stamps.flat_map(|stamp| self.origins.natives.decisions(stamp)).collect();
         let now = clock::now();
+        for pid in self.quiet_newcomers(now) {
+            let news = self.settle(pid);
+            if let Some(member) = self.watched.get(&pid) {
+                records.extend(member.records(now, news));
+            }
+        }
         for (pid, member) in &self.watched {
             records.extend(member.records(now, self.origins.starts.news(*pid, now)));
         }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Name of the feature.
-const FEATURE: &str = "js_stacks";
+pub(super) const FEATURE: &str = "js_stacks";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
@@ -96,12 +96,23 @@ impl Stacks {
         self.processes.get(&pid)?.known.get(&key).map(|known| &known.stack)
     }
 
-    /// Begins to walk stacks of a target, or says why not.
+    /// Begins to walk stacks of a target, or says why not. Once more, if they are not what they were taken for: what was seen so
+    /// far is wrong.
     pub(super) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
         let Some(maps) = &mut self.maps else { return State::Off("not wanted: --stacks off".to_owned()) };
+        let pid = target.process.id.pid;
+        if let Some(before) = self.processes.remove(&pid) {
+            let now = plan.as_ref().map_err(Clone::clone).and_then(|plan| memory_and_layout(target, plan));
+            if now.is_ok_and(|(_, layout)| layout == before.layout) {
+                self.processes.insert(pid, before);
+                return State::On;
+            }
+            maps.stop(pid);
+            before.known.into_keys().for_each(|key| maps.forget(key));
+        }
         match begin(maps, target, plan) {
             Ok(process) => {
-                self.processes.insert(target.process.id.pid, process);
+                self.processes.insert(pid, process);
                 State::On
             }
             Err(reason) => State::Off(reason),
