@@ -21,8 +21,7 @@ fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => 0,
         Err(error) => {
-            // Nothing is left to be done about a standard error that is closed.
-            let _closed = writeln!(io::stderr(), "memwatch-bpf: {error:#}");
+            log::complain(&error);
             FAILED
         }
     };

@@ -59,6 +59,28 @@ fn processes() -> Result<()> {
     refused(&tool::run(&["--pid", &format!("{},{gone}", node.pid()), "--json"])?, &gone.to_string())
 }
 
+/// Shells and systemd give 1024, of which `--all` needs more; so does one target, of 32.
+#[test]
+fn few_open_files_are_made_more() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("idle")?;
+    let mut command = Command::new("prlimit");
+    command.arg("--nofile=32:4096").arg(tool::binary()?);
+    let tool = Tool::spawn(command.args(["--pid", &node.pid().to_string(), "--duration", "1s"]))?;
+    tool.finish()?.done()
+}
+
+/// A profile of an earlier run is not lost to one that does not begin.
+#[test]
+fn files_stay_until_there_is_something_to_write() -> Result<()> {
+    let profile = scratch::directory("profile")?.join("earlier");
+    fs::write(&profile, "earlier")?;
+    let gone = gone()?.to_string();
+    refused(&tool::run(&["--pid", &gone, "--pprof", &profile.display().to_string()])?, "no process")?;
+    ensure!(fs::read(&profile)? == b"earlier");
+    Ok(())
+}
+
 #[test]
 fn v8_without_symbols() -> Result<()> {
     let deno = workspace().join(".cache/deno/deno");

@@ -30,7 +30,7 @@ mod whom;
 
 use std::{ffi::OsString, io};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::runtime;
 
 use self::{
@@ -53,6 +53,7 @@ use crate::{
         stacks::StackMaps,
     },
     cli::{
+        self,
         args::Switch,
         job::{Watch, Whom},
     },
@@ -66,6 +67,9 @@ use crate::{
     target::process,
 };
 use memwatch_common::target::TaskLayout;
+
+/// The exit status of a leak.
+const LEAK: u8 = 1;
 
 /// What came of a watch.
 #[derive(Clone, Debug)]
@@ -89,6 +93,11 @@ pub fn run(watch: &Watch) -> Result<Done> {
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let roster = Roster::new(&watch.whom, watch.children)?;
     let profiles = Profiles::create(&watch.profiles)?;
+    // What we start has our limits.
+    let launches = matches!(watch.whom, Whom::Command(_));
+    if !launches {
+        own::open_more_files();
+    }
     let features = allowed(watch)?;
     let task = task_layout(features);
     let mut kernel = load(watch, features, task, roster.follows_all())?;
@@ -108,6 +117,9 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
         profiles,
         session,
     };
+    if launches {
+        own::open_more_files();
+    }
     ensure_somebody(&run)?;
     let mut output = Output::open(watch)?;
     let stop = run.until_stopped(&mut output).await;
@@ -301,17 +313,21 @@ impl Run {
             output.records(&[self.bye(stop)])?;
             output.finish()
         });
-        let status = match last_words {
-            Ok(status) => status,
+        let (status, reported) = match last_words {
+            Ok(status) => (status, Ok(())),
             // Nobody reads any more: no failure of ours.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => output.exit_status(),
-            Err(error) => return Err(anyhow::Error::from(error).context("cannot write the report")),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (output.exit_status(), Ok(())),
+            Err(error) => (output.exit_status(), Err(error).context("cannot write the report")),
         };
-        let written = self.profiles.write(&self.session.sampled());
+        let written = reported.and_then(|()| self.profiles.write(&self.session.sampled()));
         let never_node = self.launched.is_some() && self.session.adopted() == 0;
         self.session.detach();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
-        written?;
+        match written {
+            // What was found goes before what could not be written.
+            Err(error) if status == LEAK => cli::log::complain(&error),
+            written => written?,
+        }
         Ok(Done { status, verdict: output.last_verdict() })
     }
 

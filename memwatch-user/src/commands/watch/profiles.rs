@@ -1,7 +1,7 @@
 //! The profile of a whole watch, as files.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
@@ -21,13 +21,14 @@ type Writer = fn(&[Sampled<'_>], BufWriter<File>) -> io::Result<()>;
 pub(super) struct Profiles(Vec<(PathBuf, File, Writer)>);
 
 impl Profiles {
-    /// Opens what is wanted.
+    /// Opens what is wanted. What is in a file stays there until there is something to put in its place.
     pub(super) fn create(wanted: &ProfileFiles) -> Result<Self> {
         let kinds: [(&Option<PathBuf>, Writer); 3] =
             [(&wanted.pprof, pprof), (&wanted.flamegraph, flamegraph), (&wanted.collapsed, collapsed)];
         let named = kinds.into_iter().filter_map(|(path, writer)| path.as_deref().map(|path| (path, writer)));
         let open = |(path, writer): (&Path, Writer)| {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+            let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+            let file = file.with_context(|| format!("cannot write {}", path.display()))?;
             Ok((path.to_owned(), file, writer))
         };
         named.map(open).collect::<Result<_>>().map(Self)
@@ -41,7 +42,9 @@ impl Profiles {
     /// Writes them all.
     pub(super) fn write(self, sampled: &[Sampled<'_>]) -> Result<()> {
         for (path, file, writer) in self.0 {
-            let written = writer(sampled, BufWriter::new(file));
+            // Pipes and terminals have no length.
+            let emptied = if file.metadata().is_ok_and(|of| of.is_file()) { file.set_len(0) } else { Ok(()) };
+            let written = emptied.and_then(|()| writer(sampled, BufWriter::new(file)));
             written.with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok(())

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     attribute::Sampled,
     bpf::load::Kernel,
+    cli::log::one_line,
     detect::Kind,
     host::{
         cgroup::{MemoryCgroup, OomScope},
@@ -147,7 +148,7 @@ impl Session {
             match self.adopt(pid, Phase::Runs) {
                 Ok(new) => adopted.push(new),
                 Err(error) if self.roster.is_named() => return Err(error),
-                Err(error) => log::warn!("process {pid} is not watched: {error:#}"),
+                Err(error) => log::warn!("process {pid} is not watched: {}", one_line(&error)),
             }
         }
         Ok(adopted)
@@ -394,7 +395,7 @@ impl Session {
                 Next::LookAgain(pid)
             }
             Err(error) => {
-                log::warn!("process {pid} is not watched: {error:#}");
+                log::warn!("process {pid} is not watched: {}", one_line(&error));
                 Next::Nothing
             }
         }
