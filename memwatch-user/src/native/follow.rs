@@ -120,7 +120,8 @@ impl<'a> Following<'a> {
         let outstanding = self.outstanding(&sites);
         let holders = self.holders(sites, outstanding.bytes);
         let cost_pct = self.tell_price();
-        let losses = self.tap.losses().unwrap_or_default();
+        let mut losses = self.tap.losses().unwrap_or_default();
+        self.callers.add_to(&mut losses);
         self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct });
     }
 

@@ -261,10 +261,12 @@ impl<'a> Sampling<'a> {
             frames: self.names.name(&estimate.frames),
             callers: estimate.callers.clone(),
         });
+        let mut losses = self.tap.losses().unwrap_or_default();
+        self.callers.add_to(&mut losses);
         self.desk.publish(Known {
             holders: holders.collect(),
             outstanding: None,
-            losses: self.tap.losses().unwrap_or_default(),
+            losses,
             cost_pct: self.governor.spent(now).cost_pct,
         });
     }

@@ -220,6 +220,7 @@ impl Feed<'_> {
         if left_out > 0 {
             *losses.entry(LossReason::MappingsFull).or_default() += left_out;
         }
+        self.processes.values_mut().for_each(|process| process.callers().add_to(&mut losses));
         let told: Vec<_> =
             self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
         self.keep_budget(now);
