@@ -2,7 +2,7 @@
 
 use memwatch_common::{
     loss::LossReason,
-    stack::{StackKey, StackVolume},
+    stack::{StackKey, StackVolume, stack_end},
 };
 
 use crate::{
@@ -11,10 +11,6 @@ use crate::{
     raw::{self, Registers},
     scope, walk,
 };
-
-/// C++ that JavaScript has called is never deeper: V8 gives JavaScript and what it calls 984 kB of stack. An exit frame that
-/// is farther from the stack pointer, or below it, is another thread's, in whose isolate a helper of V8's works.
-const FARTHEST_EXIT: u64 = 1 << 20;
 
 /// Sends a record that is `head` and a copy of the running thread's stack; `full` is what is lost without. `bytes` were asked
 /// for.
@@ -38,12 +34,15 @@ pub(crate) fn send<T: 'static, const HEAD: usize>(
     entry.submit(0);
 }
 
-/// The stack of JavaScript that the running thread is in, and its exit frame; `None` if there is none.
+/// The stack of JavaScript that the running thread is in, and where that begins; `None` if there is none.
 #[inline(always)]
 fn caller(bytes: u64, sp: u64) -> Option<(StackKey, u64)> {
     let thread = raw::current();
     let layout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
-    let stack = walk::count(thread, layout, StackVolume::sample(bytes))?;
+    let stack = walk::count(thread, sp, layout, StackVolume::sample(bytes))?;
+    if stack.end == stack_end::NOWHERE {
+        losses::count(LossReason::NoExitFrame);
+    }
     let distance = stack.exit_fp.wrapping_sub(sp);
-    (distance < FARTHEST_EXIT).then_some((stack.key, stack.exit_fp))
+    (distance < walk::FARTHEST_FRAME).then_some((stack.key, stack.exit_fp))
 }

@@ -4,6 +4,9 @@
 //! for C++. From there the frame pointers lead outwards; where C++ has called JavaScript, the entry frame holds the
 //! `c_entry_fp` from before. No frame of C++ is touched.
 //!
+//! Generated code calls some C functions itself, without an exit frame: those of the embedder that have a fast path for it
+//! (`v8::CFunction`), and V8's own. Where it does, it notes its frame pointer and where it goes on, for V8's profiler.
+//!
 //! Nothing that varies by path is carried from one pass of the loop to the next in a register: the verifier would follow
 //! each combination (a million instructions at 32 passes), and 5.10 has no `bpf_loop`.
 
@@ -11,6 +14,7 @@ use memwatch_common::{
     loss::LossReason,
     stack::{
         JsFrame, MAX_FRAMES, StackEvent, StackKey, StackLayout, StackVolume, frame_kind, mix, stack_end,
+        stack_start,
     },
     target::NO_OFFSET,
 };
@@ -25,6 +29,9 @@ use crate::{
 const TAG: u64 = 1;
 /// Markers of the frames by which C++ enters JavaScript: `StackFrame::ENTRY` and `CONSTRUCT_ENTRY`, shifted by one.
 const ENTRY_MARKERS: [u64; 2] = [1 << 1, 2 << 1];
+/// C++ that JavaScript has called is never deeper: V8 gives JavaScript and what it calls 984 kB of stack. A frame that is
+/// farther from the stack pointer, or below it, is another thread's, in whose isolate a helper of V8's works.
+pub(crate) const FARTHEST_FRAME: u64 = 1 << 20;
 /// What of a frame is read at once: from 64 bytes below its frame pointer to 16 above.
 const BELOW: u64 = 64;
 
@@ -56,15 +63,26 @@ struct SharedFields {
     literal: i32,
 }
 
-/// Counts `volume` for the stack that the thread is in, and sends the stack if it is new. `None` as of [`walk`].
+/// The innermost of V8's frames.
+struct Start {
+    /// A [`stack_start`].
+    kind: u32,
+    fp: u64,
+    /// Where it goes on; of an exit frame 0, as nothing is known by it.
+    pc: u64,
+}
+
+/// Counts `volume` for the stack that the thread is in, whose stack pointer is `sp`, and sends the stack if it is new. `None`
+/// as of [`walk`].
 #[inline(always)]
 pub(crate) fn count(
     thread: u64,
+    sp: u64,
     layout: &mut StackLayout,
     volume: StackVolume,
 ) -> Option<&'static StackEvent> {
     layout.walks += 1;
-    let event = walk(thread, layout)?;
+    let event = walk(thread, sp, layout)?;
     let key = event.key;
     if let Some(known) = raw::map_value(&STACKS, key) {
         known.bytes += volume.bytes;
@@ -82,27 +100,30 @@ pub(crate) fn count(
 /// Hash of the stack that the thread is in, of which nothing is counted; the stack is sent if it is new. 0 if stacks of
 /// the process are not walked, or as of [`walk`].
 #[inline(always)]
-pub(crate) fn identify(thread: u64) -> u64 {
+pub(crate) fn identify(thread: u64, sp: u64) -> u64 {
     raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))
-        .and_then(|layout| count(thread, layout, StackVolume::default()))
+        .and_then(|layout| count(thread, sp, layout, StackVolume::default()))
         .map_or(0, |event| event.key.hash)
 }
 
 /// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
 /// in between; the latter is counted.
 #[inline(always)]
-fn walk(thread: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+fn walk(thread: u64, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
     let isolate = isolate(layout)?;
     let event = raw::cpu_element(&WALK, 0)?;
     let number = event.first.wrapping_add(1);
     event.first = number;
     event.last = number;
     let fp = raw::read_user(isolate.wrapping_add(u64::from(layout.c_entry_fp)))?;
-    event.exit_fp = fp;
-    event.end = frames(event, layout, fp);
+    let start = match fp {
+        0 => direct(layout, isolate, sp)?,
+        _ => Ok(Start { kind: stack_start::EXIT, fp, pc: 0 }),
+    };
+    event.end = frames(event, layout, start);
     let hash = mix(event.key.hash, u64::from(event.end));
     event.key = StackKey { thread, hash };
-    if event.end >= stack_end::UNREADABLE {
+    if matches!(event.end, stack_end::UNREADABLE | stack_end::MALFORMED) {
         losses::count(LossReason::StackUnreadable);
     }
     if event.first == number && event.last == number {
@@ -124,15 +145,36 @@ fn isolate(layout: &StackLayout) -> Option<u64> {
         .filter(|isolate| *isolate != 0)
 }
 
-/// Reads frames from the exit frame at `fp` on; how it ended.
+/// Where generated code has called C itself, else why there is nothing to walk; `None` if a page was not resident.
 #[inline(always)]
-fn frames(event: &mut StackEvent, layout: &StackLayout, mut fp: u64) -> u32 {
+fn direct(layout: &StackLayout, isolate: u64, sp: u64) -> Option<Result<Start, u32>> {
+    if !layout.has_direct_calls() {
+        return Some(Err(stack_end::OUTSIDE));
+    }
+    let word = |offset: u32| raw::read_user(isolate.wrapping_add(u64::from(offset)));
+    // Far away is 0, too.
+    let depth = word(layout.entry_fp)?.wrapping_sub(sp);
+    if depth >= FARTHEST_FRAME {
+        return Some(Err(stack_end::OUTSIDE));
+    }
+    let (fp, pc) = (word(layout.direct_fp)?, word(layout.direct_pc)?);
+    let is_between = fp.wrapping_sub(sp) <= depth;
+    Some(if is_between { Ok(Start { kind: stack_start::DIRECT, fp, pc }) } else { Err(stack_end::NOWHERE) })
+}
+
+/// Reads frames from `start` on; how it ended.
+#[inline(always)]
+fn frames(event: &mut StackEvent, layout: &StackLayout, start: Result<Start, u32>) -> u32 {
     event.key.hash = 0;
     event.depth = 0;
-    if fp == 0 {
-        return stack_end::OUTSIDE;
-    }
-    let mut pc = 0;
+    event.start = stack_start::EXIT;
+    event.exit_fp = 0;
+    let Start { kind, mut fp, mut pc } = match start {
+        Ok(start) => start,
+        Err(end) => return end,
+    };
+    event.start = kind;
+    event.exit_fp = fp;
     for at in 0..MAX_FRAMES {
         let Some(raw_frame) = raw::read_user_value::<RawFrame>(fp.wrapping_sub(BELOW)) else {
             return stack_end::UNREADABLE;

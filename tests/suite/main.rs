@@ -19,6 +19,7 @@
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
+//! - [`direct_calls`]: the callers of native code that compiled JavaScript calls without an exit frame.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
@@ -35,6 +36,7 @@ mod compare;
 mod containers;
 mod core;
 mod demo;
+mod direct_calls;
 mod direct_mappings;
 mod doctor;
 mod endings;

@@ -15,10 +15,10 @@ use memwatch_user::report::record::{Body, Frame, Kind, Record, Site, Verdict};
 use super::js_stacks;
 
 /// A program of which two lines call [`NATIVE`].
-struct Program {
-    fixture: &'static str,
+pub(super) struct Program {
+    pub(super) fixture: &'static str,
     /// The marks of the lines, with the share that each leaks.
-    callers: [(&'static str, f64); 2],
+    pub(super) callers: [(&'static str, f64); 2],
 }
 
 const ONE_THREAD: Program =
@@ -50,7 +50,11 @@ type Marks = BTreeMap<String, u32>;
 
 fn marks(fixture: &str) -> Result<Marks> {
     let text = fs::read_to_string(node::fixture(fixture))?;
-    let marked = |(line, text): (u32, &str)| Some((text.split_once("// mark: ")?.1.to_owned(), line));
+    let marked = |(line, text): (u32, &str)| {
+        let (_, mark) = text.split_once("// mark: ")?;
+        // What is before the name is for others.
+        Some((mark.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').to_owned(), line))
+    };
     Ok((1..).zip(text.lines()).filter_map(marked).collect())
 }
 
@@ -76,17 +80,22 @@ fn is_of(frame: &Frame, fixture: &str) -> bool {
     frame.file.as_deref().is_some_and(|file| file.ends_with(&format!("{fixture}.js")))
 }
 
-/// Watches until the sites are true; all that was said.
+/// Watches a program until the sites are true; all that was said.
 fn are_found(version: &str, mode: &str, program: &Program) -> Result<Vec<Record>> {
-    let marks = marks(program.fixture)?;
     let mut node = start(version, program.fixture)?;
+    are_found_in(&mut node, mode, program).with_context(|| format!("Node {version}, {mode}"))
+}
+
+/// The same of a program that runs.
+pub(super) fn are_found_in(node: &mut Node, mode: &str, program: &Program) -> Result<Vec<Record>> {
+    let marks = marks(program.fixture)?;
     let pid = node.pid().to_string();
     let mut tool = Tool::start(&["--pid", &pid, "--json", "--interval", "1s", "--native", mode])?;
     let is_true = |record: &Record| sites(record).is_some_and(|sites| are_true(sites, program, &marks));
     let found = tool.wait("true sites", is_true);
     node.healthy()?;
     let last = tool.records()?.iter().rev().find_map(|record| sites(record).map(<[Site]>::to_vec));
-    found.with_context(|| format!("Node {version}, {mode}: {last:#?}"))?;
+    found.with_context(|| format!("{last:#?}"))?;
     let finished = tool.interrupt()?;
     finished.done()?;
     finished.records()

@@ -42,11 +42,15 @@ pub enum LossReason {
     BlockUnreadable = 17,
     /// A change of a process's mappings was not seen: the ring buffer was full, or there are more than are kept.
     MappingsFull = 18,
+    /// Native code that generated code called without an exit frame, and it is not known from where: the sample has no caller.
+    NoExitFrame = 19,
+    /// The same, but V8 notes from where: the sample has its caller. Counted by the collector.
+    DirectCall = 20,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -66,6 +70,8 @@ impl LossReason {
         Self::InFlightFull,
         Self::BlockUnreadable,
         Self::MappingsFull,
+        Self::NoExitFrame,
+        Self::DirectCall,
     ];
 
     /// The reason's name in reports.
@@ -91,6 +97,8 @@ impl LossReason {
             Self::InFlightFull => "in-flight-full",
             Self::BlockUnreadable => "block-unreadable",
             Self::MappingsFull => "mappings-full",
+            Self::NoExitFrame => "no-exit-frame",
+            Self::DirectCall => "direct-call",
         }
     }
 
@@ -114,7 +122,9 @@ impl LossReason {
             | Self::LocationUnreadable
             | Self::OutsideUnreadable
             | Self::StackUnreadable
-            | Self::BlockUnreadable => LossClass::Malformed,
+            | Self::BlockUnreadable
+            | Self::NoExitFrame => LossClass::Malformed,
+            Self::DirectCall => LossClass::Mended,
         }
     }
 }
@@ -128,4 +138,6 @@ pub enum LossClass {
     Unmatched,
     /// It is in the report, without a value that could not be read.
     Malformed,
+    /// It would be without a value, which was found another way: nothing is missing.
+    Mended,
 }

@@ -56,7 +56,8 @@ pub struct StackCopy {
     pub bp: u64,
     /// Which stack of JavaScript called; zeros if none did, or if it could not be walked.
     pub caller: StackKey,
-    /// Frame pointer of the exit frame by which that left JavaScript; 0 likewise.
+    /// Frame pointer of the frame where that begins: the exit frame by which it left JavaScript, or that of its caller if there
+    /// is no exit frame; 0 likewise.
     pub exit_fp: u64,
     /// Bytes of `stack` that could be read: all, or fewer near the stack's end.
     pub stack_len: u64,

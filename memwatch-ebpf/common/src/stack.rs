@@ -41,14 +41,19 @@ pub struct StackLayout {
     pub area_is_inside: u32,
     /// Which argument of the large-object allocators is the size.
     pub large_size_argument: u32,
-    /// Zero.
-    pub _pad: u32,
+    /// `Isolate`: frame pointer of the outermost entry frame, 0 while the thread runs no JavaScript.
+    pub entry_fp: u32,
+    /// `Isolate`: frame pointer of generated code that calls C itself, without an exit frame; 0 if none does, and
+    /// [`NO_OFFSET`] if it is not known where V8 notes that.
+    pub direct_fp: u32,
+    /// `Isolate`: where that code goes on.
+    pub direct_pc: u32,
     /// How often a probe on an allocation was hit. Counted by the kernel side; threads that are hit at once may lose one.
     pub hits: u64,
     /// How often a stack was walked; counted likewise.
     pub walks: u64,
 }
-const _: () = assert!(size_of::<StackLayout>() == 80);
+const _: () = assert!(size_of::<StackLayout>() == 88);
 
 impl StackLayout {
     /// Whether functions point at their code through the table of code.
@@ -56,6 +61,13 @@ impl StackLayout {
     #[inline(always)]
     pub const fn has_code_table(&self) -> bool {
         self.code_table != NO_OFFSET
+    }
+
+    /// Whether it is known where V8 notes the calls that make no exit frame.
+    #[must_use]
+    #[inline(always)]
+    pub const fn has_direct_calls(&self) -> bool {
+        self.direct_fp != NO_OFFSET
     }
 }
 
@@ -74,6 +86,14 @@ pub mod frame_kind {
     pub const UNREADABLE: u32 = 3;
 }
 
+/// Codes of [`StackEvent::start`]: where a walk began.
+pub mod stack_start {
+    /// At the innermost exit frame; or nowhere, by [`super::StackEvent::end`].
+    pub const EXIT: u32 = 0;
+    /// At the frame that V8 notes while generated code calls C itself; the first frame's `position` is where that goes on.
+    pub const DIRECT: u32 = 1;
+}
+
 /// Codes of [`StackEvent::end`]: why a walk ended.
 pub mod stack_end {
     /// At the outermost entry into JavaScript.
@@ -86,6 +106,8 @@ pub mod stack_end {
     pub const UNREADABLE: u32 = 3;
     /// A frame pointer did not lead outwards.
     pub const MALFORMED: u32 = 4;
+    /// It did not begin: there is JavaScript on the stack, and nothing tells where.
+    pub const NOWHERE: u32 = 5;
 }
 
 /// One frame.
@@ -167,14 +189,18 @@ pub struct StackEvent {
     pub end: u32,
     /// How many of `frames` count.
     pub depth: u32,
-    /// Frame pointer of the innermost exit frame, where the walk began; 0 outside of JavaScript.
+    /// Frame pointer of the frame where the walk began; 0 if it did not.
     pub exit_fp: u64,
+    /// A [`stack_start`].
+    pub start: u32,
+    /// Zero.
+    pub _pad: u32,
     /// Innermost first.
     pub frames: [JsFrame; MAX_FRAMES],
     /// As `first`.
     pub last: u64,
 }
-const _: () = assert!(size_of::<StackEvent>() == 48 + 40 * MAX_FRAMES);
+const _: () = assert!(size_of::<StackEvent>() == 56 + 40 * MAX_FRAMES);
 
 /// How much of the next sample a thread has allocated.
 #[repr(C)]

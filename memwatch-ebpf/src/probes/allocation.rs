@@ -30,7 +30,7 @@ fn alloc_slow(ctx: ProbeContext) -> u32 {
         && let Some(bytes) = used_up(layout, owner)
         && let Some(weight) = sampled(thread, bytes, layout)
     {
-        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
+        let _disturbed = walk::count(thread, raw::registers(&ctx).sp, layout, StackVolume::sample(weight));
         did = Did::Sample;
     }
     times::end(began, did);
@@ -53,7 +53,7 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     // One that is as large as the interval stands for itself, and not for small ones before it.
     let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
     let did = if let Some(weight) = weight {
-        let _disturbed = walk::count(thread, layout, StackVolume::sample(weight));
+        let _disturbed = walk::count(thread, raw::registers(&ctx).sp, layout, StackVolume::sample(weight));
         Did::Sample
     } else {
         Did::Count

@@ -24,7 +24,7 @@ fn gc_enter(ctx: ProbeContext) -> u32 {
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
     // Before the clock is read: the walk is no part of the pause.
-    let stack = walk::identify(hit.thread);
+    let stack = walk::identify(hit.thread, raw::registers(&ctx).sp);
     // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
     if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8, stack) {
         losses::count(loss);

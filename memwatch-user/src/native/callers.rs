@@ -4,15 +4,16 @@
 //! addresses are never older than it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
 use memwatch_common::{
+    loss::LossReason,
     native::{BlockSample, MAX_CALLERS},
-    stack::{StackEvent, StackKey, StackLayout},
+    stack::{StackEvent, StackKey, StackLayout, stack_start},
     target::TaskLayout,
 };
 
@@ -45,7 +46,24 @@ pub struct Javascript {
 pub(super) struct Callers {
     /// `None` if they are not to be known.
     resolver: Option<Resolver<ProcessMemory>>,
-    known: HashMap<StackKey, Stack>,
+    known: HashMap<StackKey, Caller>,
+    without_exit: WithoutExit,
+}
+
+/// A stack with names.
+struct Caller {
+    stack: Stack,
+    /// Whether it has no exit frame.
+    is_direct: bool,
+}
+
+/// Samples in JavaScript without an exit frame, of which V8 notes where they are called from.
+#[derive(Clone, Copy, Default)]
+struct WithoutExit {
+    /// Those whose caller is known.
+    told: u64,
+    /// Those of which only the frame is known.
+    untold: u64,
 }
 
 impl Callers {
@@ -90,18 +108,34 @@ impl Callers {
     /// Reads the names of a stack.
     pub(super) fn take(&mut self, event: &StackEvent) {
         if let Some(resolver) = &mut self.resolver {
-            self.known.insert(event.key, resolver.stack(event));
+            let is_direct = event.start == stack_start::DIRECT;
+            self.known.insert(event.key, Caller { stack: resolver.stack(event), is_direct });
         }
     }
 
     /// The functions that called, innermost first, if the innermost of the user's is known for sure.
-    pub(super) fn of(&self, sample: &BlockSample) -> &[Frame] {
+    pub(super) fn of(&mut self, sample: &BlockSample) -> &[Frame] {
         self.by(sample.copy.caller)
     }
 
     /// Likewise of a stack.
-    pub(super) fn by(&self, stack: StackKey) -> &[Frame] {
-        self.known.get(&stack).map_or(&[], told)
+    pub(super) fn by(&mut self, stack: StackKey) -> &[Frame] {
+        let Some(caller) = self.known.get(&stack) else { return &[] };
+        let told = told(&caller.stack);
+        if caller.is_direct {
+            self.without_exit.count(!told.is_empty());
+        }
+        told
+    }
+
+    /// Adds what became of samples without an exit frame to what the kernel side counts.
+    pub(super) fn add_to(&self, losses: &mut BTreeMap<LossReason, u64>) {
+        let WithoutExit { told, untold } = self.without_exit;
+        for (reason, count) in [(LossReason::DirectCall, told), (LossReason::NoExitFrame, untold)] {
+            if count > 0 {
+                *losses.entry(reason).or_default() += count;
+            }
+        }
     }
 
     /// How many stacks are known.
@@ -122,6 +156,12 @@ impl Callers {
     /// Forgets all stacks: the next window's come with addresses that are true then.
     pub(super) fn forget(&mut self, tap: &mut Tap) {
         self.forgotten().for_each(|key| tap.forget_stack(key));
+    }
+}
+
+impl WithoutExit {
+    fn count(&mut self, is_told: bool) {
+        *if is_told { &mut self.told } else { &mut self.untold } += 1;
     }
 }
 

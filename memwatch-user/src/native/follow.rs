@@ -121,7 +121,8 @@ impl<'a> Following<'a> {
         let holders = self.holders(sites, outstanding.bytes);
         let cost_pct = self.tell_price();
         let cost_s = cost_pct / 100.0 * clock::now().since(self.since).as_secs_f64();
-        let losses = self.tap.losses().unwrap_or_default();
+        let mut losses = self.tap.losses().unwrap_or_default();
+        self.callers.add_to(&mut losses);
         self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct, cost_s });
     }
 

@@ -266,7 +266,8 @@ impl<'a> Sampling<'a> {
         });
         let holders = holders.collect();
         let Spent { cost_pct, cost_s, .. } = self.governor.spent(now);
-        let losses = self.tap.losses().unwrap_or_default();
+        let mut losses = self.tap.losses().unwrap_or_default();
+        self.callers.add_to(&mut losses);
         self.desk.publish(Known { holders, outstanding: None, losses, cost_pct, cost_s });
     }
 

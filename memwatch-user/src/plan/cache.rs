@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 
 /// Changes with whatever a plan means: files of another format are written anew.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 /// A plan has about 8 kB.
 const MAX_FILE: u64 = 256 * 1024;
 

@@ -16,6 +16,7 @@ use crate::{
     v8::objects::{
         Item, METADATA, Objects,
         code::{self, Area, CODE_LEN, IsolatePlace, OVERLAP, Search},
+        direct::{DirectCalls, DirectSearch},
     },
 };
 
@@ -51,6 +52,8 @@ pub struct StackPlan {
     isolate: IsolatePlace,
     c_entry_fp: u32,
     code_table: Option<u32>,
+    /// `None` where that is not found: then calls without an exit frame are taken for calls from outside of JavaScript.
+    direct: Option<DirectCalls>,
     area: Area,
 }
 
@@ -68,8 +71,12 @@ impl StackPlan {
         if objects.offset(Item::SharedLiteral) != objects.offset(Item::SharedScript) + LITERAL_BEHIND_SCRIPT {
             return Err("its SharedFunctionInfo is laid out in an unknown way".to_owned());
         }
-        let mut search = Search::default();
-        elf.code_chunks(OVERLAP, |code| search.chunk(code)).map_err(|error| error.to_string())?;
+        let (mut search, mut direct) = (Search::default(), DirectSearch::default());
+        let chunk = |code: &[u8]| {
+            search.chunk(code);
+            direct.chunk(code);
+        };
+        elf.code_chunks(OVERLAP, chunk).map_err(|error| error.to_string())?;
         Ok(Self {
             bytecode_sizes: bytecode_sizes(elf, &found),
             isolate: in_code(elf, &found, &[TRY_GET_CURRENT], code::isolate_place)?,
@@ -79,6 +86,7 @@ impl StackPlan {
                 .then(|| search.code_table())
                 .transpose()
                 .map_err(|e| e.to_string())?,
+            direct: direct.found().ok(),
             area: in_code(elf, &found, &ADVANCE, code::area)?,
             objects,
         })
@@ -108,6 +116,8 @@ impl StackPlan {
             IsolatePlace::KeyAt(address) => key_distance(word(address)?)?,
         };
         let offset = |item| self.objects.offset(item);
+        let nowhere = DirectCalls { entry_fp: NO_OFFSET, fp: NO_OFFSET, pc: NO_OFFSET };
+        let direct = self.direct.unwrap_or(nowhere);
         Ok(StackLayout {
             isolate_from_thread,
             interval: INTERVAL,
@@ -123,7 +133,9 @@ impl StackPlan {
             area_is_inside: u32::from(self.area.is_inside),
             // `AllocateRaw(LocalHeap*, int)` from V8 12 on, `AllocateRaw(int)` before.
             large_size_argument: if self.objects.version >= (12, 0) { 2 } else { 1 },
-            _pad: 0,
+            entry_fp: direct.entry_fp,
+            direct_fp: direct.fp,
+            direct_pc: direct.pc,
             hits: 0,
             walks: 0,
         })

@@ -545,6 +545,9 @@ pub struct Loss {
     pub malformed: u64,
     /// Half of a pair: for example a collection that was running when we attached.
     pub unmatched: u64,
+    /// In the report with a value that was found another way than usual: nothing is missing.
+    #[serde(default)]
+    pub mended: u64,
     /// The same by reason.
     pub reasons: std::collections::BTreeMap<String, u64>,
 }

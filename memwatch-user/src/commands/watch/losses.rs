@@ -43,10 +43,13 @@ impl Losses {
         Reading { loss, collections }
     }
 
-    /// Whether there is more than was told. Then it counts as told.
+    /// Whether more is missing than was told, or more than twice as much was mended. Then it counts as told.
     pub(super) fn is_news(&mut self, loss: &Loss) -> bool {
-        let news = *loss != self.told;
-        self.told = loss.clone();
+        let missing = |loss: &Loss| [loss.lost, loss.sampled_out, loss.malformed, loss.unmatched];
+        let news = missing(loss) != missing(&self.told) || loss.mended > 2 * self.told.mended;
+        if news {
+            self.told = loss.clone();
+        }
         news
     }
 }
@@ -57,6 +60,33 @@ pub(super) fn add(loss: &mut Loss, reason: LossReason, count: u64) {
         LossClass::Lost => &mut loss.lost,
         LossClass::Unmatched => &mut loss.unmatched,
         LossClass::Malformed => &mut loss.malformed,
+        LossClass::Mended => &mut loss.mended,
     } += count;
     *loss.reasons.entry(reason.name().to_owned()).or_default() += count;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_at_once_and_what_was_mended_when_it_has_doubled() {
+        let mut losses = Losses::default();
+        for (direct, unknown, news) in [
+            (0, 0, false),
+            (1, 0, true),
+            (2, 0, false),
+            (3, 0, true),
+            (6, 0, false),
+            (6, 1, true),
+            (12, 1, false),
+            (13, 1, true),
+        ] {
+            let mut loss = Loss::default();
+            add(&mut loss, LossReason::DirectCall, direct);
+            add(&mut loss, LossReason::NoExitFrame, unknown);
+            assert_eq!((loss.mended, loss.malformed), (direct, unknown));
+            assert_eq!(losses.is_news(&loss), news, "{direct} {unknown}");
+        }
+    }
 }

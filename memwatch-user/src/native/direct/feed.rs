@@ -250,6 +250,7 @@ impl Feed<'_> {
         if left_out > 0 {
             *losses.entry(LossReason::MappingsFull).or_default() += left_out;
         }
+        self.processes.values_mut().for_each(|process| process.callers().add_to(&mut losses));
         // First: of who is left alone nothing more is told.
         self.keep_budget(now);
         let told: Vec<_> =

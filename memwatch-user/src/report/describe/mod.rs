@@ -213,6 +213,7 @@ pub fn losses(loss: &Loss) -> String {
         (loss.sampled_out, "sampled out"),
         (loss.malformed, "malformed"),
         (loss.unmatched, "unmatched"),
+        (loss.mended, "mended"),
     ];
     let counted: Vec<_> =
         counters.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();

@@ -76,7 +76,7 @@ fn keys(state: &State, view: &View, target: Option<&Target>) -> Line<'static> {
 
 fn seen(target: Option<&Target>) -> (String, ratatui::style::Style) {
     let Some(target) = target else { return (String::new(), PLAIN) };
-    let complete = Loss { unmatched: 0, reasons: target.loss.reasons.clone(), ..target.loss }
+    let complete = Loss { unmatched: 0, mended: 0, reasons: target.loss.reasons.clone(), ..target.loss }
         == Loss { reasons: target.loss.reasons.clone(), ..Loss::default() };
     (describe::losses(&target.loss), if complete { DIM } else { tone(Tone::Warn) })
 }

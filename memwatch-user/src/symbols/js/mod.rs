@@ -17,7 +17,7 @@ mod string;
 
 use std::{collections::HashMap, path::PathBuf, rc::Rc};
 
-use memwatch_common::stack::{JsFrame, StackEvent, frame_kind, stack_end};
+use memwatch_common::stack::{JsFrame, StackEvent, frame_kind, stack_end, stack_start};
 
 pub use self::memory::{Memory, ProcessMemory, ReadError};
 use self::{
@@ -103,8 +103,17 @@ impl<M: Memory> Resolver<M> {
     /// The stack with names and lines, innermost function first.
     pub fn stack(&mut self, event: &StackEvent) -> Stack {
         let depth = usize::try_from(event.depth).unwrap_or(usize::MAX).min(event.frames.len());
-        let frames = event.frames[..depth].iter().filter(|frame| frame.kind != frame_kind::TYPED);
-        let frames: Vec<Frame> = frames.flat_map(|frame| self.frame(event.key.thread, frame)).collect();
+        let thread = event.key.thread;
+        let functions = event.frames[..depth].iter().filter(|frame| frame.kind != frame_kind::TYPED);
+        let mut frames = Vec::new();
+        for (at, frame) in functions.enumerate() {
+            let parts = if at == 0 && event.start == stack_start::DIRECT {
+                self.caller(thread, frame)
+            } else {
+                self.frame(thread, frame)
+            };
+            frames.extend(parts);
+        }
         let end = match event.end {
             stack_end::COMPLETE => StackEnd::Complete,
             stack_end::OUTSIDE => StackEnd::Outside,
@@ -139,6 +148,18 @@ impl<M: Memory> Resolver<M> {
             self.places.insert(place, frames.clone());
         }
         frames
+    }
+
+    /// The same of the innermost function of a stack without an exit frame. If a stub of V8's without a frame of its own has
+    /// called C, the frame is that of whoever entered the stub, the position is in the stub, and which of the functions that
+    /// the frame stands for that was is not known. The interpreter stands for one; it does not note where in it it is before
+    /// it enters a write barrier.
+    fn caller(&mut self, thread: u64, frame: &JsFrame) -> Vec<Frame> {
+        if frame.kind == frame_kind::INTERPRETED {
+            return self.read_frame(thread, &JsFrame { code: 0, ..*frame });
+        }
+        let frames = self.frame(thread, frame);
+        if frames.iter().all(Frame::is_sure) { frames } else { vec![Frame::unknown()] }
     }
 
     fn read_frame(&mut self, thread: u64, frame: &JsFrame) -> Vec<Frame> {
@@ -235,3 +256,6 @@ fn make_room<K, V>(map: &mut HashMap<K, V>, limit: usize) {
         map.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,12 @@ pub(super) struct Script {
 }
 
 impl Script {
+    /// One of which nothing but the name is known.
+    #[cfg(test)]
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::default() }
+    }
+
     /// Reads it.
     pub(super) fn read<M: Memory>(heap: &Heap<M>, script: Object) -> Result<Self, ReadError> {
         let script = heap.typed(script, Item::ScriptType, "a script")?;

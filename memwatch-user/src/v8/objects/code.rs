@@ -53,8 +53,9 @@ pub struct Search {
     table: (Finder<'static>, Found),
 }
 
+/// What instructions of one kind have for a displacement from r13.
 #[derive(Clone, Copy, Default)]
-enum Found {
+pub(super) enum Found {
     #[default]
     Nothing,
     One(i32),
@@ -62,7 +63,8 @@ enum Found {
 }
 
 impl Found {
-    fn see(&mut self, displacement: Option<i32>) {
+    /// Takes in what one of them has; `None` is not heeded.
+    pub(super) fn see(&mut self, displacement: Option<i32>) {
         let Some(displacement) = displacement else { return };
         *self = match *self {
             Self::Nothing => Self::One(displacement),
@@ -71,7 +73,8 @@ impl Found {
         };
     }
 
-    fn offset(self, what: &'static str) -> Result<u32, CodeError> {
+    /// The offset in the isolate that all agree on; `what` is there.
+    pub(super) fn offset(self, what: &'static str) -> Result<u32, CodeError> {
         match self {
             Self::Nothing => Err(CodeError::Absent(what)),
             Self::Several => Err(CodeError::Ambiguous(what)),

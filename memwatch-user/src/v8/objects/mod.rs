@@ -2,6 +2,7 @@
 //! small table where it has none. Pure: what a file or process holds is handed in.
 
 pub mod code;
+pub mod direct;
 mod items;
 
 use std::collections::BTreeMap;
