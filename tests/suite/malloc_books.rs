@@ -1,15 +1,10 @@
 //! The allocator's books read from outside are what `mallinfo` says in the process: to the byte while it is quiet, within
 //! a small share while four threads do nothing but allocate. Reading changes nothing that the process holds.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
-use memwatch_tests::{
-    full, machine, native,
-    node::{self, Start},
-    patience, proc, releases, scratch,
-    tail::Tail,
-};
+use memwatch_tests::{full, machine, native, node, patience, proc, releases, scratch, tail::Tail};
 use memwatch_user::{
     model::MallocBooks,
     sample::malloc::{Books, Unreadable},
@@ -93,10 +88,9 @@ fn what_has_no_such_books_is_told() -> Result<()> {
     let program = Program::of(Command::new(static_program).arg("quiet"))?;
     let found = Books::locate(program.pid(), &maps::of(program.pid())?);
     ensure!(matches!(found, Err(Unreadable::NoLibc)), "{found:?}");
-    let node = Start::new(releases::node(releases::USUAL)?, node::fixture("idle")).ready()?;
-    let mut maps = maps::of(node.pid())?;
-    maps[0].path = Path::new("/usr/lib/libjemalloc.so.2").to_owned();
-    let found = Books::locate(node.pid(), &maps);
+    let preload = format!("LD_PRELOAD={}", native::allocator("libjemalloc")?.display());
+    let node = node::start(releases::USUAL, "idle")?.under(&["env", &preload]).ready()?;
+    let found = Books::locate(node.pid(), &maps::of(node.pid())?);
     ensure!(matches!(found, Err(Unreadable::Foreign { .. })), "{found:?}");
     Ok(())
 }
