@@ -43,7 +43,8 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
     let blocks = stormed(bench, &mut storm)?;
     let mut section = section.says(
         "Programs that leak 1 MB/s, so that the alarm keeps windows coming: the server of above, and an addon that takes and \
-         frees blocks without a pause. All of memwatch-bpf is attached, with the default budget of 1 %, since some seconds.",
+         frees blocks without a pause. All of memwatch-bpf is attached, with the default budget of 1 %, since some seconds. \
+         How far the machine itself goes up and down between such runs is what not / not says.",
     );
     let cpu = |served: &Served| served.cpu_s;
     let rows = [
