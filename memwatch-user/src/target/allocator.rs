@@ -142,12 +142,7 @@ fn by_name(maps: &[Mapping]) -> Option<Serving<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn maps(paths: &[&str]) -> Vec<Mapping> {
-        let mapping = |path: &&str| Mapping { start: 0, end: 1, offset: 0, inode: 1, path: path.into() };
-        paths.iter().map(mapping).collect()
-    }
+    use super::{super::maps::tests::named, *};
 
     #[test]
     fn a_library_goes_before_the_c_library() {
@@ -159,7 +154,7 @@ mod tests {
             (&["/lib/libc.so.6", "/usr/lib/libtcmalloc_minimal.so.4"], Some("tcmalloc")),
             (&["/static/node"], None),
         ] {
-            let maps = maps(paths);
+            let maps = named(paths);
             assert_eq!(by_name(&maps).map(|serving| serving.allocator.name()), expected, "{paths:?}");
         }
     }

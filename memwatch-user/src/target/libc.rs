@@ -56,12 +56,7 @@ pub fn is_glibc(mapping: &Mapping) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn maps(paths: &[&str]) -> Vec<Mapping> {
-        let mapping = |path: &&str| Mapping { start: 0, end: 1, offset: 0, inode: 1, path: path.into() };
-        paths.iter().map(mapping).collect()
-    }
+    use super::{super::maps::tests::named, *};
 
     #[test]
     fn libraries_are_told_by_their_names() {
@@ -72,7 +67,7 @@ mod tests {
             (&["/usr/lib/libmimalloc.so.2.0", "/usr/lib/musl/lib/libc.so"], Some("musl")),
             (&["/static/node"], None),
         ] {
-            assert_eq!(libc(&maps(paths)).map(Libc::name), expected, "{paths:?}");
+            assert_eq!(libc(&named(paths)).map(Libc::name), expected, "{paths:?}");
         }
     }
 }

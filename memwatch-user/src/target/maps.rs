@@ -69,8 +69,14 @@ fn parse_line(line: &[u8]) -> Option<Mapping> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A mapping of each file.
+    pub(in crate::target) fn named(paths: &[&str]) -> Vec<Mapping> {
+        let mapping = |path: &&str| Mapping { start: 0, end: 1, offset: 0, inode: 1, path: path.into() };
+        paths.iter().map(mapping).collect()
+    }
 
     #[test]
     fn files_are_kept_and_the_rest_is_not() {
