@@ -21,6 +21,8 @@ use crate::target::{FileKey, file, text::printable};
 const MAX_BYTES: u64 = 48 << 20;
 /// Places in all maps together, of 20 bytes each.
 const MAX_PLACES: usize = 3_000_000;
+/// Files of which it is said that they are not used.
+const MAX_REFUSED: usize = 64;
 /// How long a script waits for its map: most are read in a millisecond.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -88,7 +90,7 @@ fn serve(requests: Receiver<Request>) {
 struct Loader {
     tables: HashMap<FileKey, Weak<Table>>,
     /// Files that cannot be used: each is named once.
-    refused: HashSet<FileKey>,
+    refused: HashSet<PathBuf>,
     inline: Vec<Weak<Table>>,
 }
 
@@ -99,7 +101,7 @@ impl Loader {
             Wanted::Inline(url) => self.inline(url),
             Wanted::File { root, path } => match file::open_below(root, path) {
                 Ok(file) => self.file(&file, path),
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => refuse(path, &error.into()),
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.refuse(path, &error.into()),
                 Err(_) => None,
             },
         }
@@ -118,8 +120,7 @@ impl Loader {
                 self.tables.insert(key, Arc::downgrade(&table));
                 Some(table)
             }
-            Err(error) if self.refused.insert(key) => refuse(path, &error),
-            Err(_) => None,
+            Err(error) => self.refuse(path, &error),
         }
     }
 
@@ -135,17 +136,21 @@ impl Loader {
         if self.places() + table.len() > MAX_PLACES { Err(LoadError::Full) } else { Ok(Arc::new(table)) }
     }
 
+    fn refuse(&mut self, path: &Path, error: &LoadError) -> Option<Arc<Table>> {
+        if self.refused.len() < MAX_REFUSED && self.refused.insert(path.to_owned()) {
+            let path = printable(path.as_os_str().as_encoded_bytes());
+            log::warn!(
+                "the source map {path} is not used, so lines are those of the generated file: {error}"
+            );
+        }
+        None
+    }
+
     /// Places that are kept.
     fn places(&self) -> usize {
         let all = self.tables.values().chain(&self.inline);
         all.filter_map(Weak::upgrade).map(|table| table.len()).sum()
     }
-}
-
-fn refuse(path: &Path, error: &LoadError) -> Option<Arc<Table>> {
-    let path = printable(path.as_os_str().as_encoded_bytes());
-    log::warn!("the source map {path} is not used, so lines are those of the generated file: {error}");
-    None
 }
 
 /// The bytes of a `data:` URL.
