@@ -7,7 +7,7 @@ use crate::{
     report::record::{self, Body},
 };
 
-pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
+pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
     let finding = &verdict.finding;
     let exhaustion = finding.exhaustion;
     Body::Verdict(Box::new(record::Verdict {
@@ -28,7 +28,7 @@ pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> B
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-pub(in crate::commands::watch) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
+pub(crate) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,
         verdict: record::Level::Inconclusive,
