@@ -2,7 +2,7 @@
 
 use crate::{
     model::Collection,
-    report::record::{Body, Feature, State},
+    report::record::{Body, Feature, State, Switch},
 };
 
 /// What went wrong if the way that the code describes does not lead to the books.
@@ -27,9 +27,8 @@ impl Told {
         let on = off.is_none();
         let is_news = on != self.on;
         self.on = on;
-        let [name, state, reason] =
-            [self.name, if on { "on" } else { "off" }, off.unwrap_or("it can be read now")]
-                .map(str::to_owned);
+        let state = if on { Switch::On } else { Switch::Off };
+        let [name, reason] = [self.name, off.unwrap_or("it can be read now")].map(str::to_owned);
         is_news.then_some(Body::Feature(Feature { name, state, reason }))
     }
 }
@@ -77,7 +76,7 @@ mod tests {
         }
     }
 
-    fn told(state: &State, seen: &[Option<u64>]) -> Vec<Option<String>> {
+    fn told(state: &State, seen: &[Option<u64>]) -> Vec<Option<Switch>> {
         let mut external = External::new(state);
         let mut say = |array_buffers: &Option<u64>| match external.check(&collection(*array_buffers)) {
             Some(Body::Feature(feature)) => Some(feature.state),
@@ -89,8 +88,7 @@ mod tests {
     #[test]
     fn only_changes_are_told_and_only_if_something_was_promised() {
         let seen = [Some(5), None, None, Some(0), Some(1)];
-        let words = |words: [Option<&str>; 5]| words.map(|word| word.map(str::to_owned)).to_vec();
-        assert_eq!(told(&State::On, &seen), words([None, Some("off"), None, Some("on"), None]));
-        assert_eq!(told(&State::default(), &seen), words([None; 5]));
+        assert_eq!(told(&State::On, &seen), [None, Some(Switch::Off), None, Some(Switch::On), None]);
+        assert_eq!(told(&State::default(), &seen), [None; 5]);
     }
 }

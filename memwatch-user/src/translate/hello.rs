@@ -3,7 +3,7 @@
 use crate::{
     host::kernel::Kernel,
     plan::{Missing, Plan, Stripped},
-    report::record::{Body, Feature, Features, Hello, State},
+    report::record::{Body, Feature, Features, Hello, State, Switch},
     target::Target,
 };
 
@@ -48,7 +48,7 @@ pub(crate) fn missing(plan: Result<&Plan, &Stripped>) -> Vec<Body> {
     let missing = plan.map_or(&[][..], |plan| &plan.missing);
     let off = |missing: &Missing| Feature {
         name: missing.program.clone(),
-        state: "off".to_owned(),
+        state: Switch::Off,
         reason: missing.reason.clone(),
     };
     missing.iter().map(|missing| Body::Feature(off(missing))).collect()

@@ -25,6 +25,7 @@ use crate::{
     series::{Isolate, MemwatchLeak, MemwatchStats},
     units::span,
     v8::reasons,
+    vocabulary::{Code, Measure},
 };
 
 /// Whom records are about, and how their times are told.
@@ -58,7 +59,7 @@ pub(crate) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
     Body::Gc(record::Gc {
         isolate: isolate.serial,
         thread: collection.tid,
-        kind: collection.kind.name().to_owned(),
+        kind: collection.kind,
         reason: reason(collection.reason),
         pause_us: micros(collection.pause()),
         before_bytes: collection.before_bytes,
@@ -102,7 +103,7 @@ pub(crate) fn starts(isolate: u32, starts: &Starts) -> Body {
 
 fn start(start: &Start) -> record::Start {
     record::Start {
-        kind: start.kind.name().to_owned(),
+        kind: start.kind,
         reason: reason(start.reason),
         paused: paused(start.paused),
         frames: frames(start.frames.clone()),
@@ -133,7 +134,7 @@ pub(crate) fn site(site: Site) -> record::Site {
     record::Site {
         share: site.share,
         bytes: site.bytes,
-        measure: "allocated".to_owned(),
+        measure: Measure::Allocated,
         call: None,
         n: site.samples,
         interval: Some(site.interval.map(Some)),
@@ -151,7 +152,7 @@ fn frame(frame: Frame) -> record::Frame {
         file: frame.file,
         line: frame.line,
         module: None,
-        kind: "js".to_owned(),
+        kind: Code::Js,
         doubtful: frame.is_doubtful,
     }
 }
@@ -190,8 +191,8 @@ pub(crate) fn holder(holder: native::Holder) -> record::Site {
     record::Site {
         share: holder.share,
         bytes: holder.bytes,
-        measure: "outstanding".to_owned(),
-        call: Some(holder.by.name().to_owned()),
+        measure: Measure::Outstanding,
+        call: Some(holder.by),
         n: holder.n,
         interval: holder.interval.map(|interval| interval.map(Some)),
         frames: native.chain(holder.callers.into_iter().map(frame)).collect(),
@@ -204,7 +205,7 @@ fn native_frame(frame: native::Frame) -> record::Frame {
         file: frame.file,
         line: frame.line,
         module: frame.module,
-        kind: "native".to_owned(),
+        kind: Code::Native,
         doubtful: false,
     }
 }

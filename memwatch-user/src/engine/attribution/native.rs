@@ -10,7 +10,7 @@ use crate::{
     host::{clock, features::Features},
     model::ProcessId,
     native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
-    report::record::{Body, Feature, Kind, Level, Loss, Record},
+    report::record::{Body, Feature, Kind, Level, Loss, Record, Switch},
     translate::{self, Stamp},
 };
 
@@ -147,6 +147,5 @@ impl Natives {
 
 /// That a feature is off, and why.
 pub(crate) fn off(name: &str, reason: String) -> Body {
-    let [name, state] = [name, "off"].map(str::to_owned);
-    Body::Feature(Feature { name, state, reason })
+    Body::Feature(Feature { name: name.to_owned(), state: Switch::Off, reason })
 }

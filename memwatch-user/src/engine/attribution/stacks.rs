@@ -19,7 +19,7 @@ use crate::{
     model::{Collection, Frame, FrameKind, Stack},
     native::Javascript,
     plan::StackPlan,
-    report::record::{self, Body, Feature, IsolateState, Kind, Record, State},
+    report::record::{self, Body, Feature, IsolateState, Kind, Record, State, Switch},
     symbols::js::{Memory, ProcessMemory, Resolver},
     target::Target,
     translate,
@@ -142,7 +142,7 @@ impl Stacks {
         }
         let reason = format!("none of {TRIAL} stacks had a function that could be read");
         self.forget(pid);
-        Ok(Some((pid, Body::Feature(Feature { name: FEATURE.to_owned(), state: "off".to_owned(), reason }))))
+        Ok(Some((pid, Body::Feature(Feature { name: FEATURE.to_owned(), state: Switch::Off, reason }))))
     }
 
     /// Stacks of a process that is gone, or watched no more.
