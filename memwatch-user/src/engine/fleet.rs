@@ -309,6 +309,16 @@ impl Session {
         self.roster.follows_all()
     }
 
+    /// Processes that are called by the wanted name since a moment ago.
+    pub(crate) fn renamed(&mut self) -> Vec<u32> {
+        self.roster.renamed(clock::now())
+    }
+
+    /// Why nobody has been watched so far; `None` if somebody has, or was named by pid.
+    pub(crate) fn nobody(&mut self) -> Option<String> {
+        (self.adopted == 0 && self.may_grow()).then(|| self.roster.nobody())
+    }
+
     /// Whether nobody is left, and nobody can come.
     pub(crate) fn is_over(&self) -> bool {
         self.watched.is_empty() && !self.may_grow()

@@ -9,7 +9,7 @@ mod profiles;
 
 use std::{ffi::OsString, io};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::runtime;
 
 use self::{
@@ -103,7 +103,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     if launches {
         own::open_more_files();
     }
-    ensure_somebody(&run)?;
+    ensure_somebody(&mut run)?;
     let mut output = Output::open(watch)?;
     let stop = run.until_stopped(&mut output).await;
     run.finish(output, stop)
@@ -157,7 +157,10 @@ fn launch(watch: &Watch, session: &mut Session) -> Result<Option<Launched>> {
     Launched::start(command, watch.output.json).map(Some)
 }
 
-fn ensure_somebody(run: &Run) -> Result<()> {
+fn ensure_somebody(run: &mut Run) -> Result<()> {
+    if let Some(nobody) = run.session.nobody() {
+        log::warn!("{nobody}; waiting for one that does");
+    }
     let someone_may_come = run.session.may_grow();
     ensure!(someone_may_come || !run.adopted.is_empty() || run.launched.is_some(), "no process to watch");
     Ok(())
@@ -205,6 +208,10 @@ impl Run {
                         self.events.look(look);
                     }
                     output.records(&records)?;
+                    for pid in self.session.renamed() {
+                        let next = self.session.consider(pid);
+                        self.follow_up(next, LOOKS, output)?;
+                    }
                 }
                 Input::Looked(looked) => output.records(&self.session.looked(*looked))?,
                 Input::Stop(stop) => return Ok(stop),
@@ -304,8 +311,10 @@ impl Run {
         };
         let written = reported.and_then(|()| self.profiles.write(&self.session.sampled()));
         let never_node = self.launched.is_some() && self.session.adopted() == 0;
+        let nobody = self.session.nobody();
         self.session.detach();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
+        nobody.map_or(Ok(()), |nobody| Err(anyhow!(nobody)))?;
         match written {
             // What was found goes before what could not be written.
             Err(error) if status == LEAK => cli::log::complain(&error),
