@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: a release as two archives in `target/dist`: what is installed, and what debuggers read.
+//! `cargo xtask dist`: a release as two archives in `target/archives`: what is installed, and what debuggers read.
 
 mod check;
 
@@ -25,23 +25,23 @@ const MANUAL: &str = "manual";
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
-/// Builds `target/dist/memwatch-bpf-VERSION-ARCH.tar.gz`, and the same with `-debug` for what debuggers read; checks that
+/// Builds `target/archives/memwatch-bpf-VERSION-ARCH.tar.gz`, and the same with `-debug` for what debuggers read; checks that
 /// the former works where nothing else is installed.
 pub(crate) fn run(_: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
     cargo::build_shipped(&["--example", MANUAL])?;
     let name = format!("memwatch-bpf-{VERSION}-{ARCH}");
-    let dist = repo::root().join("target/dist");
-    let dir = empty(&dist.join(&name))?;
+    let archives = repo::root().join("target/archives");
+    let dir = empty(&archives.join(&name))?;
     strip(&repo::shipped_binary(), &dir)?;
-    let archive = pack(&dist, &format!("{name}-debug"), &[Path::new(&name).join(DEBUG)])?;
-    say(&format!("target/dist/{archive}"));
+    let archive = pack(&archives, &format!("{name}-debug"), &[Path::new(&name).join(DEBUG)])?;
+    say(&format!("target/archives/{archive}"));
     fs::remove_file(dir.join(DEBUG)).context("cannot remove what was packed apart")?;
     cmd(repo::shipped().join("examples").join(MANUAL)).arg(&dir).run()?;
     copy(&documents()?, &dir)?;
-    let archive = pack(&dist, &name, &[PathBuf::from(&name)])?;
-    check::works_alone(&dist.join(&archive), &name)?;
-    say(&format!("target/dist/{archive}"));
+    let archive = pack(&archives, &name, &[PathBuf::from(&name)])?;
+    check::works_alone(&archives.join(&archive), &name)?;
+    say(&format!("target/archives/{archive}"));
     Ok(())
 }
 
@@ -66,11 +66,11 @@ fn strip(program: &Path, dir: &Path) -> Result<()> {
     objcopy().arg("--add-gnu-debuglink").arg(&debug).arg(&stripped).run()
 }
 
-/// Packs what is named, relative to `dist`, in that order; the name of the archive.
-fn pack(dist: &Path, name: &str, files: &[PathBuf]) -> Result<String> {
+/// Packs what is named, relative to `from`, in that order; the name of the archive.
+fn pack(from: &Path, name: &str, files: &[PathBuf]) -> Result<String> {
     let archive = format!("{name}.tar.gz");
     let tar = cmd("tar").args(["--sort=name", "--owner=0", "--group=0", "-czf", &archive]);
-    tar.args(files).dir(dist).run()?;
+    tar.args(files).dir(from).run()?;
     Ok(archive)
 }
 
