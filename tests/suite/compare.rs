@@ -11,7 +11,7 @@ use memwatch_user::report::record::{Gc, Record};
 /// Waits until the tool has reported `full` mark-compacts and `all` collections of `pid`.
 pub(crate) fn wait_for_collections(tool: &mut Tool, pid: u32, full: usize, all: usize) -> Result<()> {
     tool.wait_all("mark-compact", full, |record| {
-        tool::of(record, pid) && tool::gc(record).is_some_and(|gc| gc.kind == "mark-compact")
+        tool::of(record, pid) && tool::gc(record).is_some_and(|gc| gc.kind.is_full())
     })?;
     tool.wait_all("collection", all, |record| tool::of(record, pid) && tool::gc(record).is_some())?;
     Ok(())
@@ -72,7 +72,7 @@ fn equal(ours: &Gc, theirs: &Line) -> Result<f64> {
 
 /// Whether kind and sizes are the same.
 pub(crate) fn is(ours: &Gc, theirs: &Line) -> bool {
-    (ours.kind.as_str(), ours.before_bytes, ours.after_bytes)
+    (ours.kind.word(), ours.before_bytes, ours.after_bytes)
         == (theirs.kind, Some(theirs.before), Some(theirs.after))
 }
 
