@@ -56,12 +56,6 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Start a small leaking Node.js program and watch it being caught
     Demo(DemoArgs),
-    /// Print a completion script for a shell
-    #[command(hide = true)]
-    Completions(CompletionArgs),
-    /// Print a manual page: of the whole program, or of one command
-    #[command(hide = true)]
-    Man(ManArgs),
 }
 
 /// Which processes to watch, for how long, and how to report it.
@@ -191,21 +185,6 @@ pub struct ListArgs {
     /// Print JSON Lines: one object per line
     #[arg(long)]
     pub json: bool,
-}
-
-/// For which shell.
-#[derive(Args, Clone, Debug)]
-pub struct CompletionArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub shell: clap_complete::Shell,
-}
-
-/// Of which command.
-#[derive(Args, Clone, Debug)]
-pub struct ManArgs {
-    /// The command; the whole program without one
-    pub command: Option<String>,
 }
 
 /// What to examine.

@@ -5,9 +5,8 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 use jiff::{Span, SpanRelativeTo};
 
-use super::{
-    args::{Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs},
-    pages,
+use super::args::{
+    Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
 };
 use crate::{host::features::FeatureName, native};
 
@@ -27,7 +26,7 @@ pub enum Job {
     Doctor(Doctor),
     /// Show off.
     Demo(Demo),
-    /// Print this and leave: help, version, completions, a manual page.
+    /// Print this and leave: help or version.
     Print(String),
 }
 
@@ -137,8 +136,6 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job
         Some(Command::List(args)) => Ok(Job::List(List { json: args.json })),
         Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
         Some(Command::Demo(args)) => demo(args).map(Job::Demo),
-        Some(Command::Completions(args)) => Ok(Job::Print(pages::completions(args.shell))),
-        Some(Command::Man(args)) => manual(args.command.as_deref()).map(Job::Print),
     }
 }
 
@@ -186,13 +183,6 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         quiet: args.quiet,
         assume_missing: args.assume_missing,
         until_leak: false,
-    })
-}
-
-fn manual(command: Option<&str>) -> Result<String, Usage> {
-    pages::manual(command).ok_or_else(|| {
-        let command = command.unwrap_or_default().escape_debug();
-        Usage(format!("there is no command {command}; `memwatch-bpf --help` shows all commands"))
     })
 }
 
@@ -350,9 +340,6 @@ mod tests {
         for line in ["memwatch-bpf doctor 7", "memwatch-bpf doctor -p 7"] {
             assert!(matches!(parse(line), Ok(Job::Doctor(Doctor { pid: Some(7), .. }))), "{line}");
         }
-        for line in ["memwatch-bpf man", "memwatch-bpf man watch", "memwatch-bpf completions zsh"] {
-            assert!(matches!(parse(line), Ok(Job::Print(text)) if text.contains("duration")), "{line}");
-        }
         assert!(matches!(parse("memwatch-bpf --version"), Ok(Job::Print(text)) if text.contains("commit")));
     }
 
@@ -394,7 +381,6 @@ mod tests {
             ("memwatch-bpf 7 --duration nan", "not a length of time"),
             ("memwatch-bpf 7 --duration 1e300", "not a length of time"),
             ("memwatch-bpf 7 --duration 0", "not a length of time"),
-            ("memwatch-bpf man frobnicate", "no command"),
             ("memwatch-bpf doctor 7 --pid 7", "cannot be used with"),
         ];
         for (line, expected) in cases {

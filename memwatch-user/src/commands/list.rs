@@ -111,7 +111,7 @@ impl Listing {
             write_line(out, &Line { schema: SCHEMA, kind: "process", value: row })?;
         }
         if self.unseen > 0 {
-            let unseen = Unseen { processes: self.unseen, reason: "they belong to other users: run as root" };
+            let unseen = Unseen { processes: self.unseen, reason: "no permission: run as root to see all" };
             write_line(out, &Line { schema: SCHEMA, kind: "unseen", value: &unseen })?;
         }
         Ok(())
@@ -224,8 +224,7 @@ mod tests {
     #[test]
     fn what_could_not_be_seen_is_said() {
         let listing = Listing { rows: Vec::new(), unseen: 12 };
-        let expected =
-            "no Node.js process found\nnot examined, as they belong to other users: 12 (root sees all)\n";
+        let expected = "no Node.js process found\nprocesses that could not be examined: 12 (no permission; run as root to see all)\n";
         assert_eq!(listing.text(), expected);
         let mut json = Vec::new();
         Listing { rows: vec![row(7, "shop")], unseen: 1 }.write_json(&mut json).unwrap();
