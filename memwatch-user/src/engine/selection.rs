@@ -4,7 +4,10 @@ use anyhow::{Context, Result};
 
 use crate::{
     cli::job::Whom,
-    target::select::{Matched, Scanner, Selector, with_descendants},
+    target::{
+        Matched,
+        select::{Scanner, Selector, with_descendants},
+    },
 };
 
 /// Which processes are meant.

@@ -4,7 +4,7 @@ use crate::{
     host::kernel::Kernel,
     plan::{Missing, Plan, Stripped},
     report::record::{Body, Feature, Features, Hello, State, Switch},
-    target::Target,
+    target::{Identity, Target},
 };
 
 /// The record, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
@@ -20,6 +20,7 @@ pub(crate) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
     let hello = Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: Kernel::running().release,
+        name: Identity::of(target.process.id.pid).map(|identity| identity.display_name()),
         comm: target.process.comm.clone(),
         cmdline: target.process.cmdline.clone(),
         node_version: node_version.clone(),
