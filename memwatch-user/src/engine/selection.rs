@@ -1,14 +1,9 @@
 //! Whom we watch: those that run now, and those that execute a program later.
 
-use anyhow::{Context, Result};
-
-use crate::{
-    cli::job::Whom,
-    target::select::{Matched, Scanner, Selector, with_descendants},
-};
+use crate::target::select::{Matched, Scanner, Selector, with_descendants};
 
 /// Which processes are meant.
-pub(crate) struct Roster {
+pub(crate) struct TargetSelection {
     selector: Selector,
     scanner: Scanner,
     /// Also what they start.
@@ -17,19 +12,10 @@ pub(crate) struct Roster {
     named: bool,
 }
 
-impl Roster {
-    /// What the command line meant.
-    pub(crate) fn new(whom: &Whom, children: bool) -> Result<Self> {
-        let selector = match whom {
-            Whom::Pids(pids) => Selector::Pids(pids.clone()),
-            Whom::Name(glob) => Selector::name(glob)
-                .with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?,
-            Whom::All => Selector::All,
-            Whom::Container(id) => Selector::Container(id.clone()),
-            Whom::Command(_) => Selector::Pids(Vec::new()),
-        };
-        let (named, launched) = (matches!(whom, Whom::Pids(_)), matches!(whom, Whom::Command(_)));
-        Ok(Self { selector, scanner: Scanner::default(), children: children || launched, named })
+impl TargetSelection {
+    /// Those that `selector` picks, and with `children` what they start. `named`: a failure with one of them is the job's.
+    pub(crate) fn new(selector: Selector, children: bool, named: bool) -> Self {
+        Self { selector, scanner: Scanner::default(), children, named }
     }
 
     /// Whether every process that executes a program later may be meant.
