@@ -2,11 +2,11 @@
 
 use std::{fs, io, num::NonZeroU64, thread, time::Duration};
 
-use super::{TargetError, text::printable};
+use super::{
+    error::{MAX_PID, TargetError},
+    text::printable,
+};
 use crate::model::ProcessId;
-
-/// The largest pid there can be: the kernel's `PID_MAX_LIMIT` on 64 bits is one more.
-pub const MAX_PID: u32 = (1 << 22) - 1;
 
 /// `PF_KTHREAD` of the kernel's `linux/sched.h`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
