@@ -3,7 +3,7 @@
 
 use std::{
     env,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
