@@ -69,6 +69,8 @@ pub(crate) enum What {
 /// A target as it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Introduction {
+    /// The name that tells it from others of its kind.
+    pub(crate) name: Option<String>,
     /// The kernel's name of it.
     pub(crate) comm: String,
     /// Its arguments.

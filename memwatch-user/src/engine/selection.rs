@@ -1,6 +1,9 @@
 //! Whom we watch: those that run now, and those that execute a program later.
 
-use crate::target::select::{Matched, Scanner, Selector, with_descendants};
+use crate::target::{
+    Matched,
+    select::{Scanner, Selector, with_descendants},
+};
 
 /// Which processes are meant.
 pub(crate) struct TargetSelection {

@@ -47,7 +47,7 @@ fn gc(isolate: u32, collection: &Collection, trigger: Option<Vec<Frame>>) -> Bod
     Body::Gc(record::Gc {
         isolate,
         thread: collection.tid,
-        kind: collection.kind.name().to_owned(),
+        kind: collection.kind,
         reason: reason(collection.reason),
         pause_us: micros(collection.pause()),
         before_bytes: collection.before_bytes,
@@ -101,7 +101,7 @@ pub(super) fn triggers(isolate: u32, starts: &Starts) -> Body {
 
 fn start(start: &Start) -> record::Start {
     record::Start {
-        kind: start.kind.name().to_owned(),
+        kind: start.kind,
         reason: reason(start.reason),
         paused: paused(start.paused),
         frames: frames(start.frames.clone()),

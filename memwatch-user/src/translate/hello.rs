@@ -7,7 +7,7 @@ use crate::{
     },
     host::kernel::Kernel,
     plan::Missing,
-    report::record::{Body, Feature, Features, Hello, State},
+    report::record::{Body, Feature, Features, Hello, State, Switch},
 };
 
 /// What there is to know of a target.
@@ -16,6 +16,7 @@ pub(super) fn hello(introduction: Introduction) -> Vec<Body> {
     let hello = Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: Kernel::running().release,
+        name: introduction.name,
         comm: introduction.comm,
         cmdline: introduction.cmdline,
         node_version: introduction.node_version,
@@ -50,5 +51,5 @@ fn state(state: FeatureState) -> State {
 
 /// Something goes unseen although collections are seen.
 fn off(missing: Missing) -> Body {
-    Body::Feature(Feature { name: missing.program, state: "off".to_owned(), reason: missing.reason })
+    Body::Feature(Feature { name: missing.program, state: Switch::Off, reason: missing.reason })
 }

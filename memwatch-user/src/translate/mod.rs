@@ -21,7 +21,7 @@ use crate::{
         clock::WallClock,
         exit::{Ended, signal_name},
     },
-    report::record::{self, Body, IsolateState, Record},
+    report::record::{self, Body, IsolateState, Record, Switch},
 };
 
 /// Makes records of outcomes.
@@ -61,8 +61,8 @@ impl Translator {
 }
 
 fn feature(change: FeatureChange) -> Body {
-    let [name, state] = [change.name, if change.on { "on" } else { "off" }].map(str::to_owned);
-    Body::Feature(record::Feature { name, state, reason: change.reason })
+    let state = if change.on { Switch::On } else { Switch::Off };
+    Body::Feature(record::Feature { name: change.name.to_owned(), state, reason: change.reason })
 }
 
 fn scrape(stamp: &Stamp, outcome: ScrapeOutcome) -> Vec<Body> {

@@ -6,6 +6,7 @@ use crate::{
     model::{Frame, FrameKind},
     native::{self, Holder},
     report::record,
+    vocabulary::{Code, Measure},
 };
 
 pub(super) fn sites(sites: Sites) -> Vec<record::Site> {
@@ -21,7 +22,7 @@ fn site(site: Site) -> record::Site {
     record::Site {
         share: site.share,
         bytes: site.bytes,
-        measure: "allocated".to_owned(),
+        measure: Measure::Allocated,
         call: None,
         n: site.samples,
         interval: Some(site.interval.map(Some)),
@@ -35,8 +36,8 @@ fn holder(holder: Holder) -> record::Site {
     record::Site {
         share: holder.share,
         bytes: holder.bytes,
-        measure: "outstanding".to_owned(),
-        call: Some(holder.by.name().to_owned()),
+        measure: Measure::Outstanding,
+        call: Some(holder.by),
         n: holder.n,
         interval: holder.interval.map(|interval| interval.map(Some)),
         frames: native.chain(holder.callers.into_iter().map(frame)).collect(),
@@ -58,7 +59,7 @@ fn frame(frame: Frame) -> record::Frame {
         file: frame.file,
         line: frame.line,
         module: None,
-        kind: "js".to_owned(),
+        kind: Code::Js,
         doubtful: frame.is_doubtful,
     }
 }
@@ -69,7 +70,7 @@ fn native_frame(frame: native::Frame) -> record::Frame {
         file: frame.file,
         line: frame.line,
         module: frame.module,
-        kind: "native".to_owned(),
+        kind: Code::Native,
         doubtful: false,
     }
 }

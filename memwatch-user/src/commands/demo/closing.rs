@@ -2,10 +2,7 @@
 
 use super::NAME;
 use crate::{
-    report::{
-        describe::verdict::level,
-        record::{Exhausts, Kind, Level, Verdict},
-    },
+    report::record::{Kind, Level, Resource, Verdict},
     units,
 };
 
@@ -34,7 +31,7 @@ fn outcome(verdict: Option<&Verdict>) -> String {
         return format!(
             "{NAME} leaks, and was not caught within the time: the last verdict was {}. On a busy machine it takes longer: \
              try the demo again.",
-            level(verdict.verdict)
+            verdict.verdict.word()
         );
     }
     let rate = verdict
@@ -46,7 +43,7 @@ fn outcome(verdict: Option<&Verdict>) -> String {
 /// The near end of the interval: the time there is to rely on.
 fn time_left(verdict: &Verdict) -> String {
     match (verdict.exhausts, verdict.time_to_exhaustion_s) {
-        (Some(Exhausts::HeapLimit), Some([Some(seconds), _])) => {
+        (Some(Resource::HeapLimit), Some([Some(seconds), _])) => {
             format!(", and reaches its limit in about {:.0} min", (seconds / 60.0).max(1.0))
         }
         _ => String::new(),
@@ -56,7 +53,7 @@ fn time_left(verdict: &Verdict) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{record::RateUnit, time::Time};
+    use crate::report::{record::Unit, time::Time};
 
     fn verdict(level: Level) -> Verdict {
         Verdict {
@@ -65,12 +62,12 @@ mod tests {
             kind: Kind::JsHeap,
             rate_bytes_per_hour: Some(7.23e9),
             rate_per_hour: Some(7.23e9),
-            rate_unit: RateUnit::Bytes,
+            rate_unit: Unit::Bytes,
             rate_interval: None,
             since: Time::default(),
             confidence: None,
             time_to_exhaustion_s: Some([Some(1230.0), None]),
-            exhausts: Some(Exhausts::HeapLimit),
+            exhausts: Some(Resource::HeapLimit),
             evidence: Vec::new(),
             sites: Vec::new(),
         }

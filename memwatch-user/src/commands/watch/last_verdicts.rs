@@ -58,7 +58,7 @@ fn badness(verdict: &Verdict) -> (Level, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{record::RateUnit, time::Time};
+    use crate::report::{record::Unit, time::Time};
 
     fn verdict(kind: Kind, verdict: Level) -> Verdict {
         Verdict {
@@ -67,7 +67,7 @@ mod tests {
             kind,
             rate_bytes_per_hour: None,
             rate_per_hour: None,
-            rate_unit: RateUnit::Bytes,
+            rate_unit: Unit::Bytes,
             rate_interval: None,
             since: Time::default(),
             confidence: None,

@@ -6,7 +6,7 @@ use crate::{
         outcome::{Features, Introduction},
     },
     plan::{Plan, Stripped},
-    target::Target,
+    target::{Identity, Target},
 };
 
 /// The introduction, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
@@ -20,6 +20,7 @@ pub(super) fn of(target: &Target, plan: Result<&Plan, &Stripped>) -> (Introducti
         Err(stripped) => (&stripped.node_version, &stripped.v8_version),
     };
     let introduction = Introduction {
+        name: Identity::of(target.process.id.pid).map(|identity| identity.display_name()),
         comm: target.process.comm.clone(),
         cmdline: target.process.cmdline.clone(),
         node_version: node_version.clone(),
