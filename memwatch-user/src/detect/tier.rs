@@ -2,11 +2,12 @@
 
 use super::{
     Level, few,
-    gates::Gate,
-    patience,
     shape::{MIN_POINTS, Shape},
 };
-use crate::series::Climb;
+use crate::{
+    series::Climb,
+    vocabulary::{Question, Reason},
+};
 
 const MIB: f64 = 1_048_576.0;
 /// Fewest points that show stability.
@@ -34,11 +35,13 @@ pub struct Tier {
 /// The level that `shape` and the answers about it amount to, for an isolate that has been watched for `watched` seconds.
 /// `climbs` led to its last points, as far as they are known.
 #[must_use]
-pub fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Gate], watched: f64) -> Tier {
+pub fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason], watched: f64) -> Tier {
     let plain = |level| Tier { level, unconfirmed: false };
     let n = shape.points.len();
-    if n >= MIN_POINTS && gates.iter().all(|gate| gate.pass || gate.name == patience::NAME) {
-        let has_lasted = gates.iter().all(|gate| gate.pass);
+    if n >= MIN_POINTS
+        && gates.iter().all(|answer| answer.passes() || answer.question() == Some(Question::Lasting))
+    {
+        let has_lasted = gates.iter().all(Reason::passes);
         let unconfirmed = shape.retention.is_none_or(|s| s <= HIGH_RETENTION);
         return if has_lasted { Tier { level: Level::Leak, unconfirmed } } else { plain(Level::Suspect) };
     }

@@ -14,6 +14,7 @@ use crate::{
     model::{Collection, GcKind, LimitParts, Mono, ProcessId, Reading},
     report::record::{Body, IsolateState, Record},
     series::Isolate,
+    vocabulary::Seen,
 };
 
 /// One target.
@@ -35,7 +36,7 @@ pub(super) struct Watched {
     isolates: BTreeMap<u64, Judged>,
     serial: u32,
     /// Why no isolate was heard of, for as long as none was.
-    silence: &'static str,
+    silence: Seen,
     /// Share of collections that the kernel side lost, 0 to 1.
     pub(super) lost_share: f64,
 }
@@ -61,17 +62,14 @@ impl Watched {
             told: BTreeMap::new(),
             isolates: BTreeMap::new(),
             serial: 0,
-            silence: "no collection was seen: watch longer, or put load on it",
+            silence: Seen::NoCollection,
             lost_share: 0.0,
         }
     }
 
     /// The same of a target whose collections cannot be seen.
     pub(super) fn blind(self) -> Self {
-        Self {
-            silence: "its collections cannot be seen (the features say why), so nothing is known of its heaps",
-            ..self
-        }
+        Self { silence: Seen::CollectionsHidden, ..self }
     }
 
     /// How many isolates are alive that we know of.
@@ -120,7 +118,8 @@ impl Watched {
     pub(super) fn last_words(&mut self, now: Mono) -> Vec<Body> {
         let lost_share = self.lost_share;
         self.isolates.values_mut().for_each(|judged| judged.judge(now, lost_share));
-        let silence = (self.serial == 0).then(|| translate::silence(&self.stamp, self.since, self.silence));
+        let silence =
+            (self.serial == 0).then(|| translate::silence(&self.stamp, self.since, self.silence.clone()));
         let stamp = self.stamp;
         silence.into_iter().chain(self.verdicts(now).iter().map(|v| translate::verdict(&stamp, v))).collect()
     }

@@ -4,8 +4,11 @@ use super::Stamp;
 use crate::{
     detect::Verdict,
     model::Mono,
-    report::record::{self, Body},
-    vocabulary::{Kind, Level, Unit},
+    report::{
+        describe,
+        record::{self, Body},
+    },
+    vocabulary::{Kind, Level, Reason, Seen, Unit},
 };
 
 pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
@@ -23,13 +26,15 @@ pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> B
         confidence: finding.confidence,
         time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
         exhausts: exhaustion.map(|time| time.of),
-        evidence: finding.evidence.clone(),
+        evidence: evidence(&finding.reasons, finding.unit),
+        reasons: finding.reasons.clone(),
         sites: Vec::new(),
     }))
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-pub(in crate::commands::watch) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
+pub(in crate::commands::watch) fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
+    let reasons = vec![Reason::plain(why)];
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,
         verdict: Level::Inconclusive,
@@ -42,7 +47,13 @@ pub(in crate::commands::watch) fn silence(stamp: &Stamp, since: Mono, why: &str)
         confidence: None,
         time_to_exhaustion_s: None,
         exhausts: None,
-        evidence: vec![why.to_owned()],
+        evidence: evidence(&reasons, Unit::Bytes),
+        reasons,
         sites: Vec::new(),
     }))
+}
+
+/// The reasons in words, as the records have them.
+fn evidence(reasons: &[Reason], unit: Unit) -> Vec<String> {
+    reasons.iter().map(|reason| describe::reason::sentence(reason, unit)).collect()
 }
