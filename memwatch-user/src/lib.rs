@@ -46,4 +46,8 @@ pub mod attribute;
 
 pub mod detect;
 
+mod engine;
+
 pub mod report;
+
+mod translate;

@@ -2,28 +2,25 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    ending::Ending,
-    features::External,
-    judged::Judged,
-    translate::{self, Stamp},
-};
+use super::isolate::Judged;
 use crate::{
     detect::{Circumstances, Kind, Level, ProcessJudge, Verdict},
+    engine::{ending::Ending, features::External},
     ingest::{Event, What},
     model::{Collection, GcKind, LimitParts, Mono, ProcessId, Reading},
     report::record::{Body, IsolateState, Record},
     series::Isolate,
+    translate::{self, Stamp},
     vocabulary::Seen,
 };
 
 /// One target.
-pub(super) struct Watched {
-    pub(super) id: ProcessId,
-    pub(super) stamp: Stamp,
-    pub(super) ending: Ending,
+pub(crate) struct Watched {
+    pub(crate) id: ProcessId,
+    pub(crate) stamp: Stamp,
+    pub(crate) ending: Ending,
     /// When its probes were live.
-    pub(super) since: Mono,
+    pub(crate) since: Mono,
     /// How old it was then.
     age: Duration,
     /// How many semi-spaces the limit counts: a fact of V8's version and flags.
@@ -38,11 +35,11 @@ pub(super) struct Watched {
     /// Why no isolate was heard of, for as long as none was.
     silence: Seen,
     /// Share of collections that the kernel side lost, 0 to 1.
-    pub(super) lost_share: f64,
+    pub(crate) lost_share: f64,
 }
 
 impl Watched {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: ProcessId,
         stamp: Stamp,
         since: Mono,
@@ -68,29 +65,29 @@ impl Watched {
     }
 
     /// The same of a target whose collections cannot be seen.
-    pub(super) fn blind(self) -> Self {
+    pub(crate) fn blind(self) -> Self {
         Self { silence: Seen::CollectionsHidden, ..self }
     }
 
     /// How many isolates are alive that we know of.
-    pub(super) fn isolate_count(&self) -> u64 {
+    pub(crate) fn isolate_count(&self) -> u64 {
         self.isolates.len() as u64
     }
 
     /// Addresses of their heaps.
-    pub(super) fn heaps(&self) -> Vec<u64> {
+    pub(crate) fn heaps(&self) -> Vec<u64> {
         self.isolates.keys().copied().collect()
     }
 
     /// Takes in what was read of the process from outside.
-    pub(super) fn reading(&mut self, reading: &Reading) -> Vec<Body> {
+    pub(crate) fn reading(&mut self, reading: &Reading) -> Vec<Body> {
         let isolates = self.isolates.values().map(|judged| &judged.isolate).collect();
         self.judge.reading(reading, &isolates);
         self.news(reading.at)
     }
 
     /// Takes in one event of this process.
-    pub(super) fn event(&mut self, event: &Event) -> Vec<Record> {
+    pub(crate) fn event(&mut self, event: &Event) -> Vec<Record> {
         let at = event.time;
         let bodies = match &event.what {
             What::Collection(collection) => self.collection(collection),
@@ -115,7 +112,7 @@ impl Watched {
     }
 
     /// The verdicts as they stand: what is printed before the end, of us or of the target.
-    pub(super) fn last_words(&mut self, now: Mono) -> Vec<Body> {
+    pub(crate) fn last_words(&mut self, now: Mono) -> Vec<Body> {
         let lost_share = self.lost_share;
         self.isolates.values_mut().for_each(|judged| judged.judge(now, lost_share));
         let silence =
@@ -138,7 +135,7 @@ impl Watched {
     }
 
     /// The verdicts on `kind` are news, whatever was told: more is known than their level.
-    pub(super) fn tell_again(&mut self, kind: Kind) {
+    pub(crate) fn tell_again(&mut self, kind: Kind) {
         self.told.retain(|(_, told), _| *told != kind);
     }
 

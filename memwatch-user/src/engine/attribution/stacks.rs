@@ -11,10 +11,10 @@ use memwatch_common::{
     target::TaskLayout,
 };
 
-use super::{cost::Charge, translate};
 use crate::{
     attribute::{self, Sampled, Volumes},
     bpf::stacks::StackMaps,
+    engine::cost::Charge,
     ingest,
     model::{Collection, Frame, FrameKind, Stack},
     native::Javascript,
@@ -22,17 +22,18 @@ use crate::{
     report::record::{self, Body, Feature, IsolateState, Kind, Record, State, Switch},
     symbols::js::{Memory, ProcessMemory, Resolver},
     target::Target,
+    translate,
 };
 
 /// Name of the feature.
-pub(super) const FEATURE: &str = "js_stacks";
+pub(crate) const FEATURE: &str = "js_stacks";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
 const ATTEMPTS: u8 = 32;
 
 /// All stacks of one watch.
-pub(super) struct Stacks {
+pub(crate) struct Stacks {
     /// `None` if they are not wanted.
     maps: Option<StackMaps>,
     /// Where the kernel keeps what leads to a thread's isolate.
@@ -76,29 +77,29 @@ enum Trial {
 
 impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
-    pub(super) fn new(maps: Option<StackMaps>, task: TaskLayout, keeps: bool) -> Self {
+    pub(crate) fn new(maps: Option<StackMaps>, task: TaskLayout, keeps: bool) -> Self {
         Self { maps, task, processes: BTreeMap::new(), keeps, kept: Volumes::default(), gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
-    pub(super) fn are_wanted(&self) -> bool {
+    pub(crate) fn are_wanted(&self) -> bool {
         self.maps.is_some()
     }
 
     /// Whether those of `pid` are walked.
-    pub(super) fn are_of(&self, pid: u32) -> bool {
+    pub(crate) fn are_of(&self, pid: u32) -> bool {
         self.processes.contains_key(&pid)
     }
 
     /// The stack on which a collection of `pid` began, if it has come.
-    pub(super) fn known(&self, pid: u32, collection: &Collection) -> Option<&Stack> {
+    pub(crate) fn known(&self, pid: u32, collection: &Collection) -> Option<&Stack> {
         let key = StackKey { thread: thread(pid, collection.tid), hash: collection.stack? };
         self.processes.get(&pid)?.known.get(&key).map(|known| &known.stack)
     }
 
     /// Begins to walk stacks of a target, or says why not. Once more, if they are not what they were taken for: what was seen so
     /// far is wrong.
-    pub(super) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
+    pub(crate) fn adopt(&mut self, target: &Target, plan: &Result<StackPlan, String>) -> State {
         let Some(maps) = &mut self.maps else { return State::Off("not wanted: --stacks off".to_owned()) };
         let pid = target.process.id.pid;
         if let Some(before) = self.processes.remove(&pid) {
@@ -120,7 +121,7 @@ impl Stacks {
     }
 
     /// What it takes to say which JavaScript called what allocates in a target; `None` where that cannot be known.
-    pub(super) fn javascript(&self, target: &Target, plan: &StackPlan) -> Option<Javascript> {
+    pub(crate) fn javascript(&self, target: &Target, plan: &StackPlan) -> Option<Javascript> {
         if !self.are_wanted() {
             return None;
         }
@@ -129,7 +130,7 @@ impl Stacks {
     }
 
     /// Takes in a new stack; if it shows that stacks of its process are not understood: the process, and what to say.
-    pub(super) fn event(&mut self, bytes: &[u8]) -> Result<Option<(u32, Body)>, ingest::Malformed> {
+    pub(crate) fn event(&mut self, bytes: &[u8]) -> Result<Option<(u32, Body)>, ingest::Malformed> {
         let event = ingest::stack(bytes)?;
         let pid = (event.key.thread >> 32) as u32;
         let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else {
@@ -145,7 +146,7 @@ impl Stacks {
     }
 
     /// Stacks of a process that is gone, or watched no more.
-    pub(super) fn forget(&mut self, pid: u32) {
+    pub(crate) fn forget(&mut self, pid: u32) {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
         self.gone_s += charge(maps, pid).seconds;
         maps.stop(pid);
@@ -157,7 +158,7 @@ impl Stacks {
 
     /// Forgets the addresses of all stacks if there are many, for the kernel to have room for others: code that is compiled anew
     /// or moved is another stack, so that there are ever more of them. What was allocated at each is kept.
-    pub(super) fn make_room(&mut self) {
+    pub(crate) fn make_room(&mut self) {
         let Some(maps) = &mut self.maps else { return };
         let known: usize = self.processes.values().map(|process| process.known.len()).sum();
         if known > MAX_STACKS as usize / 2 {
@@ -166,7 +167,7 @@ impl Stacks {
     }
 
     /// Says in each verdict on the heap of an isolate where its memory comes from.
-    pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
+    pub(crate) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
         let mut gone = Volumes::default();
         for record in records {
@@ -183,20 +184,20 @@ impl Stacks {
     }
 
     /// Everything that was sampled, of all processes, those that are gone included if they are kept.
-    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
         let Some(maps) = &self.maps else { return Vec::new() };
         let gone = self.kept.sampled();
         gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
     }
 
     /// What each process was charged for its stacks so far.
-    pub(super) fn charges(&self) -> BTreeMap<u32, Charge> {
+    pub(crate) fn charges(&self) -> BTreeMap<u32, Charge> {
         let Some(maps) = &self.maps else { return BTreeMap::new() };
         self.processes.keys().map(|pid| (*pid, charge(maps, *pid))).collect()
     }
 
     /// What all stacks have cost, of processes that are gone too, CPU seconds.
-    pub(super) fn cost_s(&self) -> f64 {
+    pub(crate) fn cost_s(&self) -> f64 {
         self.gone_s + self.charges().values().map(|charge| charge.seconds).sum::<f64>()
     }
 

@@ -1,11 +1,10 @@
 //! How a target ended, pieced together from what was heard before it was gone.
 
-use super::translate;
-use crate::{host::exit::Ended, report::record::End};
+use crate::{host::exit::Ended, report::record::End, translate};
 
 /// What was heard of a target's end so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     v8: Option<(Option<u32>, Option<String>)>,
     oom_killed: bool,
     status: Option<u32>,
@@ -13,22 +12,22 @@ pub(super) struct Ending {
 
 impl Ending {
     /// V8 said that it is out of memory.
-    pub(super) fn v8_out_of_memory(&mut self, isolate: Option<u32>, location: Option<String>) {
+    pub(crate) fn v8_out_of_memory(&mut self, isolate: Option<u32>, location: Option<String>) {
         self.v8 = Some((isolate, location));
     }
 
     /// The kernel's OOM killer chose the process.
-    pub(super) fn oom_killed(&mut self) {
+    pub(crate) fn oom_killed(&mut self) {
         self.oom_killed = true;
     }
 
     /// The main thread ended with this wait status, if it could be read.
-    pub(super) fn status(&mut self, status: Option<u32>) {
+    pub(crate) fn status(&mut self, status: Option<u32>) {
         self.status = status.or(self.status);
     }
 
     /// The account of it. `oom_scope` is asked only if the OOM killer killed it: whose memory was short.
-    pub(super) fn account(&self, oom_scope: impl FnOnce() -> Option<&'static str>) -> End {
+    pub(crate) fn account(&self, oom_scope: impl FnOnce() -> Option<&'static str>) -> End {
         if self.oom_killed {
             return End::OomKill { scope: oom_scope().map(str::to_owned) };
         }

@@ -11,7 +11,7 @@ use crate::{
     vocabulary::{Kind, Level, Reason, Seen, Unit},
 };
 
-pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
+pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
     let finding = &verdict.finding;
     let exhaustion = finding.exhaustion;
     Body::Verdict(Box::new(record::Verdict {
@@ -33,7 +33,7 @@ pub(in crate::commands::watch) fn verdict(stamp: &Stamp, verdict: &Verdict) -> B
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-pub(in crate::commands::watch) fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
+pub(crate) fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
     let reasons = vec![Reason::plain(why)];
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,

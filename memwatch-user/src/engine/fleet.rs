@@ -7,18 +7,14 @@ use anyhow::{Context, Result, bail, ensure};
 use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
 
 use super::{
-    attachments::Attachments,
+    attribution::{Origins, stacks},
     cost,
     features::{External, Told},
-    hello,
-    looks::{self, Look, Looked, Looks},
+    judged::process::Watched,
     losses::{Losses, Reading},
-    origins::Origins,
-    pace::Rest,
-    stacks,
-    translate::{self, Stamp},
-    watched::Watched,
-    whom::Roster,
+    probes::{Attachments, pace::Rest},
+    scrape::{self, Look, Looked, Looks},
+    selection::Roster,
 };
 use crate::{
     attribute::Sampled,
@@ -41,6 +37,7 @@ use crate::{
         self, Target, TargetError, image, maps,
         process::{self, Program},
     },
+    translate::{self, Stamp, hello},
 };
 
 /// How often to look at a process that executes another program meanwhile.
@@ -51,7 +48,7 @@ const ATTEMPTS: u32 = 5;
 const LONGEST_START: Duration = Duration::from_secs(10);
 
 /// All targets of one watch.
-pub(super) struct Session {
+pub(crate) struct Session {
     kernel: Kernel,
     attachments: Attachments,
     /// Share of one CPU that stacks may cost a target.
@@ -104,13 +101,13 @@ struct Newcomer {
 }
 
 /// A target that was adopted: what to say, and whom to wait for.
-pub(super) struct Adopted {
-    pub(super) id: ProcessId,
-    pub(super) records: Vec<Record>,
+pub(crate) struct Adopted {
+    pub(crate) id: ProcessId,
+    pub(crate) records: Vec<Record>,
 }
 
 /// What is to be done after an event.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Nothing.
     Nothing,
     /// Somebody new is watched.
@@ -120,7 +117,7 @@ pub(super) enum Next {
 }
 
 impl Session {
-    pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins, budget: f64) -> Self {
+    pub(crate) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins, budget: f64) -> Self {
         Self {
             kernel,
             attachments: Attachments::new(cookies, origins.stacks.are_wanted().then_some(budget)),
@@ -140,7 +137,7 @@ impl Session {
     }
 
     /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's.
-    pub(super) fn adopt_running(&mut self) -> Result<Vec<Adopted>> {
+    pub(crate) fn adopt_running(&mut self) -> Result<Vec<Adopted>> {
         let mut adopted = Vec::new();
         let running = self.roster.running();
         running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
@@ -235,7 +232,7 @@ impl Session {
             (stacks, plan.stacks.clone().ok(), told)
         });
         hello.matched = self.roster.reason(pid);
-        hello.features.native = looks::native(&sampler);
+        hello.features.native = scrape::native(&sampler);
         let external = External::new(&hello.features.external);
         let age = Duration::from_millis(age_ms);
         let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces, external);
@@ -290,7 +287,7 @@ impl Session {
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
     /// followed, and if `program` is a Node its probes are live before it runs.
-    pub(super) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
+    pub(crate) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
         if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies)
             && let Ok((plan, _)) = plan::prepare(&image, self.cache.as_ref())
         {
@@ -301,29 +298,29 @@ impl Session {
 
     /// `child` is started, and what else we start is none of the session's business. It is followed by name, as a kernel
     /// without BTF does not tell whose child it is; and it is looked at, as it runs its program already.
-    pub(super) fn child_is_started(&mut self, child: u32) -> Result<Next> {
+    pub(crate) fn child_is_started(&mut self, child: u32) -> Result<Next> {
         self.kernel.follow(child)?;
         self.kernel.unfollow(std::process::id());
         Ok(self.consider(child))
     }
 
     /// Whether processes that start later may be targets.
-    pub(super) fn may_grow(&self) -> bool {
+    pub(crate) fn may_grow(&self) -> bool {
         self.roster.follows_all()
     }
 
     /// Whether nobody is left, and nobody can come.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.watched.is_empty() && !self.may_grow()
     }
 
     /// The calendar by which records are dated.
-    pub(super) fn clock(&self) -> WallClock {
+    pub(crate) fn clock(&self) -> WallClock {
         self.clock
     }
 
     /// Takes in one event. An exec can bring a new target.
-    pub(super) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
+    pub(crate) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
         if event.what == What::Exec {
             if let Some(member) = self.knows(event) {
                 // The kernel side took it for a new one.
@@ -363,7 +360,7 @@ impl Session {
     }
 
     /// Takes in one new stack.
-    pub(super) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
+    pub(crate) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
         let Ok(said) = self.origins.stacks.event(bytes) else {
             self.malformed();
             return None;
@@ -373,17 +370,17 @@ impl Session {
     }
 
     /// Makes room for new stacks, once nobody waits for those that are there.
-    pub(super) fn make_room(&mut self) {
+    pub(crate) fn make_room(&mut self) {
         self.origins.stacks.make_room();
     }
 
     /// Counts a record that could not be decoded.
-    pub(super) fn malformed(&mut self) {
+    pub(crate) fn malformed(&mut self) {
         self.losses.malformed();
     }
 
     /// Looks at a process that has executed a program: the kernel side has made it a target if it may be meant.
-    pub(super) fn consider(&mut self, pid: u32) -> Next {
+    pub(crate) fn consider(&mut self, pid: u32) -> Next {
         if !self.roster.means(pid, self.kernel.is_followed(pid)) {
             self.kernel.remove_target(pid);
             return Next::Nothing;
@@ -402,32 +399,32 @@ impl Session {
     }
 
     /// It never became a Node process.
-    pub(super) fn give_up(&mut self, pid: u32) {
+    pub(crate) fn give_up(&mut self, pid: u32) {
         self.kernel.remove_target(pid);
     }
 
     /// What watching has cost the targets so far, CPU seconds.
-    pub(super) fn cost_s(&self) -> f64 {
+    pub(crate) fn cost_s(&self) -> f64 {
         cost::of_collections(self.collections) + self.origins.stacks.cost_s() + self.origins.natives.cost_s()
     }
 
     /// How often probes had to rest.
-    pub(super) fn backoffs(&self) -> u64 {
+    pub(crate) fn backoffs(&self) -> u64 {
         self.backoffs
     }
 
     /// Everything that was sampled.
-    pub(super) fn sampled(&self) -> Vec<Sampled<'_>> {
+    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
         self.origins.stacks.sampled()
     }
 
     /// How many targets there have been.
-    pub(super) fn adopted(&self) -> u64 {
+    pub(crate) fn adopted(&self) -> u64 {
         self.adopted
     }
 
     /// A process has ended; one that has its pid by now is another.
-    pub(super) fn gone(&mut self, id: ProcessId) -> Vec<Record> {
+    pub(crate) fn gone(&mut self, id: ProcessId) -> Vec<Record> {
         if self.watched.get(&id.pid).is_none_or(|member| member.watched.id != id) {
             return Vec::new();
         }
@@ -448,7 +445,7 @@ impl Session {
 
     /// What there is to do at every interval: looks to be taken; and to say: what was decided meanwhile, and losses if there
     /// are new ones.
-    pub(super) fn interval(&mut self) -> (Vec<Look>, Vec<Record>) {
+    pub(crate) fn interval(&mut self) -> (Vec<Look>, Vec<Record>) {
         let looks = self.watched.values_mut().filter_map(Member::next_look).collect();
         let stamps = self.watched.values().map(|member| &member.watched.stamp);
         let mut records: Vec<Record> =
@@ -481,7 +478,7 @@ impl Session {
     }
 
     /// Takes in a look at a target, which may be gone by now.
-    pub(super) fn looked(&mut self, looked: Looked) -> Vec<Record> {
+    pub(crate) fn looked(&mut self, looked: Looked) -> Vec<Record> {
         let id = looked.id;
         let member = self.watched.get_mut(&id.pid).filter(|member| member.watched.id == id);
         let Some(member) = member else { return Vec::new() };
@@ -494,7 +491,7 @@ impl Session {
     }
 
     /// What there is to say before the end.
-    pub(super) fn last_records(&mut self) -> Vec<Record> {
+    pub(crate) fn last_records(&mut self) -> Vec<Record> {
         let now = clock::now();
         let mut records = self.new_losses(now);
         for (pid, member) in &mut self.watched {
@@ -523,7 +520,7 @@ impl Session {
     }
 
     /// Detaches everything; takes the kernel some tenths of a second.
-    pub(super) fn detach(self) {
+    pub(crate) fn detach(self) {
         self.origins.natives.detach();
         self.attachments.detach();
     }

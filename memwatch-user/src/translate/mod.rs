@@ -1,16 +1,17 @@
 //! From what the stages know to the records that say it: one function a record, nothing decided here.
 
+pub(crate) mod hello;
 mod memory;
 mod verdict;
 
-pub(super) use self::{
+pub(crate) use self::{
     memory::memory,
     verdict::{silence, verdict},
 };
 
-use super::pace::Rest;
 use crate::{
     attribute::{Paused, Site, Start, Starts},
+    engine::probes::pace::Rest,
     host::{
         clock::WallClock,
         exit::{Ended, signal_name},
@@ -29,22 +30,22 @@ use crate::{
 
 /// Whom records are about, and how their times are told.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp {
-    pub(super) subject: Subject,
-    pub(super) clock: WallClock,
+pub(crate) struct Stamp {
+    pub(crate) subject: Subject,
+    pub(crate) clock: WallClock,
 }
 
 impl Stamp {
-    pub(super) fn record(&self, at: Mono, body: Body) -> Record {
+    pub(crate) fn record(&self, at: Mono, body: Body) -> Record {
         Record { schema: SCHEMA, ts: self.time(at), subject: Some(self.subject), body }
     }
 
-    pub(super) fn time(&self, at: Mono) -> Time {
+    pub(crate) fn time(&self, at: Mono) -> Time {
         Time::from_unix_ms(self.clock.unix_ms(at))
     }
 }
 
-pub(super) fn isolate(isolate: &Isolate, state: record::IsolateState) -> Body {
+pub(crate) fn isolate(isolate: &Isolate, state: record::IsolateState) -> Body {
     Body::Isolate(record::Isolate {
         isolate: isolate.serial,
         state,
@@ -54,7 +55,7 @@ pub(super) fn isolate(isolate: &Isolate, state: record::IsolateState) -> Body {
     })
 }
 
-pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
+pub(crate) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
     Body::Gc(record::Gc {
         isolate: isolate.serial,
         thread: collection.tid,
@@ -71,7 +72,7 @@ pub(super) fn collection(isolate: &Isolate, collection: &Collection) -> Body {
     })
 }
 
-pub(super) fn stats(isolate: &Isolate, memwatch: &MemwatchStats, now: Mono) -> Body {
+pub(crate) fn stats(isolate: &Isolate, memwatch: &MemwatchStats, now: Mono) -> Body {
     let pauses = isolate.pauses.percentiles();
     Body::Stats(Box::new(record::Stats {
         isolate: isolate.serial,
@@ -90,7 +91,7 @@ pub(super) fn stats(isolate: &Isolate, memwatch: &MemwatchStats, now: Mono) -> B
 }
 
 /// Where the collections of an isolate start.
-pub(super) fn starts(isolate: u32, starts: &Starts) -> Body {
+pub(crate) fn starts(isolate: u32, starts: &Starts) -> Body {
     Body::Starts(Box::new(record::Starts {
         isolate,
         all: paused(starts.all),
@@ -114,11 +115,11 @@ fn paused(paused: Paused) -> record::Paused {
 }
 
 /// A stack of JavaScript.
-pub(super) fn frames(frames: Vec<Frame>) -> Vec<record::Frame> {
+pub(crate) fn frames(frames: Vec<Frame>) -> Vec<record::Frame> {
     frames.into_iter().map(frame).collect()
 }
 
-pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Body {
+pub(crate) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Body {
     Body::Leak(record::Leak {
         isolate: isolate.serial,
         start: stamp.time(leak.start),
@@ -129,7 +130,7 @@ pub(super) fn leak(stamp: &Stamp, isolate: &Isolate, leak: &MemwatchLeak) -> Bod
 }
 
 /// One place of a heap's memory. Which of it survives is not known.
-pub(super) fn site(site: Site) -> record::Site {
+pub(crate) fn site(site: Site) -> record::Site {
     record::Site {
         share: site.share,
         bytes: site.bytes,
@@ -157,7 +158,7 @@ fn frame(frame: Frame) -> record::Frame {
 }
 
 /// A decision about what may be spent on native memory, and when it was made.
-pub(super) fn decision(decision: native::Decision, budget_pct: f64) -> (Mono, Body) {
+pub(crate) fn decision(decision: native::Decision, budget_pct: f64) -> (Mono, Body) {
     let body = Body::Governor(record::Governor {
         mode: decision.mode.to_owned(),
         hit_rate_per_s: decision.traps_per_s,
@@ -170,7 +171,7 @@ pub(super) fn decision(decision: native::Decision, budget_pct: f64) -> (Mono, Bo
 }
 
 /// Probes on allocations that rest.
-pub(super) fn rest(rest: &Rest, budget: f64) -> Body {
+pub(crate) fn rest(rest: &Rest, budget: f64) -> Body {
     Body::Governor(record::Governor {
         mode: "stacks".to_owned(),
         hit_rate_per_s: rest.hits_per_s,
@@ -185,7 +186,7 @@ pub(super) fn rest(rest: &Rest, budget: f64) -> Body {
 }
 
 /// One place that holds native memory.
-pub(super) fn holder(holder: native::Holder) -> record::Site {
+pub(crate) fn holder(holder: native::Holder) -> record::Site {
     let native = holder.frames.into_iter().map(native_frame);
     record::Site {
         share: holder.share,
@@ -209,7 +210,7 @@ fn native_frame(frame: native::Frame) -> record::Frame {
     }
 }
 
-pub(super) fn ended(ended: Ended) -> record::End {
+pub(crate) fn ended(ended: Ended) -> record::End {
     match ended {
         Ended::Exit(code) => record::End::Exit { code },
         Ended::Signal(signal) => record::End::Signal { signal, name: signal_name(signal).into_owned() },

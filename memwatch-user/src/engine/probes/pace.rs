@@ -3,8 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::cost::Charge;
-use crate::model::Mono;
+use crate::{engine::cost::Charge, model::Mono};
 
 /// Probes are live for at least as long before what they cost is judged.
 const LEAST_LIVE: Duration = Duration::from_secs(5);
@@ -14,7 +13,7 @@ const LEAST_REST: Duration = Duration::from_secs(5);
 const LONGEST_REST: Duration = Duration::from_secs(300);
 
 /// The pace of the probes on one file.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// Share of one CPU that each process may be charged.
     budget: f64,
     phase: Phase,
@@ -29,7 +28,7 @@ enum Phase {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// Nothing.
     Stay,
     /// The probes go.
@@ -40,23 +39,23 @@ pub(super) enum Turn {
 
 /// Why and for how long probes rest.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Rest {
+pub(crate) struct Rest {
     /// What they cost the process that they cost most, share of one CPU while they were live.
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
     /// Hits of the probes a second, likewise.
-    pub(super) hits_per_s: f64,
-    pub(super) lasts: Duration,
+    pub(crate) hits_per_s: f64,
+    pub(crate) lasts: Duration,
     /// Share of the time in which they are live, at this cost.
-    pub(super) coverage: f64,
+    pub(crate) coverage: f64,
 }
 
 impl Pace {
-    pub(super) fn new(budget: f64, now: Mono) -> Self {
+    pub(crate) fn new(budget: f64, now: Mono) -> Self {
         Self { budget, phase: Phase::Live { since: now }, before: BTreeMap::new() }
     }
 
     /// `charges`: of each process that is served, so far.
-    pub(super) fn turn(&mut self, now: Mono, charges: &BTreeMap<u32, Charge>) -> Turn {
+    pub(crate) fn turn(&mut self, now: Mono, charges: &BTreeMap<u32, Charge>) -> Turn {
         match self.phase {
             Phase::Resting { until } if now < until => Turn::Stay,
             Phase::Resting { .. } => {

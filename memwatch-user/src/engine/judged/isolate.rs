@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::translate::{self, Stamp};
 use crate::{
     detect::{Circumstances, Finding, HeapJudge},
     model::{Collection, GcKind, Mono},
     report::record::Body,
     series::Isolate,
+    translate::{self, Stamp},
 };
 
 /// One isolate.
-pub(super) struct Judged {
-    pub(super) isolate: Isolate,
+pub(crate) struct Judged {
+    pub(crate) isolate: Isolate,
     judge: HeapJudge,
     /// How old it was when it was first seen.
     age: Duration,
@@ -21,13 +21,13 @@ pub(super) struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(isolate: Isolate, age: Duration) -> Self {
+    pub(crate) fn new(isolate: Isolate, age: Duration) -> Self {
         let judge = HeapJudge::new(isolate.since);
         Self { isolate, judge, age, has_finding: false }
     }
 
     /// Takes in a collection. What there is to say of it; the verdict is not among it.
-    pub(super) fn collection(
+    pub(crate) fn collection(
         &mut self,
         stamp: &Stamp,
         collection: &Collection,
@@ -46,14 +46,14 @@ impl Judged {
         bodies
     }
 
-    pub(super) fn judge(&mut self, now: Mono, lost_share: f64) {
+    pub(crate) fn judge(&mut self, now: Mono, lost_share: f64) {
         let circumstances = Circumstances { age: self.age, lost_share };
         self.judge.judge(&self.isolate, now, &circumstances);
         self.has_finding = true;
     }
 
     /// What was found of its heap, with its serial number.
-    pub(super) fn finding(&self) -> Option<(u32, &Finding)> {
+    pub(crate) fn finding(&self) -> Option<(u32, &Finding)> {
         self.has_finding.then(|| (self.isolate.serial, self.judge.finding()))
     }
 }

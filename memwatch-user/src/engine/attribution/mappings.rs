@@ -12,7 +12,7 @@ use crate::{
 const NAME: &str = "native_mappings";
 
 /// What targets map themselves.
-pub(super) struct Mappings {
+pub(crate) struct Mappings {
     asked: Asked,
     /// From the first target on that has to be looked at.
     direct: Option<Direct>,
@@ -38,12 +38,12 @@ enum State {
 }
 
 impl Mappings {
-    pub(super) fn new(asked: Asked) -> Self {
+    pub(crate) fn new(asked: Asked) -> Self {
         Self { asked, direct: None, targets: BTreeMap::new() }
     }
 
     /// Takes in a target, if that was asked for: as of [`super::native::Natives::start`].
-    pub(super) fn add(&mut self, pid: u32, v8: &str, javascript: Option<Javascript>) {
+    pub(crate) fn add(&mut self, pid: u32, v8: &str, javascript: Option<Javascript>) {
         if matches!(self.asked.mode, Mode::Auto | Mode::Full) {
             let target = Target { v8: v8.to_owned(), javascript, state: State::Waits };
             self.targets.insert(pid, target);
@@ -51,7 +51,7 @@ impl Mappings {
     }
 
     /// Follows `pid` while it `grows`; in any case where everything is to be followed. What there is to say if it cannot be done.
-    pub(super) fn turn(&mut self, pid: u32, grows: bool) -> Option<Body> {
+    pub(crate) fn turn(&mut self, pid: u32, grows: bool) -> Option<Body> {
         let target = self.targets.get_mut(&pid)?;
         let wanted = grows || self.asked.mode == Mode::Full;
         let refused = match (target.state, wanted) {
@@ -71,25 +71,25 @@ impl Mappings {
     }
 
     /// A target is gone, or is to be left alone.
-    pub(super) fn remove(&mut self, pid: u32) {
+    pub(crate) fn remove(&mut self, pid: u32) {
         self.targets.remove(&pid);
         self.leave(pid);
     }
 
     /// Takes all programs away; blocks until they are gone.
-    pub(super) fn detach(self) {
+    pub(crate) fn detach(self) {
         if let Some(direct) = self.direct {
             direct.stop();
         }
     }
 
     /// Who holds memory of `pid` by them.
-    pub(super) fn holders(&self, pid: u32) -> Vec<Holder> {
+    pub(crate) fn holders(&self, pid: u32) -> Vec<Holder> {
         self.direct.as_ref().map(|direct| direct.holders(pid)).unwrap_or_default()
     }
 
     /// What follows them, if anybody's are.
-    pub(super) fn direct(&self) -> Option<&Direct> {
+    pub(crate) fn direct(&self) -> Option<&Direct> {
         self.direct.as_ref()
     }
 

@@ -6,7 +6,7 @@ use crate::{bpf::load::Kernel, report::record::Loss};
 
 /// Losses of the whole watch: the kernel side counts by reason, not by process.
 #[derive(Default)]
-pub(super) struct Losses {
+pub(crate) struct Losses {
     /// Records that the collector could not decode.
     malformed: u64,
     /// As last told.
@@ -14,21 +14,21 @@ pub(super) struct Losses {
 }
 
 /// Losses so far.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// All of them.
-    pub(super) loss: Loss,
+    pub(crate) loss: Loss,
     /// Those that were collections, or may have been.
-    pub(super) collections: u64,
+    pub(crate) collections: u64,
 }
 
 impl Losses {
     /// Counts a record that could not be decoded.
-    pub(super) fn malformed(&mut self) {
+    pub(crate) fn malformed(&mut self) {
         self.malformed += 1;
     }
 
     /// Asks the kernel side.
-    pub(super) fn read(&self, kernel: &Kernel) -> Reading {
+    pub(crate) fn read(&self, kernel: &Kernel) -> Reading {
         let mut loss = Loss { malformed: self.malformed, ..Loss::default() };
         let mut collections = 0;
         if self.malformed > 0 {
@@ -44,7 +44,7 @@ impl Losses {
     }
 
     /// Whether more is missing than was told, or more than twice as much was mended. Then it counts as told.
-    pub(super) fn is_news(&mut self, loss: &Loss) -> bool {
+    pub(crate) fn is_news(&mut self, loss: &Loss) -> bool {
         let missing = |loss: &Loss| [loss.lost, loss.sampled_out, loss.malformed, loss.unmatched];
         let news = missing(loss) != missing(&self.told) || loss.mended > 2 * self.told.mended;
         if news {
@@ -55,7 +55,7 @@ impl Losses {
 }
 
 /// Adds `count` losses.
-pub(super) fn add(loss: &mut Loss, reason: LossReason, count: u64) {
+pub(crate) fn add(loss: &mut Loss, reason: LossReason, count: u64) {
     *match reason.class() {
         LossClass::Lost => &mut loss.lost,
         LossClass::Unmatched => &mut loss.unmatched,

@@ -4,32 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use memwatch_common::{loss::LossReason, target::TaskLayout};
 
-use super::{
-    losses,
-    mappings::Mappings,
-    translate::{self, Stamp},
-};
+use super::mappings::Mappings;
 use crate::{
+    engine::losses,
     host::{clock, features::Features},
     model::ProcessId,
     native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
     report::record::{Body, Feature, Kind, Level, Loss, Record, Switch},
+    translate::{self, Stamp},
 };
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
-    pub(super) mode: Mode,
+pub(crate) struct Asked {
+    pub(crate) mode: Mode,
     /// Percent of one CPU.
-    pub(super) budget_pct: f64,
+    pub(crate) budget_pct: f64,
     /// What the kernel offers.
-    pub(super) features: Features,
+    pub(crate) features: Features,
     /// Where it keeps what leads to a thread's isolate.
-    pub(super) task: TaskLayout,
+    pub(crate) task: TaskLayout,
 }
 
 /// The trackers of all targets.
-pub(super) struct Natives {
+pub(crate) struct Natives {
     asked: Asked,
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
@@ -43,7 +41,7 @@ pub(super) struct Natives {
 }
 
 impl Natives {
-    pub(super) fn new(asked: Asked) -> Self {
+    pub(crate) fn new(asked: Asked) -> Self {
         Self {
             asked,
             trackers: BTreeMap::new(),
@@ -56,7 +54,7 @@ impl Natives {
 
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
     /// JavaScript are told. What there is to say if something cannot be done.
-    pub(super) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
+    pub(crate) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
         let Asked { mode, budget_pct, features, .. } = self.asked;
         self.mappings.add(id.pid, v8, javascript.clone());
         match Tracker::start(id, mode, budget_pct, features, javascript) {
@@ -70,7 +68,7 @@ impl Natives {
     }
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
-    pub(super) fn stop(&mut self, pid: u32) {
+    pub(crate) fn stop(&mut self, pid: u32) {
         if let Some(tracker) = self.trackers.remove(&pid) {
             let known = tracker.known();
             self.gone_s += known.cost_s;
@@ -83,14 +81,14 @@ impl Natives {
     }
 
     /// Takes all probes away; blocks until they are gone.
-    pub(super) fn detach(self) {
+    pub(crate) fn detach(self) {
         let trackers: Vec<Tracker> = self.trackers.into_values().collect();
         Tracker::stop_all(trackers);
         self.mappings.detach();
     }
 
     /// What was decided, and what turned out to be impossible, since this was asked last, of the target that `stamp` is of.
-    pub(super) fn decisions(&mut self, stamp: &Stamp) -> Vec<Record> {
+    pub(crate) fn decisions(&mut self, stamp: &Stamp) -> Vec<Record> {
         let pid = stamp.subject.pid;
         let decisions = self.trackers.get(&pid).map(Tracker::decisions).unwrap_or_default();
         let record = |decision| {
@@ -105,7 +103,7 @@ impl Natives {
     }
 
     /// Says of each verdict on native memory who holds it.
-    pub(super) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
+    pub(crate) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
         for record in records {
             if let Body::Verdict(verdict) = &mut record.body
                 && verdict.kind == Kind::Native
@@ -121,7 +119,7 @@ impl Natives {
 
     /// Whether it is known by now who holds the native memory of a target whose verdict was told without: it takes a window or
     /// two, and then some looks, to tell.
-    pub(super) fn has_found(&self, pid: u32) -> bool {
+    pub(crate) fn has_found(&self, pid: u32) -> bool {
         self.nameless.contains(&pid) && !self.holders(pid).is_empty()
     }
 
@@ -131,7 +129,7 @@ impl Natives {
     }
 
     /// Adds what was lost to what is lost beside it.
-    pub(super) fn add_losses(&self, loss: &mut Loss) {
+    pub(crate) fn add_losses(&self, loss: &mut Loss) {
         let blocks = self.trackers.values().flat_map(|tracker| tracker.known().losses);
         let mappings = self.mappings.direct().into_iter().flat_map(Direct::losses);
         let gone = self.gone_losses.iter().map(|(reason, count)| (*reason, *count));
@@ -141,13 +139,13 @@ impl Natives {
     }
 
     /// What the targets were charged, those that are gone too, CPU seconds.
-    pub(super) fn cost_s(&self) -> f64 {
+    pub(crate) fn cost_s(&self) -> f64 {
         let blocks: f64 = self.trackers.values().map(|tracker| tracker.known().cost_s).sum();
         self.gone_s + blocks + self.mappings.direct().map_or(0.0, Direct::cost_s)
     }
 }
 
 /// That a feature is off, and why.
-pub(super) fn off(name: &str, reason: String) -> Body {
+pub(crate) fn off(name: &str, reason: String) -> Body {
     Body::Feature(Feature { name: name.to_owned(), state: Switch::Off, reason })
 }

@@ -8,12 +8,16 @@ use std::{
 
 use memwatch_common::names::{MAX_ATTACHMENTS, probe};
 
-use super::{cost::Charge, pace::Rest, sampling::Sampling};
+pub(crate) mod pace;
+pub(crate) mod sampling;
+
+use self::{pace::Rest, sampling::Sampling};
 use crate::{
     bpf::{
         attach::{AttachError, Attachment, Place, Scope, detach_all},
         load::Kernel,
     },
+    engine::cost::Charge,
     model::Mono,
     plan::Plan,
     target::{FileKey, Image},
@@ -24,7 +28,7 @@ const SAMPLERS: [&str; 2] = [probe::ALLOC_SLOW, probe::ALLOC_LARGE];
 
 /// Why a binary got no probes.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoProbes {
+pub(crate) enum NoProbes {
     /// The kernel side.
     #[error(transparent)]
     Attach(#[from] AttachError),
@@ -34,7 +38,7 @@ pub(super) enum NoProbes {
 }
 
 /// The live attachments.
-pub(super) struct Attachments {
+pub(crate) struct Attachments {
     /// Whether probes carry cookies, so that one attachment serves every process of a file.
     cookies: bool,
     /// Whether what JavaScript allocates is sampled, and which share of one CPU that may cost each process.
@@ -65,13 +69,13 @@ impl Live {
 }
 
 impl Attachments {
-    pub(super) fn new(cookies: bool, stacks: Option<f64>) -> Self {
+    pub(crate) fn new(cookies: bool, stacks: Option<f64>) -> Self {
         Self { cookies, stacks, live: BTreeMap::new(), last_number: 0 }
     }
 
     /// Sees to it that `pid` is served, and returns the number of the attachment that does. `plan` must have been checked
     /// against `image`: probes go to the very file that is open there.
-    pub(super) fn serve(
+    pub(crate) fn serve(
         &mut self,
         kernel: &mut Kernel,
         pid: u32,
@@ -91,12 +95,12 @@ impl Attachments {
     }
 
     /// Why what JavaScript allocates cannot be sampled in `pid`, where probes on that were refused.
-    pub(super) fn refused(&self, pid: u32) -> Option<&str> {
+    pub(crate) fn refused(&self, pid: u32) -> Option<&str> {
         self.live.values().find(|live| live.users.contains(&pid))?.refused.as_deref()
     }
 
     /// Attaches to a file that nobody runs yet; the first who is served by it takes it over. Needs cookies.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         &mut self,
         kernel: &mut Kernel,
         image: &Image,
@@ -110,7 +114,7 @@ impl Attachments {
 
     /// `pid` needs no probes any more. What nobody needs is detached, in a thread of its own because the kernel takes
     /// its time.
-    pub(super) fn release(&mut self, pid: u32) {
+    pub(crate) fn release(&mut self, pid: u32) {
         let unused: Vec<Key> = self
             .live
             .iter_mut()
@@ -123,7 +127,7 @@ impl Attachments {
 
     /// Lets probes on allocations rest where they cost too much, and brings them back. `charges`: of each process, for
     /// them. Rests that have begun, with whom they concern.
-    pub(super) fn pace(
+    pub(crate) fn pace(
         &mut self,
         kernel: &mut Kernel,
         now: Mono,
@@ -141,7 +145,7 @@ impl Attachments {
     }
 
     /// Detaches everything.
-    pub(super) fn detach(self) {
+    pub(crate) fn detach(self) {
         detach_all(self.live.into_values().flat_map(Live::probes));
     }
 

@@ -9,27 +9,27 @@ const WALK_S: f64 = 5e-6;
 const HITS_OF_COLLECTION: f64 = 5.1;
 
 /// Of so many collections.
-pub(super) fn of_collections(collections: u64) -> f64 {
+pub(crate) fn of_collections(collections: u64) -> f64 {
     collections as f64 * HITS_OF_COLLECTION * HIT_S
 }
 
 /// What a process was charged for stacks of JavaScript so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Charge {
+pub(crate) struct Charge {
     /// Hits of the probes on allocations.
-    pub(super) hits: u64,
+    pub(crate) hits: u64,
     /// CPU seconds.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 impl Charge {
     /// For so many hits of probes on allocations, and walks of stacks.
-    pub(super) fn of(hits: u64, walks: u64) -> Self {
+    pub(crate) fn of(hits: u64, walks: u64) -> Self {
         Self { hits, seconds: hits as f64 * HIT_S + walks as f64 * WALK_S }
     }
 
     /// What was added to it since it was `before`.
-    pub(super) fn since(self, before: Self) -> Self {
+    pub(crate) fn since(self, before: Self) -> Self {
         Self {
             hits: self.hits.saturating_sub(before.hits),
             seconds: (self.seconds - before.seconds).max(0.0),

@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::translate;
 use crate::{
     attribute::{self, Starts as Counted},
     model::{Collection, Mono, Stack},
     report::record::{Body, IsolateState, Record},
+    translate,
 };
 
 /// How often that is said of an isolate that goes on.
@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// Of all targets.
 #[derive(Default)]
-pub(super) struct Starts {
+pub(crate) struct Starts {
     /// By process and the isolate's serial number.
     isolates: BTreeMap<(u32, u32), Isolate>,
 }
@@ -28,7 +28,7 @@ struct Isolate {
 
 impl Starts {
     /// Takes in a collection of `pid` that began on `stack`, with the records of it.
-    pub(super) fn collection(
+    pub(crate) fn collection(
         &mut self,
         pid: u32,
         collection: &Collection,
@@ -49,13 +49,13 @@ impl Starts {
     }
 
     /// What there is to say of `pid` at `now`, as not all of it was said lately.
-    pub(super) fn news(&mut self, pid: u32, now: Mono) -> Vec<Body> {
+    pub(crate) fn news(&mut self, pid: u32, now: Mono) -> Vec<Body> {
         let of_process = self.isolates.range_mut((pid, 0)..=(pid, u32::MAX));
         of_process.filter_map(|((_, serial), isolate)| isolate.news(*serial, now)).collect()
     }
 
     /// What there is to say of isolates of `pid` that are gone by `records`; they are forgotten.
-    pub(super) fn of_gone(&mut self, pid: u32, records: &[Record]) -> Vec<Body> {
+    pub(crate) fn of_gone(&mut self, pid: u32, records: &[Record]) -> Vec<Body> {
         let gone = records.iter().filter_map(|record| match &record.body {
             Body::Isolate(isolate) if isolate.state == IsolateState::Gone => Some(isolate.isolate),
             _ => None,
@@ -64,7 +64,7 @@ impl Starts {
     }
 
     /// What there is to say at last of all isolates of `pid`; they are forgotten.
-    pub(super) fn last(&mut self, pid: u32) -> Vec<Body> {
+    pub(crate) fn last(&mut self, pid: u32) -> Vec<Body> {
         let mut of_process = self.isolates.split_off(&(pid, 0));
         self.isolates.extend(of_process.split_off(&(pid, u32::MAX)));
         of_process.into_iter().map(|((_, serial), isolate)| isolate.tell(serial)).collect()

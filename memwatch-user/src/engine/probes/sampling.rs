@@ -2,15 +2,13 @@
 
 use std::{collections::BTreeMap, fs::File, os::fd::AsRawFd, path::PathBuf, thread};
 
-use super::{
-    cost::Charge,
-    pace::{Pace, Rest, Turn},
-};
+use super::pace::{Pace, Rest, Turn};
 use crate::{
     bpf::{
         attach::{AttachError, Attachment, Place, Scope, detach_all},
         load::Kernel,
     },
+    engine::cost::Charge,
     host::clock,
     model::Mono,
     plan::ProbeSite,
@@ -18,7 +16,7 @@ use crate::{
 };
 
 /// The probes on allocations in one file.
-pub(super) struct Sampling {
+pub(crate) struct Sampling {
     number: u32,
     scope: Scope,
     /// Held open: names lead elsewhere by the time probes come again.
@@ -30,7 +28,7 @@ pub(super) struct Sampling {
 
 impl Sampling {
     /// Attaches to `sites` of `image`. `budget`: the share of one CPU that each process may be charged.
-    pub(super) fn start(
+    pub(crate) fn start(
         kernel: &mut Kernel,
         number: u32,
         scope: Scope,
@@ -49,7 +47,7 @@ impl Sampling {
     }
 
     /// Does what is due. `charges`: of each process that the file serves. A rest that has begun.
-    pub(super) fn turn(
+    pub(crate) fn turn(
         &mut self,
         kernel: &mut Kernel,
         now: Mono,
@@ -74,7 +72,7 @@ impl Sampling {
     }
 
     /// The probes that are live.
-    pub(super) fn into_live(self) -> Option<Attachment> {
+    pub(crate) fn into_live(self) -> Option<Attachment> {
         self.live
     }
 

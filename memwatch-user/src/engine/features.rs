@@ -11,19 +11,19 @@ const LOST: &str = "the isolate's allocator of array buffers is none of Node's w
 
 /// One feature, as it was told last.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(crate) struct Told {
     name: &'static str,
     on: bool,
 }
 
 impl Told {
     /// A feature that the hello told of.
-    pub(super) fn new(name: &'static str, state: &State) -> Self {
+    pub(crate) fn new(name: &'static str, state: &State) -> Self {
         Self { name, on: *state == State::On }
     }
 
     /// It is off for `off`, or else on. What there is to say if that is news.
-    pub(super) fn is(&mut self, off: Option<&str>) -> Option<Body> {
+    pub(crate) fn is(&mut self, off: Option<&str>) -> Option<Body> {
         let on = off.is_none();
         let is_news = on != self.on;
         self.on = on;
@@ -36,18 +36,18 @@ impl Told {
 /// Whether the books of what isolates hold outside of their heaps can be read. If the binary's code tells where they are,
 /// that is believed until a collection shows otherwise.
 #[derive(Debug)]
-pub(super) struct External {
+pub(crate) struct External {
     promised: bool,
     told: Told,
 }
 
 impl External {
-    pub(super) fn new(state: &State) -> Self {
+    pub(crate) fn new(state: &State) -> Self {
         Self { promised: *state == State::On, told: Told::new("external", state) }
     }
 
     /// What there is to say after `collection`.
-    pub(super) fn check(&mut self, collection: &Collection) -> Option<Body> {
+    pub(crate) fn check(&mut self, collection: &Collection) -> Option<Body> {
         let lost = collection.outside.array_buffers.is_none();
         self.told.is(lost.then_some(LOST)).filter(|_| self.promised)
     }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The record, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
-pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, u64) {
+pub(crate) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, u64) {
     let limit = match plan {
         Ok(plan) => plan.limit_factor(target.process.id.pid, target.image.bias),
         Err(stripped) => Err(blindness(stripped)),
@@ -44,7 +44,7 @@ pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
 }
 
 /// What goes unseen although collections are seen: functions that this build of V8 does not have.
-pub(super) fn missing(plan: Result<&Plan, &Stripped>) -> Vec<Body> {
+pub(crate) fn missing(plan: Result<&Plan, &Stripped>) -> Vec<Body> {
     let missing = plan.map_or(&[][..], |plan| &plan.missing);
     let off = |missing: &Missing| Feature {
         name: missing.program.clone(),

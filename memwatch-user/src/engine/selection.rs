@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Which processes are meant.
-pub(super) struct Roster {
+pub(crate) struct Roster {
     selector: Selector,
     scanner: Scanner,
     /// Also what they start.
@@ -19,7 +19,7 @@ pub(super) struct Roster {
 
 impl Roster {
     /// What the command line meant.
-    pub(super) fn new(whom: &Whom, children: bool) -> Result<Self> {
+    pub(crate) fn new(whom: &Whom, children: bool) -> Result<Self> {
         let selector = match whom {
             Whom::Pids(pids) => Selector::Pids(pids.clone()),
             Whom::Name(glob) => Selector::name(glob)
@@ -33,22 +33,22 @@ impl Roster {
     }
 
     /// Whether every process that executes a program later may be meant.
-    pub(super) fn follows_all(&self) -> bool {
+    pub(crate) fn follows_all(&self) -> bool {
         !matches!(self.selector, Selector::Pids(_))
     }
 
     /// Whether descendants of targets are meant too.
-    pub(super) fn follows_children(&self) -> bool {
+    pub(crate) fn follows_children(&self) -> bool {
         self.children
     }
 
     /// Whether a failure with one process is the job's.
-    pub(super) fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         self.named
     }
 
     /// Those that run now and are meant, and their running descendants with `--children`.
-    pub(super) fn running(&mut self) -> Running {
+    pub(crate) fn running(&mut self) -> Running {
         let chosen: Vec<u32> =
             self.scanner.scan(&self.selector).iter().map(|candidate| candidate.pid).collect();
         let family = if self.children { with_descendants(&chosen) } else { Vec::new() };
@@ -59,22 +59,22 @@ impl Roster {
     }
 
     /// Why a process is meant, in words; `None` where its pid was given, or it descends from one that is meant.
-    pub(super) fn reason(&mut self, pid: u32) -> Option<String> {
+    pub(crate) fn reason(&mut self, pid: u32) -> Option<String> {
         let matched = self.scanner.consider(&self.selector, pid)?.matched;
         (matched != Matched::Pid).then(|| matched.to_string())
     }
 
     /// Whether a process that has just executed a program is meant. `descends`: from a process that is followed.
-    pub(super) fn means(&mut self, pid: u32, descends: bool) -> bool {
+    pub(crate) fn means(&mut self, pid: u32, descends: bool) -> bool {
         let heir = self.children && descends && self.scanner.runs_node(pid);
         heir || self.follows_all() && self.scanner.consider(&self.selector, pid).is_some()
     }
 }
 
 /// Processes that run now.
-pub(super) struct Running {
+pub(crate) struct Running {
     /// To be watched.
-    pub(super) meant: Vec<u32>,
+    pub(crate) meant: Vec<u32>,
     /// Whose descendants are to be followed.
-    pub(super) family: Vec<u32>,
+    pub(crate) family: Vec<u32>,
 }
