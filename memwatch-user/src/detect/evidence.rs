@@ -4,23 +4,36 @@ use super::{
     Level, few,
     gates::hourly,
     shape::{MIN_POINTS, Shape},
+    tier::{MIN_STABLE_S, material_in},
     trend::median,
 };
 use crate::vocabulary::{Counted, Reason, Seen, reason::Course};
 
-/// Why nothing can be said about an isolate of which `seen` full collections were seen.
-pub(super) fn too_few(seen: u64) -> Reason {
-    few_collections(seen, None)
+/// Why nothing can be said about an isolate of which `seen` full collections were seen, at those `times`.
+pub(super) fn too_few(seen: u64, times: &[f64]) -> Reason {
+    few_collections(seen, wait(times))
 }
 
-/// What `shape` shows, and the answers about it, where they amount to `level`.
-pub(super) fn of(shape: &Shape, gates: &[Reason], level: Level) -> Vec<Reason> {
+/// What `shape` shows, and the answers about it, where they amount to `level` after `watched` seconds.
+pub(super) fn of(shape: &Shape, gates: &[Reason], level: Level, watched: f64) -> Vec<Reason> {
     let seen = Reason::plain(Seen::Course(course(shape)));
     if shape.mark_compacts >= MIN_POINTS {
-        return std::iter::once(seen).chain(gates.iter().cloned()).collect();
+        let missing = (level == Level::Inconclusive).then(|| missing(shape, watched));
+        return [seen].into_iter().chain(missing).chain(gates.iter().cloned()).collect();
     }
-    let few = || few_collections(shape.mark_compacts as u64, wait(shape));
+    let times: Vec<f64> = shape.points.iter().map(|point| point.0).collect();
+    let times = &times[times.len() - shape.mark_compacts..];
+    let few = || few_collections(shape.mark_compacts as u64, wait(times));
     vec![seen, if level == Level::Leak { few::why(shape) } else { few() }]
+}
+
+/// What is missing for a verdict although there are enough full collections.
+fn missing(shape: &Shape, watched_s: f64) -> Reason {
+    Reason::plain(if watched_s < MIN_STABLE_S {
+        Seen::ShortWatch { watched_s, needed_s: MIN_STABLE_S }
+    } else {
+        Seen::NotExcluded { wait_s: material_in(shape) }
+    })
 }
 
 fn course(shape: &Shape) -> Course {
@@ -40,9 +53,19 @@ fn few_collections(full_collections: u64, wait_s: Option<f64>) -> Reason {
 }
 
 /// About how long the full collections that are missing will take, if they come as those did that came.
-fn wait(shape: &Shape) -> Option<f64> {
-    let missing = MIN_POINTS.checked_sub(shape.mark_compacts)?;
-    let times = &shape.points[shape.points.len() - shape.mark_compacts..];
-    let mut intervals: Vec<f64> = times.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+fn wait(times: &[f64]) -> Option<f64> {
+    let missing = MIN_POINTS.checked_sub(times.len())?;
+    let mut intervals: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
     median(&mut intervals).map(|interval| interval * missing as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_what_the_missing_ones_take() {
+        assert_eq!(wait(&[5.0, 19.0, 33.0]), Some(28.0));
+        assert_eq!((wait(&[5.0]), wait(&[])), (None, None));
+    }
 }

@@ -117,7 +117,8 @@ impl HeapJudge {
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
         let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
-            self.finding.reasons = vec![evidence::too_few(isolate.valleys.seen())];
+            let times: Vec<f64> = valleys.iter().map(|valley| valley.t).collect();
+            self.finding.reasons = vec![evidence::too_few(isolate.valleys.seen(), &times)];
             return;
         };
         let watched = now.since(isolate.since).as_secs_f64();
@@ -133,7 +134,7 @@ impl HeapJudge {
         if !storm {
             self.rate = Some(Rate::of(&shape));
         }
-        self.say(level, now, &shape, &gates);
+        self.say(level, now, &shape, evidence::of(&shape, &gates, level, watched));
     }
 
     /// Takes account of the recent past at one scale: a leak that is found there twice in a row is one, until four looks
@@ -159,7 +160,7 @@ impl HeapJudge {
         if !is_storm(shape) || self.rate.is_none() {
             self.rate = Some(Rate::of(shape));
         }
-        self.say(Level::Leak, now, shape, gates);
+        self.say(Level::Leak, now, shape, evidence::of(shape, gates, Level::Leak, shape.span()));
     }
 
     /// The recent past no longer shows the leak that it showed: after four times the whole time is judged again.
@@ -208,7 +209,7 @@ impl HeapJudge {
         if self.failures < FAILURES_TO_CLEAR && !fell_back { last } else { level }
     }
 
-    fn say(&mut self, level: Level, now: Mono, shape: &Shape, gates: &[Reason]) {
+    fn say(&mut self, level: Level, now: Mono, shape: &Shape, reasons: Vec<Reason>) {
         let since = if level == self.finding.level { self.finding.since } else { now };
         let rate = self.rate.filter(|_| shape.points.len() >= 3);
         let per_hour = |x: f64| x * SECONDS_PER_HOUR;
@@ -220,7 +221,7 @@ impl HeapJudge {
             since,
             confidence: Some(1.0 - shape.trend.p),
             exhaustion: rate.filter(|_| level >= Level::Growing).and_then(|r| r.exhaustion(shape)),
-            reasons: evidence::of(shape, gates, level),
+            reasons,
         };
     }
 
