@@ -24,13 +24,14 @@ fn help_of_every_command() -> Result<()> {
 
 #[test]
 fn version() -> Result<()> {
-    let finished = tool::run(&["--version"])?;
-    finished.expect(0)?;
-    ensure!(
-        finished.stdout == format!("memwatch-bpf {}\n", env!("CARGO_PKG_VERSION")),
-        "{}",
-        finished.stdout
-    );
+    let [long, short] = [tool::run(&["--version"])?, tool::run(&["-V"])?];
+    long.expect(0)?;
+    let first = format!("memwatch-bpf {}\n", env!("CARGO_PKG_VERSION"));
+    let rest = long.stdout.strip_prefix(&first).with_context(|| long.stdout.clone())?;
+    let labels = rest.lines().filter_map(|line| line.split_once(": ")).filter(|(_, value)| !value.is_empty());
+    let labels: Vec<&str> = labels.map(|(label, _)| label).collect();
+    ensure!(labels == ["commit", "build", "eBPF programs"], "{}", long.stdout);
+    ensure!(!rest.contains("missing") && short.stdout == first, "{}", short.stdout);
     Ok(())
 }
 
