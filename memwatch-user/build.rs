@@ -1,4 +1,5 @@
-//! Builds the eBPF object from source into `OUT_DIR/memwatch`, where `src/bpf/object.rs` embeds it.
+//! Builds the eBPF object from source into `OUT_DIR/memwatch`, where `src/bpf/object.rs` embeds it, and notes which build this
+//! is for `--version`.
 //!
 //! Without a toolchain for it (or with `AYA_BUILD_SKIP=1`) the object is empty and the build says so: `cargo check`,
 //! documentation and editors need none of it.
@@ -23,6 +24,8 @@ fn main() -> Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../xtask/src/toolchain.rs");
     println!("cargo:rerun-if-changed=../Cargo.lock");
+    println!("cargo:rustc-env=MEMWATCH_COMMIT={}", commit());
+    println!("cargo:rustc-env=MEMWATCH_BUILD={}", build_of());
     if env::var_os("AYA_BUILD_SKIP").is_some_and(|skip| skip == "1" || skip == "true") {
         return without_object("AYA_BUILD_SKIP is set");
     }
@@ -33,6 +36,41 @@ fn main() -> Result<()> {
         return without_object("no bpf-linker on PATH; run `cargo xtask setup`");
     }
     build(toolchain)
+}
+
+/// Profile, target and compiler, for example `release, x86_64-unknown-linux-gnu, rustc 1.95.0`.
+fn build_of() -> String {
+    let variable = |name: &str| env::var(name).unwrap_or_else(|_| "unknown".to_owned());
+    let version = output(&variable("RUSTC"), &["--version"]).unwrap_or_else(|| "rustc unknown".to_owned());
+    // Without the compiler's own commit and date.
+    let version = version.split(" (").next().unwrap_or_default().to_owned();
+    format!("{}, {}, {version}", variable("PROFILE"), variable("TARGET"))
+}
+
+/// The commit that is built. Only builds for release ask: the others would be made anew at every commit.
+fn commit() -> String {
+    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return "not recorded in development builds".to_owned();
+    }
+    let Some(commit) = output("git", &["rev-parse", "--short=12", "HEAD"]) else {
+        return "unknown, built without git".to_owned();
+    };
+    let reference = output("git", &["symbolic-ref", "HEAD"]).unwrap_or_default();
+    for file in ["HEAD", "index", &reference] {
+        let path = output("git", &["rev-parse", "--git-path", file]);
+        if let Some(path) = path.filter(|path| Path::new(path).is_file()) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let changes = output("git", &["status", "--porcelain", "--untracked-files=no"]);
+    if changes.is_none_or(|changes| changes.is_empty()) { commit } else { format!("{commit}, with changes") }
+}
+
+/// What `program` prints, if it can be had.
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output =
+        Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// aya-build reads `RUSTC_BOOTSTRAP` from its own environment and its cargo inherits it, but a process cannot set a

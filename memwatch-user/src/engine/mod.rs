@@ -118,6 +118,11 @@ impl Engine {
         self.adoption.selection.follows_all()
     }
 
+    /// Why nobody has been watched so far; `None` if somebody has, or was named by pid.
+    pub(crate) fn nobody(&mut self) -> Option<String> {
+        (self.adopted == 0 && self.may_grow()).then(|| self.adoption.selection.nobody())
+    }
+
     /// Whether nobody is left, and nobody can come.
     pub(crate) fn is_over(&self) -> bool {
         self.fleet.is_empty() && !self.may_grow()

@@ -1,5 +1,7 @@
 //! What is due at every interval, and at the end.
 
+use std::collections::VecDeque;
+
 use super::{
     Engine,
     losses::Reading,
@@ -20,6 +22,14 @@ impl Engine {
         self.trigger_news(now);
         self.pace(now);
         self.new_losses(now);
+        self.welcome_renamed(now);
+    }
+
+    /// Watches processes that are called by the wanted name since a moment ago.
+    fn welcome_renamed(&mut self, now: Mono) {
+        for pid in self.adoption.selection.renamed(now) {
+            self.consider(pid, VecDeque::new());
+        }
     }
 
     fn scrape_all(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
+    fs, io,
     path::PathBuf,
 };
 
@@ -120,6 +120,16 @@ fn descend(roots: &[u32], parents: &[(u32, u32)]) -> Vec<u32> {
     let mut family: Vec<u32> = family.into_iter().collect();
     family.sort_unstable();
     family
+}
+
+/// How many processes run whose program we may not look at: those of other users, for who is not root.
+#[must_use]
+pub fn unseen() -> usize {
+    let is_refused = |pid: &u32| {
+        let program = fs::metadata(format!("/proc/{pid}/exe"));
+        program.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    pids().iter().filter(|pid| is_refused(pid)).count()
 }
 
 fn pids() -> Vec<u32> {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::{events::Stop, output::Output, running::Run};
 use crate::{cli, host::clock, report::record::Verdict, translate::Farewell};
@@ -32,8 +32,10 @@ impl Run {
         };
         let written = reported.and_then(|()| self.profiles.write(&self.engine.sampled()));
         let never_node = self.launched.is_some() && self.engine.adopted() == 0;
+        let nobody = self.engine.nobody();
         self.engine.detach();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
+        nobody.map_or(Ok(()), |nobody| Err(anyhow!(nobody)))?;
         match written {
             // What was found goes before what could not be written.
             Err(error) if status == LEAK => cli::log::complain(&error),

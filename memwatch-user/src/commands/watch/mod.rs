@@ -10,6 +10,7 @@ mod launch;
 pub(crate) mod output;
 mod profiles;
 mod running;
+mod selection;
 mod setup;
 mod signals;
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use memwatch_common::target::TaskLayout;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     launch::{self, Launched},
     profiles::Profiles,
     running::Run,
+    selection::selection,
 };
 use crate::{
     bpf::{
@@ -31,7 +32,6 @@ use crate::{
         own,
         rights::Rights,
     },
-    target::Selector,
     translate::Translator,
 };
 
@@ -70,6 +70,9 @@ impl Setup {
         let adopted = engine.adopt_running()?;
         let events = Events::new(ring, stack_ring, finished, watch.interval, watch.duration)?;
         let launched = launch(watch, &mut engine)?;
+        if let Some(nobody) = engine.nobody().filter(|_| launched.is_none()) {
+            log::warn!("{nobody}; waiting for one that does");
+        }
         ensure!(engine.may_grow() || adopted > 0 || launched.is_some(), "no process to watch");
         let translator = Translator { clock, budget_pct: watch.budget_pct };
         let since = clock::now();
@@ -80,20 +83,6 @@ impl Setup {
 /// The program to start, if there is one. It gets our limits, which stay as they are until it has.
 fn command(watch: &Watch) -> Option<&[OsString]> {
     if let Whom::Command(command) = &watch.whom { Some(command) } else { None }
-}
-
-fn selection(watch: &Watch) -> Result<TargetSelection> {
-    let selector = match &watch.whom {
-        Whom::Pids(pids) => Selector::Pids(pids.clone()),
-        Whom::Name(glob) => {
-            Selector::name(glob).with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?
-        }
-        Whom::All => Selector::All,
-        Whom::Container(id) => Selector::Container(id.clone()),
-        Whom::Command(_) => Selector::Pids(Vec::new()),
-    };
-    let children = watch.children || command(watch).is_some();
-    Ok(TargetSelection::new(selector, children, matches!(watch.whom, Whom::Pids(_))))
 }
 
 /// What the host offers, or why nothing can be watched here.

@@ -162,6 +162,48 @@ impl Identity {
         parts.map(|part| shortened(&part)).collect::<Vec<_>>().join(" ")
     }
 
+    /// What it has called itself.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// The path of its script, fit to be shown.
+    #[must_use]
+    pub fn script(&self) -> Option<String> {
+        self.script.as_ref().map(|(_, path)| printable(path.as_os_str().as_bytes()))
+    }
+
+    /// The npm package of its script, or else of its working directory.
+    #[must_use]
+    pub fn package(&self) -> Option<&str> {
+        self.package.as_deref()
+    }
+
+    /// What pm2 calls it.
+    #[must_use]
+    pub fn pm2_name(&self) -> Option<&str> {
+        self.environment.pm2.as_ref().map(|pm2| pm2.name.as_str())
+    }
+
+    /// Its systemd unit.
+    #[must_use]
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// The TCP ports on which it listens.
+    #[must_use]
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Id of its container.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        self.container.as_deref()
+    }
+
     /// What a person called it, then what it runs.
     fn given_names(&self) -> Vec<String> {
         if let Some(Pm2 { name, .. }) = &self.environment.pm2 {
