@@ -144,6 +144,11 @@ impl Engine {
         self.attribution.stacks.sampled()
     }
 
+    /// Whether names of stacks are still to come.
+    pub(crate) fn awaits_names(&self) -> bool {
+        self.attribution.stacks.have_unnamed()
+    }
+
     /// How many targets there have been.
     pub(crate) fn adopted(&self) -> u64 {
         self.adopted

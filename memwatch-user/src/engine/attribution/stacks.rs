@@ -64,6 +64,8 @@ struct Process {
     numbers: u64,
     /// What was allocated at stacks that had to be forgotten, by thread.
     forgotten: HashMap<u64, Volumes>,
+    /// What stands for one whose names were not read.
+    unknown: Stack,
     /// Threads of isolates, by the isolates' serial numbers.
     threads: BTreeMap<u32, u64>,
     trial: Trial,
@@ -173,6 +175,11 @@ impl Stacks {
         Some(format!("none of {TRIAL} stacks had a function that could be read"))
     }
 
+    /// Whether names of any stack are still to come.
+    pub(crate) fn have_unnamed(&self) -> bool {
+        self.processes.values().any(|process| process.names.pending().next().is_some())
+    }
+
     /// Stacks of a process that is gone, or watched no more.
     pub(crate) fn forget(&mut self, pid: u32) {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
@@ -266,6 +273,7 @@ fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Proc
         known: HashMap::new(),
         numbers: 0,
         forgotten: HashMap::new(),
+        unknown: unknown(),
         threads: BTreeMap::new(),
         trial: Trial::Running(0),
     })
@@ -360,7 +368,9 @@ impl Process {
         let of_interest = self.known.iter().filter(|(key, _)| wanted(key.thread));
         let known = of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps)));
         let forgotten = self.forgotten.iter().filter(|(thread, _)| wanted(**thread));
-        known.chain(forgotten.flat_map(|(_, volumes)| volumes.sampled())).collect()
+        let unnamed = self.names.pending().filter(|key| wanted(key.thread) && !self.known.contains_key(key));
+        let unnamed = unnamed.map(|key| sampled(&self.unknown, maps.volume(*key)));
+        known.chain(unnamed).chain(forgotten.flat_map(|(_, volumes)| volumes.sampled())).collect()
     }
 }
 
