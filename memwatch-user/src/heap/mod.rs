@@ -10,5 +10,6 @@
 
 pub mod graph;
 pub mod memory;
+pub mod names;
 pub mod read;
 pub mod take;

@@ -29,6 +29,7 @@ use self::{
 use crate::{
     model::{Frame, FrameKind, Stack, StackEnd},
     plan::StackPlan,
+    v8::objects::Objects,
 };
 
 /// Functions that are kept; a large application has some tens of thousands, of which few allocate. Full: all are
@@ -98,6 +99,33 @@ impl<M: Memory> Resolver<M> {
             places: HashMap::new(),
             root,
         }
+    }
+
+    /// For functions alone, not for stacks: of a process with `memory` whose objects are laid out like `objects`.
+    pub fn of_functions(memory: M, objects: Objects, root: PathBuf) -> Self {
+        Self {
+            heap: Heap::new(memory, objects),
+            bytecode_sizes: Vec::new(),
+            functions: HashMap::new(),
+            scripts: HashMap::new(),
+            places: HashMap::new(),
+            root,
+        }
+    }
+
+    /// The function whose `SharedFunctionInfo` the tagged word `shared` of isolate `isolate` refers to, at the line where
+    /// it begins.
+    pub fn function_at(&mut self, isolate: u64, shared: u64) -> Option<Frame> {
+        let shared = Object::from_word(shared)?;
+        let id = function::identify(&self.heap, shared).ok()?;
+        self.function(isolate, shared, id).map(|known| known.frame(None))
+    }
+
+    /// The first `limit` characters of the string that the tagged word `string` refers to, and whether there are more. It is
+    /// as the process has it: not fit to be shown.
+    pub fn text(&self, string: u64, limit: usize) -> Option<(String, bool)> {
+        let text = string::read(&self.heap, Object::from_word(string)?, limit).ok()?;
+        Some((text.to_utf8(), text.is_cut))
     }
 
     /// The stack with names and lines, innermost function first.

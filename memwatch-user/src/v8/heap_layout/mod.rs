@@ -5,6 +5,7 @@
 //! 20.20, 22.23, 24.21, 25.9 and 26.10 by walking whole heaps from object to object: a wrong size shows at once.
 
 mod kinds;
+pub mod named;
 
 use std::collections::BTreeMap;
 
