@@ -11,5 +11,6 @@
 pub mod graph;
 pub mod memory;
 pub mod names;
+pub mod questions;
 pub mod read;
 pub mod take;

@@ -110,8 +110,11 @@ fn properties<M: Memory>(view: &View<M>, functions: &Functions<M>, map: Object) 
         return None;
     }
     let properties = view.properties(map);
-    let names: Vec<_> =
-        properties.iter().take(SHAPE_PROPERTIES).filter_map(|property| functions.key(view, property.key)).collect();
+    let names: Vec<_> = properties
+        .iter()
+        .take(SHAPE_PROPERTIES)
+        .filter_map(|property| functions.key(view, property.key))
+        .collect();
     let more = if properties.len() > names.len() { ", …" } else { "" };
     (!names.is_empty()).then(|| format!("{{{}{more}}}", names.join(", ")))
 }
@@ -123,7 +126,8 @@ fn constructor_name<M: Memory>(
     map: Object,
 ) -> Option<String> {
     let is_base = view.byte(map, named::MAP_BITS_2).is_some_and(|bits| bits & named::BITS_2_IS_BASE != 0);
-    let is_prototype = view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
+    let is_prototype =
+        view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
     let own = if is_base && !is_prototype { of_constructor(view, functions, map) } else { None };
     own.or_else(|| of_prototypes(view, functions, object, map))
 }
@@ -146,7 +150,8 @@ fn of_prototypes<M: Memory>(
     object: Object,
     map: Object,
 ) -> Option<String> {
-    let is_prototype = view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
+    let is_prototype =
+        view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
     let mut at = if is_prototype { object } else { view.object(map, named::MAP_PROTOTYPE)? };
     for _ in 0..MAX_CHAIN {
         let shape = view.shape(at).filter(|shape| shape.kind.is_js_object())?;

@@ -63,7 +63,8 @@ impl<M: Memory> Namer<'_, M> {
             return EdgeName::Internal(name);
         }
         if shape.kind == Kind::PropertyCell {
-            let name = self.view.object(object, named::CELL_NAME).and_then(|key| self.functions.key(self.view, key));
+            let name =
+                self.view.object(object, named::CELL_NAME).and_then(|key| self.functions.key(self.view, key));
             return name.map_or(EdgeName::Internal("global"), EdgeName::Global);
         }
         if shape.kind.is_js_object() { self.of_receiver(of) } else { EdgeName::Internal("internal") }
@@ -85,7 +86,9 @@ impl<M: Memory> Namer<'_, M> {
         let is_function = shape.kind == Kind::JsFunction;
         match slot {
             0 => EdgeName::Internal("shape"),
-            _ if is_function && slot == self.view.layout.function_context / 8 => EdgeName::Internal("context"),
+            _ if is_function && slot == self.view.layout.function_context / 8 => {
+                EdgeName::Internal("context")
+            }
             _ if is_function => EdgeName::Internal("code or prototype"),
             _ if is_suspended(shape.kind) => EdgeName::Internal("suspended in"),
             named::PROPERTIES => EdgeName::Internal("properties"),
@@ -137,7 +140,9 @@ impl<M: Memory> Namer<'_, M> {
     }
 
     fn beside(&self, owner: Reference, table: Reference) -> EdgeName {
-        if let Some(key) = self.view.key_beside(owner.shape.map, table.slot).filter(|_| !self.is_dictionary(owner)) {
+        if let Some(key) =
+            self.view.key_beside(owner.shape.map, table.slot).filter(|_| !self.is_dictionary(owner))
+        {
             return self.property(key);
         }
         let Some((key, entries)) = self.view.key_in_dictionary(table.object, table.slot) else {
@@ -166,7 +171,9 @@ impl<M: Memory> Namer<'_, M> {
 /// Whether it looks like something that a programmer wrote: a dictionary's keys are contents otherwise.
 fn is_identifier(name: &str) -> bool {
     let is_part = |char: char| char.is_ascii_alphanumeric() || "_$#[] .".contains(char);
-    name.len() <= LONGEST_PROPERTY && !name.starts_with(|char: char| char.is_ascii_digit()) && name.chars().all(is_part)
+    name.len() <= LONGEST_PROPERTY
+        && !name.starts_with(|char: char| char.is_ascii_digit())
+        && name.chars().all(is_part)
 }
 
 #[cfg(test)]

@@ -62,7 +62,8 @@ impl<M: Memory> Functions<M> {
 
     /// The name of a constructor, if it tells more than that something is an object.
     pub(super) fn class_name(&mut self, view: &View<M>, constructor: Object) -> Option<String> {
-        let shared = if view.is(constructor, Kind::JsFunction) { self.shared(view, constructor) } else { None }?;
+        let shared =
+            if view.is(constructor, Kind::JsFunction) { self.shared(view, constructor) } else { None }?;
         let frame = self.resolver.function_at(self.isolate, shared.tagged())?;
         frame.function.map(|name| cut(&name)).filter(|name| !name.is_empty() && name != "Object")
     }

@@ -77,7 +77,8 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
             return *known;
         }
         let function = self.functions.function(&self.view, object);
-        let class = self.classes.number(function.map_or_else(unknown_function, |function| class_of(&function)));
+        let class =
+            self.classes.number(function.map_or_else(unknown_function, |function| class_of(&function)));
         self.closures.insert(shared, class);
         class
     }
@@ -185,7 +186,11 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
         let object = self.object(node);
         let kind = self.view.kind(object)?;
         let closure = if is_suspended(kind) { self.view.object(object, named::TABLE)? } else { object };
-        if self.view.is(closure, Kind::JsFunction) { self.functions.function(&self.view, closure) } else { None }
+        if self.view.is(closure, Kind::JsFunction) {
+            self.functions.function(&self.view, closure)
+        } else {
+            None
+        }
     }
 
     fn role(&mut self, node: NodeId) -> Role {
@@ -198,7 +203,8 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
 
     fn string(&mut self, node: NodeId) -> Option<(u64, u64)> {
         let object = self.object(node);
-        let length = self.view.half(object, named::STRING_LENGTH).filter(|length| *length >= SHORTEST_COMPARED)?;
+        let length =
+            self.view.half(object, named::STRING_LENGTH).filter(|length| *length >= SHORTEST_COMPARED)?;
         let contents = self.functions.contents(object, COMPARED)?;
         let mut hasher = DefaultHasher::new();
         (contents, length).hash(&mut hasher);
@@ -211,9 +217,9 @@ impl<G: HeapGraph, M: Memory> LiveNames<'_, G, M> {
         match shape.kind {
             Kind::String => Role::String,
             Kind::JsFunction => Role::Closure,
-            Kind::JsPromise => {
-                Role::Promise(self.view.number(object, named::PROMISE_FLAGS).is_some_and(|flags| flags & 3 == 0))
-            }
+            Kind::JsPromise => Role::Promise(
+                self.view.number(object, named::PROMISE_FLAGS).is_some_and(|flags| flags & 3 == 0),
+            ),
             kind if is_context(kind) => Role::Context,
             kind if is_suspended(kind) => Role::Suspended,
             kind if is_table(kind) => Role::Table,

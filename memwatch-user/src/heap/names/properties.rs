@@ -87,7 +87,12 @@ impl<M: Memory> View<M> {
     }
 
     /// What `object` itself has under the string `name`.
-    pub(super) fn own(&self, object: Object, shape: Shape, is_name: impl Fn(Object) -> bool) -> Option<Object> {
+    pub(super) fn own(
+        &self,
+        object: Object,
+        shape: Shape,
+        is_name: impl Fn(Object) -> bool,
+    ) -> Option<Object> {
         if self.is_dictionary(shape.map) {
             return self.in_dictionary(self.object(object, named::PROPERTIES)?, is_name);
         }
@@ -98,7 +103,9 @@ impl<M: Memory> View<M> {
         let fields = self.fields(shape.map)?;
         match field.checked_sub(fields.inside) {
             None => self.object(object, fields.start + field),
-            Some(beside) => self.object(self.object(object, named::PROPERTIES)?, named::FIRST_ELEMENT + beside),
+            Some(beside) => {
+                self.object(self.object(object, named::PROPERTIES)?, named::FIRST_ELEMENT + beside)
+            }
         }
     }
 

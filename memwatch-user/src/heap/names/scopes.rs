@@ -28,8 +28,12 @@ impl<M: Memory> View<M> {
     fn in_table(&self, table: Object, local: u32) -> Option<Object> {
         let words = 2 + self.number(table, 1)?.min(2 * MAX_VARIABLES);
         let mut entries = (named::TABLE_BODY..words).step_by(2);
-        let is_it = |entry: &u32| self.word(table, entry + 1).is_some_and(|word| word & 1 == 0 && number(word) == local);
-        let entry = entries.find(|entry| self.object(table, *entry).is_some_and(|key| self.is_string(key)) && is_it(entry))?;
+        let is_it = |entry: &u32| {
+            self.word(table, entry + 1).is_some_and(|word| word & 1 == 0 && number(word) == local)
+        };
+        let entry = entries.find(|entry| {
+            self.object(table, *entry).is_some_and(|key| self.is_string(key)) && is_it(entry)
+        })?;
         self.object(table, entry)
     }
 }

@@ -118,7 +118,9 @@ pub(super) fn is_suspended(kind: Kind) -> bool {
 
 /// Whether it is an array or table of references that has no name of its own.
 pub(super) fn is_table(kind: Kind) -> bool {
-    use Kind::{ArrayList, FixedArray, PropertyArray, SloppyArgumentsElements, WeakArrayList, WeakFixedArray};
+    use Kind::{
+        ArrayList, FixedArray, PropertyArray, SloppyArgumentsElements, WeakArrayList, WeakFixedArray,
+    };
     matches!(
         kind,
         FixedArray | PropertyArray | ArrayList | SloppyArgumentsElements | WeakFixedArray | WeakArrayList
