@@ -218,7 +218,9 @@ impl<G: HeapGraph, M: Memory> LiveNames<'_, G, M> {
             Kind::String => Role::String,
             Kind::JsFunction => Role::Closure,
             Kind::JsPromise => Role::Promise(
-                self.view.number(object, named::PROMISE_FLAGS).is_some_and(|flags| flags & 3 == 0),
+                self.view
+                    .number(object, named::PROMISE_FLAGS)
+                    .is_some_and(|flags| flags.trailing_zeros() >= named::PROMISE_STATE_BITS),
             ),
             kind if is_context(kind) => Role::Context,
             kind if is_suspended(kind) => Role::Suspended,

@@ -138,11 +138,13 @@ fn is_last(names: &mut impl Names, holder: NodeId, edge: &EdgeName) -> bool {
 /// A step in words. What tells objects of one cause apart (indices, keys) is left out if `is_general`.
 fn text(names: &mut impl Names, holder: NodeId, edge: &EdgeName, is_general: bool) -> String {
     match edge {
-        EdgeName::Variable(name) => format!("variable `{name}` of {}", or(scope(names, holder), "a closure")),
+        EdgeName::Variable(name) => {
+            format!("variable `{name}` of {}", or(scope(names, holder).as_ref(), "a closure"))
+        }
         EdgeName::Global(name) => format!("global `{name}`"),
         EdgeName::Root(kind) => root_name(*kind).to_owned(),
         EdgeName::Local(index) => {
-            format!("local {index} of suspended {}", or(names.function(holder), "function"))
+            format!("local {index} of suspended {}", or(names.function(holder).as_ref(), "function"))
         }
         _ => {
             let edge = if is_general { general(edge) } else { exact(edge) };
@@ -151,13 +153,13 @@ fn text(names: &mut impl Names, holder: NodeId, edge: &EdgeName, is_general: boo
     }
 }
 
-fn or(function: Option<Function>, unknown: &str) -> String {
-    function.as_ref().map_or_else(|| unknown.to_owned(), described)
+fn or(function: Option<&Function>, unknown: &str) -> String {
+    function.map_or_else(|| unknown.to_owned(), described)
 }
 
 fn holder_name(names: &mut impl Names, holder: NodeId) -> String {
     if names.role(holder) == Role::Closure {
-        return format!("closure {}", or(names.function(holder), "of an unknown function"));
+        return format!("closure {}", or(names.function(holder).as_ref(), "of an unknown function"));
     }
     let id = names.class_of(holder);
     names.class(id).full_name()

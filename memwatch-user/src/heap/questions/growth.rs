@@ -15,8 +15,8 @@ use crate::heap::{
     names::{Class, ClassKind, Names},
 };
 
-/// A place counts from this share of everything on, and from so many bytes: what grows is small at first.
-const LEAST_SHARE: f64 = 0.001;
+/// A place counts from this part of everything on, and from so many bytes: what grows is small at first.
+const LEAST_PART: u64 = 1_000;
 const LEAST_BYTES: u64 = 16 * 1024;
 /// Growth of a place below this part of what it held is no growth: tables are enlarged by doubling.
 const LEAST_GROWTH: u64 = 4 * 1024;
@@ -134,7 +134,7 @@ pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Cen
 }
 
 fn places<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> BTreeMap<Place, Contents> {
-    let least = ((known.held.total() as f64 * LEAST_SHARE) as u64).max(LEAST_BYTES);
+    let least = (known.held.total() / LEAST_PART).max(LEAST_BYTES);
     let mut places: BTreeMap<Place, Contents> = BTreeMap::new();
     for holder in holders::of_at_least(known, names, least) {
         let class = names.class(holder.class).clone();

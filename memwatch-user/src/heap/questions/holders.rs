@@ -13,8 +13,8 @@ use crate::heap::{
     names::{ClassId, ClassKind, Names, Role},
 };
 
-/// A holder has at least this share of everything.
-const LEAST_SHARE: f64 = 0.02;
+/// A holder has at least this part of everything: 2 %.
+const LEAST_PART: u64 = 50;
 /// Links after which objects of the same class follow each other in a list.
 const LONGEST_LINK: usize = 4;
 /// Roots with more references than this are a leak of handles by themselves: Node itself has some hundred.
@@ -60,7 +60,7 @@ pub struct Known<'a, G> {
 
 /// Those with at least 2 % of everything.
 pub fn holders<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Holders {
-    let least = (known.held.total() as f64 * LEAST_SHARE) as u64;
+    let least = known.held.total() / LEAST_PART;
     let (own, program) =
         of_at_least(known, names, least.max(1)).into_iter().partition(|holder| holder.is_own);
     Holders { program, own }

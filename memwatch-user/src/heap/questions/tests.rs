@@ -193,7 +193,7 @@ fn what_is_held_is_summed_up_along_the_tree() {
 #[test]
 fn the_holder_is_the_map_in_the_variable() {
     let mut made = Made::with_sessions(50);
-    let found = made.ask(|known, names| holders(known, names));
+    let found = made.ask(holders);
     assert_eq!(found.own, []);
     let [holder] = &found.program[..] else { panic!("{found:?}") };
     assert_eq!((holder.count, holder.bytes), (50, 5_232));
@@ -209,7 +209,7 @@ fn a_list_is_held_by_its_head() {
     for _ in 0..200 {
         last = made.add(last, 100, Role::Object, "Link", EdgeName::Property("next".to_owned()));
     }
-    let found = made.ask(|known, names| holders(known, names));
+    let found = made.ask(holders);
     let [holder] = &found.program[..] else { panic!("{found:?}") };
     assert_eq!((holder.node, holder.bytes), (NodeId(3), 20_100));
     assert_eq!(holder.place.label, "queue");
@@ -222,7 +222,7 @@ fn tables_of_node_and_v8_are_apart() {
     for _ in 0..50 {
         made.add(table, 100, Role::System, "(system)", EdgeName::Internal("table"));
     }
-    let found = made.ask(|known, names| holders(known, names));
+    let found = made.ask(holders);
     assert_eq!((found.program.len(), found.own.len()), (1, 1));
     assert_eq!(found.own[0].place.anchor, Anchor::Root(RootKind::Isolate));
 }
@@ -249,8 +249,8 @@ fn many_objects_have_few_causes() {
 fn growth_has_the_objects_their_holder_and_why() {
     let mut before = Made::with_sessions(200);
     let mut after = Made::with_sessions(300);
-    let old = before.ask(|known, names| census(known, names));
-    let new = after.ask(|known, names| census(known, names));
+    let old = before.ask(census);
+    let new = after.ask(census);
     let change = compare(&old, &new);
     assert_eq!((change.nodes, change.bytes), (100, 10_000));
     let [detail] = &change.details[..] else { panic!("{change:?}") };
@@ -284,7 +284,7 @@ fn listeners_and_equal_strings_are_found() {
         let string = made.add(2, 80_000, Role::String, "(string)", EdgeName::Variable("text".to_owned()));
         made.nodes[string as usize].contents = Some((7, 80_000));
     }
-    let found = made.ask(|known, names| find(known, names));
+    let found = made.ask(find);
     let told: Vec<_> = found.iter().map(|one| (one.what.as_str(), one.count, one.bytes)).collect();
     assert_eq!(told, [("tick", 20, 1_512), ("equal strings of 80000 characters", 3, 160_000)]);
     assert_eq!(

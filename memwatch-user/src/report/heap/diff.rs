@@ -62,7 +62,10 @@ fn details(details: &[Detail], page: Page) -> Vec<String> {
             (None, Some(fewer)) => format!("-{}", grouped(fewer)),
             (None, None) => String::new(),
         };
-        let name = detail.shape.as_ref().map_or_else(|| detail.what.clone(), |shape| format!("{} {shape}", detail.what));
+        let name = detail
+            .shape
+            .as_ref()
+            .map_or_else(|| detail.what.clone(), |shape| format!("{} {shape}", detail.what));
         (vec![count, signed_bytes(detail.size_bytes)], name)
     };
     let rows: Vec<_> = grown.iter().map(row).collect();

@@ -100,7 +100,8 @@ pub(super) fn share(share: f64) -> String {
 
 /// The first lines of an answer: whose heap, and how it was read.
 pub(super) fn about(source: &Source, page: Page) -> Vec<String> {
-    let version = source.node_version.as_ref().map_or_else(String::new, |version| format!(" · Node {version}"));
+    let version =
+        source.node_version.as_ref().map_or_else(String::new, |version| format!(" · Node {version}"));
     let isolates = match &source.isolate {
         super::record::Isolates::Many(all) => format!(" · {} isolates", all.len()),
         super::record::Isolates::One(_) => String::new(),
@@ -115,23 +116,33 @@ fn taken(source: &Source) -> String {
     match source.taken {
         Taken::Stopped => format!("The heap was read while the process stood still, for {pause}."),
         Taken::Precopied => {
-            format!("The heap was read while the process ran; what had changed, while it stood still, for {pause}.")
+            format!(
+                "The heap was read while the process ran; what had changed, while it stood still, for {pause}."
+            )
         }
-        Taken::Running => "The heap was read while the process ran: what is young may be incomplete.".to_owned(),
+        Taken::Running => {
+            "The heap was read while the process ran: what is young may be incomplete.".to_owned()
+        }
     }
 }
 
 /// Rows with figures that are aligned to the right, and text behind them.
-pub(super) fn table(page: Page, header: Option<(&[&str], &str)>, rows: &[(Vec<String>, String)]) -> Vec<String> {
+pub(super) fn table(
+    page: Page,
+    header: Option<(&[&str], &str)>,
+    rows: &[(Vec<String>, String)],
+) -> Vec<String> {
     let columns = rows.iter().map(|(figures, _)| figures.len()).max().unwrap_or(0);
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|(figures, _)| figures.get(column).map(|cell| cell.chars().count()));
+        let cells =
+            rows.iter().filter_map(|(figures, _)| figures.get(column).map(|cell| cell.chars().count()));
         let head = header.and_then(|(names, _)| names.get(column)).map_or(0, |name| name.chars().count());
         cells.max().unwrap_or(0).max(head)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let aligned = |cells: &[String]| -> String {
-        cells.iter().zip(&widths).fold(String::new(), |line, (cell, width)| format!("{line}  {cell:>width$}")) + "  "
+        cells.iter().zip(&widths).fold(String::new(), |line, (cell, width)| format!("{line}  {cell:>width$}"))
+            + "  "
     };
     let mut lines = Vec::new();
     if let Some((names, text)) = header.filter(|_| !rows.is_empty()) {

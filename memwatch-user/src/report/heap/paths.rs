@@ -19,7 +19,8 @@ impl Answer for Paths {
         lines.extend(page.heading("Why they are alive"));
         lines.extend(self.causes.iter().take(CAUSES).flat_map(|one| cause(one, page)));
         if self.causes.len() > CAUSES {
-            lines.extend(page.remark(&format!("{} more causes; --json has them", self.causes.len() - CAUSES)));
+            lines
+                .extend(page.remark(&format!("{} more causes; --json has them", self.causes.len() - CAUSES)));
         }
         lines.extend(page.heading("One of them, step by step"));
         lines.extend(self.path.iter().flat_map(|step| page.item("  ", step)));

@@ -24,11 +24,8 @@ impl Answer for Summary {
 
 fn totals(summary: &Summary) -> String {
     let totals = &summary.totals;
-    let mut parts = vec![format!(
-        "{} in {} objects",
-        units::bytes(totals.shallow_bytes),
-        grouped(totals.objects)
-    )];
+    let mut parts =
+        vec![format!("{} in {} objects", units::bytes(totals.shallow_bytes), grouped(totals.objects))];
     if let Some(garbage) = totals.garbage_bytes {
         parts.push(format!("a full collection would free {}", units::bytes(garbage)));
     }
@@ -84,7 +81,10 @@ fn classes(classes: &[Class], page: Page) -> Vec<String> {
     let mut lines = page.heading("What is in it").to_vec();
     let row = |class: &Class| {
         let own = units::bytes(class.shallow_bytes.saturating_add(class.external_bytes));
-        let name = class.shape.as_ref().map_or_else(|| class.name.clone(), |shape| format!("{} {shape}", class.name));
+        let name = class
+            .shape
+            .as_ref()
+            .map_or_else(|| class.name.clone(), |shape| format!("{} {shape}", class.name));
         (vec![grouped(class.count), own, units::bytes(class.held_bytes)], name)
     };
     let rows: Vec<_> = classes.iter().take(CLASSES).map(row).collect();

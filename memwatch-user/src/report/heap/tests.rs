@@ -62,7 +62,8 @@ fn summary() -> Summary {
 #[test]
 fn a_holder_is_one_line_that_names_the_code() {
     let lines = summary().lines(PLAIN);
-    let expected = "  26.8 %  13.1 MB  20 000  Session in Map `sessions` (closure of rememberSession, server.js:12)";
+    let expected =
+        "  26.8 %  13.1 MB  20 000  Session in Map `sessions` (closure of rememberSession, server.js:12)";
     assert!(lines.iter().any(|line| line == expected), "{lines:#?}");
     assert!(lines.iter().any(|line| line.contains("100 000  references in handle scopes")), "{lines:#?}");
     let at = |text: &str| lines.iter().position(|line| line.contains(text)).unwrap();

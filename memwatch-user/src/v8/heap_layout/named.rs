@@ -37,8 +37,10 @@ pub const PROPERTIES: u32 = 1;
 pub const ELEMENTS: u32 = 2;
 /// `Map`, `Set`, `WeakMap`, `WeakSet`: the table. `Promise`: reactions or result. Generators: the function.
 pub const TABLE: u32 = 3;
-/// `Promise`: flags, whose two lowest bits are 0 while it is pending (src/objects/js-promise.tq).
+/// `Promise`: flags; the lowest bits are its state (src/objects/js-promise.tq).
 pub const PROMISE_FLAGS: u32 = 4;
+/// How many bits that are; all are 0 while it is pending.
+pub const PROMISE_STATE_BITS: u32 = 2;
 /// Generators: registers and parameters (src/objects/js-generator.tq).
 pub const GENERATOR_REGISTERS: u32 = 9;
 /// Arrays: length.
