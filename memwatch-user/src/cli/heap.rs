@@ -23,7 +23,10 @@ pub struct HeapArgs {
     pub question: Option<HeapCommand>,
     /// Options of the question without a name.
     #[command(flatten)]
-    pub take: Option<TakeArgs>,
+    pub take: TakeArgs,
+    /// Also list what Node and V8 hold for themselves
+    #[arg(long)]
+    pub internal: bool,
 }
 
 /// Whose heap, and how to read it.
@@ -31,7 +34,7 @@ pub struct HeapArgs {
 pub struct TakeArgs {
     /// The process to read
     #[arg(long, value_name = "PID", allow_hyphen_values = true)]
-    pub pid: String,
+    pub pid: Option<String>,
     /// How long it may be stopped for that: `none`, `auto` (at most 50ms) or a time
     #[arg(long, value_name = "TIME", default_value = "auto")]
     pub pause: String,
@@ -106,7 +109,10 @@ pub struct Heap {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// What is in it, and who holds it.
-    Summary,
+    Summary {
+        /// What Node and V8 hold for themselves, too.
+        internal: bool,
+    },
     /// What grew.
     Diff(Wait),
     /// Why objects are alive.
@@ -135,24 +141,15 @@ pub enum Wanted {
 
 /// Reads what was typed behind `heap`.
 pub(super) fn heap(args: HeapArgs) -> Result<Heap, Usage> {
-    let (take, question) = match (args.question, args.take) {
-        (Some(HeapCommand::Diff(args)), _) => {
-            (args.take, Question::Diff(wait(&args.wait, args.until_enter)?))
-        }
-        (Some(HeapCommand::Paths(args)), _) => (args.take, Question::Paths(wanted(args.what)?)),
-        (Some(HeapCommand::Find(args)), _) => (args.take, Question::Find),
-        (None, Some(take)) => (take, Question::Summary),
-        (None, None) => {
-            return Err(Usage::new("whose heap? --pid PID; `memwatch-bpf heap --help` shows more"));
-        }
+    let (take, question) = match args.question {
+        None => (args.take, Question::Summary { internal: args.internal }),
+        Some(HeapCommand::Diff(args)) => (args.take, Question::Diff(wait(&args.wait, args.until_enter)?)),
+        Some(HeapCommand::Paths(args)) => (args.take, Question::Paths(wanted(args.what)?)),
+        Some(HeapCommand::Find(args)) => (args.take, Question::Find),
     };
-    Ok(Heap {
-        pid: pid(&take.pid)?,
-        pause: pause(&take.pause)?,
-        keys: take.keys,
-        output: take.output,
-        question,
-    })
+    let whose =
+        take.pid.ok_or_else(|| Usage::new("whose heap? --pid PID; `memwatch-bpf heap --help` shows more"))?;
+    Ok(Heap { pid: pid(&whose)?, pause: pause(&take.pause)?, keys: take.keys, output: take.output, question })
 }
 
 fn pause(text: &str) -> Result<Option<Duration>, Usage> {
@@ -204,7 +201,8 @@ mod tests {
     fn each_question_has_its_command() {
         let asks = |line: &str| parse(line).unwrap().question;
         let times = |seconds: &[u64]| Wait::Times(seconds.iter().copied().map(Duration::from_secs).collect());
-        assert_eq!(asks("memwatch-bpf heap --pid 7"), Question::Summary);
+        assert_eq!(asks("memwatch-bpf heap --pid 7"), Question::Summary { internal: false });
+        assert_eq!(asks("memwatch-bpf heap --pid 7 --internal"), Question::Summary { internal: true });
         assert_eq!(asks("memwatch-bpf heap find --pid 7"), Question::Find);
         assert_eq!(asks("memwatch-bpf heap diff --pid 7"), Question::Diff(times(&[60])));
         assert_eq!(asks("memwatch-bpf heap diff --pid 7 --wait 30s,20s"), Question::Diff(times(&[30, 20])));

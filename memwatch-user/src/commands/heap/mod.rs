@@ -15,7 +15,7 @@ use crate::cli::heap::{Heap, Question};
 /// Asks, and writes the answer. Returns the exit status: 0, as an answer was had.
 pub fn run(job: &Heap) -> Result<u8> {
     match &job.question {
-        Question::Summary => summary::run(job)?,
+        Question::Summary { internal } => summary::run(job, *internal)?,
         Question::Diff(wait) => diff::run(job, wait)?,
         Question::Paths(wanted) => paths::run(job, wanted)?,
         Question::Find => find::run(job)?,

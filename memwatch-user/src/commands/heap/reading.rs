@@ -98,7 +98,7 @@ impl Picture {
     pub(super) fn source(&self, kind: &str) -> Source {
         let take = self.graph.take();
         let checks = self.graph.checks();
-        let explained = |bytes: u64| bytes as f64 / (checks.page_bytes.max(1)) as f64;
+        let explained = checks.explained_bytes as f64 / checks.walked_bytes.max(1) as f64;
         Source {
             schema: SCHEMA,
             kind: kind.to_owned(),
@@ -111,7 +111,7 @@ impl Picture {
             checked: Checked {
                 bad_slots: checks.bad_slots,
                 forwarded: checks.forwarded,
-                explained: checks.explained_bytes.map(explained),
+                explained: (checks.walked_bytes > 0).then_some(explained),
             },
         }
     }

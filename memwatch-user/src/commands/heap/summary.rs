@@ -17,9 +17,10 @@ use crate::{
     report::heap::record::{Class, Holder, Root, Summary, Totals},
 };
 
-pub(super) fn run(job: &Heap) -> Result<()> {
+pub(super) fn run(job: &Heap, internal: bool) -> Result<()> {
     let picture = reading::take(job)?;
-    let summary = picture.ask(job.keys, |known, names| Ok(summary(&picture, known, names)))?;
+    let mut summary = picture.ask(job.keys, |known, names| Ok(summary(&picture, known, names)))?;
+    summary.internal = internal;
     show::show(&summary, job.output)
 }
 
@@ -29,10 +30,11 @@ fn summary(picture: &Picture, known: &Known<'_, Graph>, names: &mut Named<'_>) -
     let holders = found.program.iter().chain(&found.own).map(|one| holder(known, names, one)).collect();
     Summary {
         source: picture.source("heap"),
+        internal: false,
         totals: Totals {
             objects: total.count,
             shallow_bytes: total.shallow,
-            garbage_bytes: picture.graph.checks().garbage_bytes,
+            garbage_bytes: Some(picture.graph.checks().garbage_bytes),
             external_bytes: total.external,
         },
         holders,

@@ -81,13 +81,8 @@ impl Classes {
     }
 }
 
-/// The class of objects with `shape`, of which `object` is one; closures have one each, which is not asked here.
-pub(super) fn class<M: Memory>(
-    view: &View<M>,
-    functions: &mut Functions<M>,
-    object: Object,
-    shape: Shape,
-) -> Class {
+/// The class of objects with `shape`; closures have one each, which is not asked here.
+pub(super) fn class<M: Memory>(view: &View<M>, functions: &mut Functions<M>, shape: Shape) -> Class {
     let Shape { map, kind } = shape;
     if let Some((_, name, class_kind)) = SYSTEM.iter().find(|(of, ..)| *of == kind) {
         return Class::new(name, *class_kind);
@@ -98,15 +93,15 @@ pub(super) fn class<M: Memory>(
     if !kind.is_js_object() {
         return Class::new("(system)", ClassKind::System);
     }
-    let name = constructor_name(view, functions, object, map).unwrap_or_else(|| "Object".to_owned());
+    let name = constructor_name(view, functions, map).unwrap_or_else(|| "Object".to_owned());
     let shape = if name == "Object" { properties(view, functions, map) } else { None };
     Class { name, kind: ClassKind::Object, shape }
 }
 
 /// `{id, name, …}`: the first properties of a plain object; `None` if it has none, or if it is a dictionary, whose keys
-/// are contents.
+/// are contents, or a prototype.
 fn properties<M: Memory>(view: &View<M>, functions: &Functions<M>, map: Object) -> Option<String> {
-    if view.is_dictionary(map) {
+    if view.is_dictionary(map) || is_prototype(view, map) {
         return None;
     }
     let properties = view.properties(map);
@@ -119,17 +114,14 @@ fn properties<M: Memory>(view: &View<M>, functions: &Functions<M>, map: Object) 
     (!names.is_empty()).then(|| format!("{{{}{more}}}", names.join(", ")))
 }
 
-fn constructor_name<M: Memory>(
-    view: &View<M>,
-    functions: &mut Functions<M>,
-    object: Object,
-    map: Object,
-) -> Option<String> {
+fn is_prototype<M: Memory>(view: &View<M>, map: Object) -> bool {
+    view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0)
+}
+
+fn constructor_name<M: Memory>(view: &View<M>, functions: &mut Functions<M>, map: Object) -> Option<String> {
     let is_base = view.byte(map, named::MAP_BITS_2).is_some_and(|bits| bits & named::BITS_2_IS_BASE != 0);
-    let is_prototype =
-        view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
-    let own = if is_base && !is_prototype { of_constructor(view, functions, map) } else { None };
-    own.or_else(|| of_prototypes(view, functions, object, map))
+    let own = if is_base && !is_prototype(view, map) { of_constructor(view, functions, map) } else { None };
+    own.or_else(|| of_prototypes(view, functions, map))
 }
 
 fn of_constructor<M: Memory>(view: &View<M>, functions: &mut Functions<M>, map: Object) -> Option<String> {
@@ -144,15 +136,8 @@ fn of_constructor<M: Memory>(view: &View<M>, functions: &mut Functions<M>, map: 
 }
 
 /// The name of the first `constructor` among the prototypes.
-fn of_prototypes<M: Memory>(
-    view: &View<M>,
-    functions: &mut Functions<M>,
-    object: Object,
-    map: Object,
-) -> Option<String> {
-    let is_prototype =
-        view.half(map, named::MAP_BITS_3).is_some_and(|bits| bits & named::BITS_3_IS_PROTOTYPE != 0);
-    let mut at = if is_prototype { object } else { view.object(map, named::MAP_PROTOTYPE)? };
+fn of_prototypes<M: Memory>(view: &View<M>, functions: &mut Functions<M>, map: Object) -> Option<String> {
+    let mut at = view.object(map, named::MAP_PROTOTYPE)?;
     for _ in 0..MAX_CHAIN {
         let shape = view.shape(at).filter(|shape| shape.kind.is_js_object())?;
         let constructor = view.own(at, shape, |key| functions.is_text(view, key, "constructor"));

@@ -10,7 +10,7 @@ use crate::{
     v8::heap_layout::{Kind, named},
 };
 
-/// A dictionary with more entries holds contents under its keys, not properties.
+/// A plain object with more entries is a dictionary: what is under its keys are contents, not properties.
 const MOST_PROPERTIES: u32 = 64;
 /// Longest property of a dictionary that is taken for a name.
 const LONGEST_PROPERTY: usize = 40;
@@ -49,6 +49,8 @@ pub(super) struct Namer<'a, M> {
     pub(super) functions: &'a Functions<M>,
     /// Whether keys of maps and dictionaries may be read.
     pub(super) keys: bool,
+    /// Whether the owner is of no class but `Object`: then it may be a dictionary of the program's.
+    pub(super) is_plain: bool,
 }
 
 impl<M: Memory> Namer<'_, M> {
@@ -149,7 +151,7 @@ impl<M: Memory> Namer<'_, M> {
             return EdgeName::Internal("properties");
         };
         let Some(name) = self.functions.key(self.view, key) else { return EdgeName::Entry(None) };
-        if entries <= MOST_PROPERTIES && is_identifier(&name) {
+        if is_identifier(&name) && (entries <= MOST_PROPERTIES || !self.is_plain) {
             return EdgeName::Property(name);
         }
         EdgeName::Entry(self.keys.then_some(name))

@@ -4,6 +4,7 @@ use std::io;
 
 use super::{
     Function,
+    uses::{self, Use},
     view::{Object, View},
 };
 use crate::{
@@ -58,6 +59,13 @@ impl<M: Memory> Functions<M> {
     pub(super) fn function(&mut self, view: &View<M>, closure: Object) -> Option<Function> {
         let shared = self.shared(view, closure)?;
         self.resolver.function_at(self.isolate, shared.tagged()).map(|frame| shown(&frame))
+    }
+
+    /// How closely the text of a closure's function deals with the variable `name`.
+    pub(super) fn use_of(&mut self, view: &View<M>, closure: Object, name: &str) -> Use {
+        let shared = self.shared(view, closure);
+        let text = shared.and_then(|shared| self.resolver.source_at(self.isolate, shared.tagged()));
+        text.map_or(Use::None, |text| uses::of(&text, name))
     }
 
     /// The name of a constructor, if it tells more than that something is an object.

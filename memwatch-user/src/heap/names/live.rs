@@ -1,7 +1,8 @@
 //! Names of the objects of a V8 whose memory can be read.
 
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     path::PathBuf,
 };
@@ -11,7 +12,8 @@ use super::{
     classes::{self, Classes},
     edges::{Namer, Reference},
     functions::Functions,
-    view::{Object, Shape, View, is_context, is_suspended, is_table},
+    uses::Use,
+    view::{Object, View, is_context, is_suspended, is_table},
 };
 use crate::{
     heap::{
@@ -25,6 +27,8 @@ use crate::{
 const COMPARED: usize = 1 << 12;
 /// Shorter strings are not compared: their objects cost as much as they do.
 const SHORTEST_COMPARED: u32 = 16;
+/// Functions whose text is searched for a variable.
+const MOST_USERS: usize = 500;
 /// Tables within tables that are looked through.
 const MAX_TABLES: usize = 4;
 
@@ -46,6 +50,10 @@ pub struct LiveNames<'a, G, M> {
     classes: Classes,
     /// Classes of closures, by the function that they share.
     closures: HashMap<Object, u32>,
+    /// Closures by their context, once that was asked for: one of each function.
+    users: Option<HashMap<Object, Vec<NodeId>>>,
+    /// What objects of each shape are.
+    kinds: Vec<Option<Kind>>,
     keys: bool,
 }
 
@@ -58,6 +66,8 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
             view: View { memory, layout: how.layout },
             classes: Classes::default(),
             closures: HashMap::new(),
+            users: None,
+            kinds: vec![None; graph.shapes() as usize],
             keys: how.keys,
         }
     }
@@ -69,6 +79,38 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
     fn object(&mut self, node: NodeId) -> Object {
         self.functions.enter(self.graph.isolate(node).map_or(u64::MAX, |isolate| u64::from(isolate.0)));
         Object(self.graph.address(node))
+    }
+
+    /// What `node` is.
+    fn kind(&mut self, node: NodeId) -> Option<Kind> {
+        let shape = self.graph.shape(node).0 as usize;
+        let known = self.kinds.get(shape).copied().flatten();
+        let kind = known.or_else(|| self.view.kind(Object(self.graph.address(node))))?;
+        if let Some(known) = self.kinds.get_mut(shape) {
+            *known = Some(kind);
+        }
+        Some(kind)
+    }
+
+    /// Closures by context. There may be a million of one function: the first of each is enough.
+    fn closures_by_context(&mut self) -> HashMap<Object, Vec<NodeId>> {
+        let mut users: HashMap<Object, Vec<NodeId>> = HashMap::new();
+        let mut seen = HashSet::new();
+        let word = self.view.layout.function_context / 8;
+        let first = u32::try_from(self.graph.roots().len()).unwrap_or(u32::MAX);
+        for node in (first..self.graph.len()).map(NodeId) {
+            if self.kind(node) != Some(Kind::JsFunction) {
+                continue;
+            }
+            let object = Object(self.graph.address(node));
+            let found = (self.view.object(object, word), self.functions.shared(&self.view, object));
+            if let (Some(context), Some(shared)) = found
+                && seen.insert((context, shared))
+            {
+                users.entry(context).or_default().push(node);
+            }
+        }
+        users
     }
 
     fn closure_class(&mut self, object: Object) -> u32 {
@@ -88,8 +130,11 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
         Some(Reference { object, shape: self.view.shape(object)?, slot })
     }
 
-    fn namer(&self) -> Namer<'_, &'a M> {
-        Namer { view: &self.view, functions: &self.functions, keys: self.keys }
+    /// For what `owner` holds.
+    fn namer(&mut self, owner: NodeId) -> Namer<'_, &'a M> {
+        let class = self.class_of(owner);
+        let is_plain = self.class(class).name == "Object";
+        Namer { view: &self.view, functions: &self.functions, keys: self.keys, is_plain }
     }
 
     /// The tables from `table` outwards and what they belong to: the object that is no table, and the one right in it.
@@ -110,7 +155,7 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
     fn through_table(&mut self, table: NodeId, reference: Reference) -> Step {
         match self.owner(table) {
             Some((holder, owner)) if owner.shape.kind.is_js_object() => {
-                Step { holder, edge: self.namer().through(owner, reference) }
+                Step { holder, edge: self.namer(holder).through(owner, reference) }
             }
             _ => Step { holder: table, edge: EdgeName::Internal("table") },
         }
@@ -147,13 +192,13 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
             return ClassId(known);
         }
         let object = self.object(node);
+        if self.kind(node) == Some(Kind::JsFunction) {
+            return ClassId(self.closure_class(object));
+        }
         let Some(shape) = self.view.shape(object) else {
             return ClassId(self.classes.number(Class::new("(unreadable)", ClassKind::System)));
         };
-        if shape.kind == Kind::JsFunction {
-            return ClassId(self.closure_class(object));
-        }
-        let class = classes::class(&self.view, &mut self.functions, object, shape);
+        let class = classes::class(&self.view, &mut self.functions, shape);
         ClassId(self.classes.keep(key, class))
     }
 
@@ -176,7 +221,7 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
         if is_table(reference.shape.kind) {
             return Some(self.through_table(parent, reference));
         }
-        Some(Step { holder: parent, edge: self.namer().direct(reference) })
+        Some(Step { holder: parent, edge: self.namer(parent).direct(reference) })
     }
 
     fn function(&mut self, node: NodeId) -> Option<Function> {
@@ -193,12 +238,30 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
         }
     }
 
+    fn user(&mut self, context: NodeId, name: &str) -> Option<Function> {
+        let users = self.users.take().unwrap_or_else(|| self.closures_by_context());
+        let object = Object(self.graph.address(context));
+        let candidates = users.get(&object).cloned().unwrap_or_default();
+        self.users = Some(users);
+        let mut rated = Vec::new();
+        for node in candidates.into_iter().take(MOST_USERS) {
+            let closure = self.object(node);
+            let used = self.functions.use_of(&self.view, closure, name);
+            if used != Use::None {
+                rated.extend(self.functions.function(&self.view, closure).map(|function| (used, function)));
+            }
+        }
+        // Of equals the first in the file, so that two takes name the same one.
+        let best = rated.into_iter().max_by_key(|(used, of)| (*used, of.name.is_some(), Reverse(of.clone())));
+        best.map(|(_, function)| function)
+    }
+
     fn role(&mut self, node: NodeId) -> Role {
         if self.is_root(node) {
             return Role::Root;
         }
         let object = self.object(node);
-        self.view.shape(object).map_or(Role::System, |shape| self.role_of(object, shape))
+        self.kind(node).map_or(Role::System, |kind| self.role_of(object, kind))
     }
 
     fn string(&mut self, node: NodeId) -> Option<(u64, u64)> {
@@ -213,8 +276,8 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
 }
 
 impl<G: HeapGraph, M: Memory> LiveNames<'_, G, M> {
-    fn role_of(&self, object: Object, shape: Shape) -> Role {
-        match shape.kind {
+    fn role_of(&self, object: Object, kind: Kind) -> Role {
+        match kind {
             Kind::String => Role::String,
             Kind::JsFunction => Role::Closure,
             Kind::JsPromise => Role::Promise(

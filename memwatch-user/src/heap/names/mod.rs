@@ -7,6 +7,7 @@ mod functions;
 mod live;
 mod properties;
 mod scopes;
+mod uses;
 mod view;
 
 pub use live::{How, LiveNames, root_name, short};
@@ -126,6 +127,10 @@ pub trait Names {
 
     /// The function of a closure, or of what the call of a generator or async function left.
     fn function(&mut self, node: NodeId) -> Option<Function>;
+
+    /// The function that deals most closely with the variable `name` of the context `node`, among those whose closures see
+    /// it first.
+    fn user(&mut self, context: NodeId, name: &str) -> Option<Function>;
 
     /// What is special about `node`.
     fn role(&mut self, node: NodeId) -> Role;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::place::{described, scope};
+use super::place::{described, user};
 use crate::heap::{
     graph::{HeapGraph, NodeId},
     names::{EdgeName, Function, Names, Role, root_name},
@@ -139,7 +139,7 @@ fn is_last(names: &mut impl Names, holder: NodeId, edge: &EdgeName) -> bool {
 fn text(names: &mut impl Names, holder: NodeId, edge: &EdgeName, is_general: bool) -> String {
     match edge {
         EdgeName::Variable(name) => {
-            format!("variable `{name}` of {}", or(scope(names, holder).as_ref(), "a closure"))
+            format!("variable `{name}` of {}", or(user(names, holder, name).as_ref(), "a closure"))
         }
         EdgeName::Global(name) => format!("global `{name}`"),
         EdgeName::Root(kind) => root_name(*kind).to_owned(),

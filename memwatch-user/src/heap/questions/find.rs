@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use super::{
     causes::instances,
     holders::{Known, children},
-    place::{Place, place},
+    place::{Place, described, place, scope},
 };
 use crate::heap::{
     graph::{HeapGraph, NodeId},
@@ -115,7 +115,10 @@ fn by_role<G: HeapGraph>(
         "Promise" if names.role(node) == Role::Promise(true) => {
             Some((FindingKind::Promises, "pending Promise".to_owned()))
         }
-        "(context)" => Some((FindingKind::Contexts, "context".to_owned())),
+        "(context)" => {
+            let function = scope(names, node)?;
+            Some((FindingKind::Contexts, format!("scopes that closures of {} keep", described(&function))))
+        }
         "Array" => listeners(names, node).map(|event| (FindingKind::Listeners, event)),
         _ => None,
     }
@@ -153,19 +156,17 @@ fn counted<G: HeapGraph>(
     few(findings)
 }
 
-/// Listeners in arrays: closures, or what `once` wraps them in.
+/// Listeners in arrays: closures, or what `once` wraps them in. The rest of an array's room holds none.
 fn elements<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names, arrays: &[NodeId]) -> u64 {
-    let mut count = 0;
+    let mut listeners: Vec<NodeId> = Vec::new();
     for array in arrays {
-        let tables: Vec<NodeId> = children(known.graph, *array)
-            .into_iter()
-            .filter(|child| names.role(*child) == Role::Table)
-            .collect();
-        for table in tables {
-            known.graph.edges(table, &mut |edge| count += u64::from(edge.slot > 1));
+        let inside = children(known.graph, *array);
+        for table in inside.into_iter().filter(|child| names.role(*child) == Role::Table) {
+            known.graph.edges(table, &mut |edge| listeners.push(edge.child));
         }
     }
-    count
+    let mut is_listener = |node: &NodeId| matches!(names.role(*node), Role::Closure | Role::Object);
+    listeners.into_iter().filter(|node| is_listener(node)).count() as u64
 }
 
 fn strings<G: HeapGraph>(

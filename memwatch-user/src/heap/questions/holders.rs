@@ -10,7 +10,7 @@ use super::{
 };
 use crate::heap::{
     graph::{HeapGraph, NodeId},
-    names::{ClassId, ClassKind, Names, Role},
+    names::{Class, ClassId, ClassKind, Names, Role},
 };
 
 /// A holder has at least this part of everything: 2 %.
@@ -169,8 +169,15 @@ fn describe<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names, node: No
     let place = place::place(names, node);
     let is_users = place.function.as_ref().is_some_and(|function| function.is_users);
     let is_code = matches!(names.class(class).kind, ClassKind::Code | ClassKind::System);
-    let is_own = place.is_own() || is_code && !is_users;
+    let is_nodes = is_closure_of_node(names.class(class));
+    let is_own = place.is_own() || (is_code || is_nodes) && !is_users;
     Holder { node, bytes: known.held.of(node), count, class, place, is_own }
+}
+
+/// Whether it is a function of Node's or V8's own.
+fn is_closure_of_node(class: &Class) -> bool {
+    let is_own = class.shape.as_ref().is_none_or(|place| place.starts_with("node:"));
+    class.kind == ClassKind::Closure && is_own
 }
 
 /// The class that makes up most of what is right in `node`, its tables looked through, and how many of it there are.

@@ -78,7 +78,7 @@ fn class(names: &mut impl Names, node: NodeId) -> String {
 fn end(names: &mut impl Names, at: NodeId, holder: NodeId, edge: &EdgeName) -> Option<End> {
     let ends = |anchor, function, name: String| Some(End { anchor, function, name });
     match edge {
-        EdgeName::Variable(name) => ends(Anchor::Variable, scope(names, holder), name.clone()),
+        EdgeName::Variable(name) => ends(Anchor::Variable, user(names, holder, name), name.clone()),
         EdgeName::Global(name) => ends(Anchor::Global, None, name.clone()),
         EdgeName::Local(_) => ends(Anchor::Suspended, names.function(holder), "local".to_owned()),
         EdgeName::Root(kind) => {
@@ -96,6 +96,12 @@ fn end(names: &mut impl Names, at: NodeId, holder: NodeId, edge: &EdgeName) -> O
         }
         _ => None,
     }
+}
+
+/// The function that a variable of the context `node` is told by: the one that fills it, else the one through which it is
+/// reached.
+pub(super) fn user(names: &mut impl Names, node: NodeId, name: &str) -> Option<Function> {
+    names.user(node, name).or_else(|| scope(names, node))
 }
 
 /// The function of the closure through which the context `node` is reached.
@@ -155,9 +161,11 @@ impl Place {
     /// `closure of rememberSession, server.js:12`; empty if there is nothing to say.
     #[must_use]
     pub fn origin(&self) -> String {
+        let is_named = self.function.as_ref().is_some_and(|function| function.name.is_some());
         let function = self.function.as_ref().map(described);
         match (self.anchor, function) {
-            (Anchor::Variable, Some(function)) => format!("closure of {function}"),
+            (Anchor::Variable, Some(function)) if is_named => format!("closure of {function}"),
+            (Anchor::Variable, Some(place)) => format!("closure at {place}"),
             (Anchor::Suspended, Some(function)) => format!("suspended {function}"),
             (Anchor::Function, Some(function)) => function,
             (Anchor::Global, _) => "global".to_owned(),
@@ -169,11 +177,15 @@ impl Place {
 
 /// `rememberSession, server.js:12`.
 pub(super) fn described(function: &Function) -> String {
-    let name = function.name.as_deref().unwrap_or("an anonymous function");
-    match (function.file.as_deref().map(short), function.line) {
-        (Some(file), Some(line)) => format!("{name}, {file}:{line}"),
-        (Some(file), None) => format!("{name}, {file}"),
-        (None, _) => name.to_owned(),
+    let place = function.file.as_deref().map(short).map(|file| match function.line {
+        Some(line) => format!("{file}:{line}"),
+        None => file.to_owned(),
+    });
+    match (function.name.as_deref(), place) {
+        (Some(name), Some(place)) => format!("{name}, {place}"),
+        (Some(name), None) => name.to_owned(),
+        (None, Some(place)) => place,
+        (None, None) => "(anonymous)".to_owned(),
     }
 }
 

@@ -169,6 +169,10 @@ impl Names for Made {
         })
     }
 
+    fn user(&mut self, _: NodeId, _: &str) -> Option<Function> {
+        None
+    }
+
     fn role(&mut self, node: NodeId) -> Role {
         self.nodes[node.0 as usize].role
     }

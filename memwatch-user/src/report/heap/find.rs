@@ -26,6 +26,7 @@ impl Answer for Findings {
 fn row(finding: &Finding) -> (Vec<String>, String) {
     let what = match finding.name.as_str() {
         "listeners" => finding.place.clone(),
+        "contexts" => finding.what.clone(),
         _ => format!("{}, most in {}", finding.what, finding.place),
     };
     (vec![grouped(finding.count), units::bytes(finding.bytes)], what)

@@ -137,6 +137,9 @@ pub struct Summary {
     /// Where it comes from.
     #[serde(flatten)]
     pub source: Source,
+    /// Whether text lists what Node and V8 hold for themselves; JSON always does.
+    #[serde(skip)]
+    pub internal: bool,
     /// All together.
     pub totals: Totals,
     /// The places that hold most of it, largest first; Node's and V8's own last.

@@ -62,9 +62,12 @@ fn holders(summary: &Summary, page: Page) -> Vec<String> {
         lines.extend(page.remark("No place of the program holds 2 % or more of it."));
     }
     lines.extend(table(page, None, &rows(&program)));
-    if !own.is_empty() {
-        lines.extend(page.heading("Held by Node and V8 themselves"));
+    if summary.internal {
+        lines.extend(page.heading("Held by Node and V8 for themselves"));
         lines.extend(table(page, None, &rows(&own)));
+    } else if !own.is_empty() {
+        let part = share(own.iter().map(|holder| holder.share).sum());
+        lines.extend(page.remark(&format!("Node and V8 hold {part} for themselves; --internal lists it.")));
     }
     lines
 }

@@ -47,6 +47,7 @@ fn summary() -> Summary {
     };
     Summary {
         source: source(),
+        internal: false,
         totals: Totals {
             objects: 612_345,
             shallow_bytes: 48_200_000,
