@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{
     graph::{Graph, GraphError},
-    take::{Pause, TakeError},
+    take::{self, Build, Pause, TakeError},
 };
 use crate::target::Target;
 
@@ -40,8 +40,24 @@ pub enum Progress {
     Again,
 }
 
+/// Takes that are made before we give up: with the heap compacted all the time half of them are right.
+const ATTEMPTS: u32 = 5;
+
 /// The graph of the heap of `target`, which is stopped for as long as `pause` allows at most.
 pub fn read(target: &Target, pause: Pause, progress: &mut dyn FnMut(Progress)) -> Result<Graph, HeapError> {
-    let _unused = (target, pause, progress);
-    Err(TakeError::Unsupported("not yet".to_owned()).into())
+    let build = Build::of(&target.image)?;
+    let pid = target.process.id.pid;
+    let mut attempt = || {
+        let take = take::take(pid, &build, pause)?;
+        progress(Progress::Copied);
+        Ok::<_, HeapError>(Graph::new(take))
+    };
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        match attempt()? {
+            Ok(graph) => return Ok(graph),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(HeapError::Graph { source: last.unwrap_or(GraphError::Empty), attempts: ATTEMPTS })
 }
