@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{
     graph::{Graph, GraphError},
-    take::{self, Build, Pause, TakeError},
+    take::{Build, Pause, TakeError, Taker},
 };
 use crate::target::Target;
 
@@ -47,17 +47,17 @@ const ATTEMPTS: u32 = 5;
 pub fn read(target: &Target, pause: Pause, progress: &mut dyn FnMut(Progress)) -> Result<Graph, HeapError> {
     let build = Build::of(&target.image)?;
     let pid = target.process.id.pid;
-    let mut attempt = || {
-        let take = take::take(pid, &build, pause)?;
-        progress(Progress::Copied);
-        Ok::<_, HeapError>(Graph::new(take))
-    };
-    let mut last = None;
+    let mut last = GraphError::Empty;
     for _ in 0..ATTEMPTS {
-        match attempt()? {
+        let take = Taker::new(pid, &build)?;
+        progress(Progress::Found { bytes: take.bytes(), memory: take.memory() });
+        let take = take.take(pause)?;
+        progress(Progress::Copied);
+        match Graph::new(take) {
             Ok(graph) => return Ok(graph),
-            Err(error) => last = Some(error),
+            Err(error) => last = error,
         }
+        progress(Progress::Again);
     }
-    Err(HeapError::Graph { source: last.unwrap_or(GraphError::Empty), attempts: ATTEMPTS })
+    Err(HeapError::Graph { source: last, attempts: ATTEMPTS })
 }

@@ -57,7 +57,8 @@ pub type ReadCode<'a> = &'a dyn Fn(u64) -> Option<Vec<u8>>;
 impl HandlePlaces {
     /// By the addresses of the two functions.
     pub fn decode(number_of_handles: u64, globalize: u64, read: ReadCode<'_>) -> Result<Self, HandlesError> {
-        let (implementer, next) = scope_places(number_of_handles, read).ok_or(HandlesError("NumberOfHandles"))?;
+        let (implementer, next) =
+            scope_places(number_of_handles, read).ok_or(HandlesError("NumberOfHandles"))?;
         let global = global_place(globalize, read).ok_or(HandlesError("GlobalizeReference"))?;
         let is_known = global.checked_sub(implementer) == Some(BETWEEN);
         is_known.then_some(Self { next, implementer, global }).ok_or(HandlesError("GlobalizeReference"))
@@ -78,7 +79,8 @@ fn scope_places(address: u64, read: ReadCode<'_>) -> Option<(u32, u32)> {
 fn global_place(address: u64, read: ReadCode<'_>) -> Option<u32> {
     let code = Code { bytes: read(address)?, address };
     let is_first_argument = |it: &Instruction| it.op0_register() == Register::RDI;
-    let found = instructions(&code).find(|it| is_first_argument(it) && load(it, it.memory_base()).is_some())?;
+    let found =
+        instructions(&code).find(|it| is_first_argument(it) && load(it, it.memory_base()).is_some())?;
     load(&found, found.memory_base())
 }
 
@@ -92,7 +94,9 @@ fn follow_jump(address: u64, read: ReadCode<'_>) -> Option<Code> {
     let code = Code { bytes: read(address)?, address };
     let left = instructions(&code).take(5).find(|it| it.flow_control() != FlowControl::Next);
     match left.filter(|it| it.flow_control() == FlowControl::UnconditionalBranch) {
-        Some(jump) => Some(Code { bytes: read(jump.near_branch_target())?, address: jump.near_branch_target() }),
+        Some(jump) => {
+            Some(Code { bytes: read(jump.near_branch_target())?, address: jump.near_branch_target() })
+        }
         None => Some(code),
     }
 }

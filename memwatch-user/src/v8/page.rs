@@ -64,7 +64,9 @@ const TO_SPACE: u64 = 1 << 4;
 /// where they cannot be had.
 pub(crate) fn size(address: u64, read: impl Fn(u64) -> Option<Words>) -> Option<u64> {
     let header = read(address)?;
-    in_header(address, &header).or_else(|| in_metadata(address, &header, &read(metadata(&header))?)).map(|found| found.size)
+    in_header(address, &header)
+        .or_else(|| in_metadata(address, &header, &read(metadata(&header))?))
+        .map(|found| found.size)
 }
 
 /// Where the header's metadata are, if it has any.

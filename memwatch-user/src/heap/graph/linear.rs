@@ -10,13 +10,16 @@ use crate::{
 };
 
 /// What a walk over pages came to, in bytes.
+///
+/// In a page of the young generation old contents lie behind what is allocated, cut anywhere: they are walked over for their
+/// garbage, and say nothing about whether sizes are right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Linear {
-    /// That were walked over, without what was never used.
+    /// That were walked over in old pages, without what was never used.
     pub(super) walked: u64,
-    /// Of objects.
+    /// Of objects in old pages.
     pub(super) explained: u64,
-    /// Of objects that were not reached.
+    /// Of objects in all pages that were not reached.
     pub(super) garbage: u64,
 }
 
@@ -30,31 +33,34 @@ pub(super) fn walk(copied: &Copied, layout: &HeapLayout, shapes: &mut Shapes, ma
 }
 
 impl Linear {
-    fn page(&mut self, copied: &Copied, layout: &HeapLayout, shapes: &mut Shapes, marks: &Marks, page: &Page) {
+    fn page(
+        &mut self,
+        copied: &Copied,
+        layout: &HeapLayout,
+        shapes: &mut Shapes,
+        marks: &Marks,
+        page: &Page,
+    ) {
         let Some(mut at) = copied.position(page.start) else { return };
         let end = u64::from(at.0) + page.bytes() / 8;
+        let (mut walked, mut explained) = (0, 0);
         while u64::from(at.0) < end {
             let map = copied.at(at);
             let shape = if is_strong(map) { shapes.of(copied, layout, map) } else { None };
-            let words = match shape {
-                Some(shape) => {
-                    let words = shapes.extent(copied, layout, at, shape).words;
-                    self.object(words as u64 * 8, is_unused(shapes.fields(shape).kind), marks.has(at));
-                    words
-                }
-                None => {
-                    self.walked += u64::from(map != 0) * 8;
-                    1
-                }
-            };
+            let words = shape.map_or(1, |shape| shapes.extent(copied, layout, at, shape).words);
+            let bytes = words as u64 * 8;
+            if let Some(shape) = shape {
+                explained += bytes;
+                let is_used = !is_unused(shapes.fields(shape).kind);
+                self.garbage += if is_used && !marks.has(at) { bytes } else { 0 };
+            }
+            walked += if map == 0 { 0 } else { bytes };
             at = Position(at.0.saturating_add(u32::try_from(words).unwrap_or(u32::MAX)));
         }
-    }
-
-    fn object(&mut self, bytes: u64, is_unused: bool, is_live: bool) {
-        self.walked += bytes;
-        self.explained += bytes;
-        self.garbage += if is_unused || is_live { 0 } else { bytes };
+        if !page.is_young {
+            self.walked += walked;
+            self.explained += explained;
+        }
     }
 }
 

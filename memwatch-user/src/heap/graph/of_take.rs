@@ -20,7 +20,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GraphError {
     /// It was torn, or taken inside a collection: another take may be right.
-    #[error("the copy is not consistent: {bad_slots} references lead nowhere, {forwarded} objects were just moved")]
+    #[error(
+        "the copy is not consistent: {bad_slots} references lead nowhere, {forwarded} objects were just moved"
+    )]
     Torn {
         /// Slots that refer to no object.
         bad_slots: u64,
@@ -28,7 +30,9 @@ pub enum GraphError {
         forwarded: u64,
     },
     /// Its objects are not laid out as is thought.
-    #[error("the heap is not understood: only {explained} of {walked} bytes are objects that follow each other")]
+    #[error(
+        "the heap is not understood: only {explained} of {walked} bytes are objects that follow each other"
+    )]
     Unexplained {
         /// Bytes of objects.
         explained: u64,
@@ -217,7 +221,9 @@ impl Graph {
     fn external(&self, fields: &MapFields, words: &[u64]) -> u64 {
         let word = |offset: u32| words.get(offset as usize / 8).copied().unwrap_or_default();
         match fields.kind {
-            Kind::JsArrayBuffer if word(self.take.layout.buffer_store) != 0 => word(self.take.layout.buffer_length),
+            Kind::JsArrayBuffer if word(self.take.layout.buffer_store) != 0 => {
+                word(self.take.layout.buffer_length)
+            }
             Kind::String => self.take.layout.external_string_bytes(fields.instance_type, words),
             _ => 0,
         }
@@ -274,7 +280,9 @@ impl HeapGraph for Graph {
     }
 
     fn edges(&self, node: NodeId, visit: &mut dyn FnMut(Edge)) {
-        let (Some(position), Some(shape)) = (self.position(node), self.shape_of(self.shape(node))) else { return };
+        let (Some(position), Some(shape)) = (self.position(node), self.shape_of(self.shape(node))) else {
+            return;
+        };
         let (fields, words) = (shape.fields, self.take.copied.from(position));
         let references = self.extent(&fields, words).references;
         let is_ephemeral = self.is_ephemeral(&fields);

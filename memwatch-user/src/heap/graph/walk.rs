@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::{
-    EdgeKind, IsolateId, Root, RootKind, ShapeId,
+    EdgeKind, Root, RootKind, ShapeId,
     marks::Marks,
     objects::{Shapes, is_strong, is_weak, target},
 };
@@ -127,10 +127,13 @@ impl<'a> Walk<'a> {
         self.live_bytes += extent.words as u64 * 8;
         let words = self.copied.from(position).get(..extent.references).unwrap_or_default();
         self.learn(&fields, words);
-        let strong = if self.is_ephemeral(&fields) { word::TABLE_ENTRIES.min(words.len()) } else { words.len() };
+        let strong =
+            if self.is_ephemeral(&fields) { word::TABLE_ENTRIES.min(words.len()) } else { words.len() };
         let weak = weak_slot(fields.kind);
         let is_checked = has_references_only(fields.kind);
-        for (slot, word) in (0..).zip(&words[..strong]).filter(|(slot, word)| is_strong(**word) && *slot != weak) {
+        for (slot, word) in
+            (0..).zip(&words[..strong]).filter(|(slot, word)| is_strong(**word) && *slot != weak)
+        {
             if !self.reach(node, slot, *word) {
                 self.bad_slots += u64::from(is_checked);
             }
@@ -158,7 +161,9 @@ impl<'a> Walk<'a> {
     /// The entries of a weak collection's table, behind `strong` words: key, value.
     fn ephemeral(&mut self, node: u32, strong: usize, words: &[u64]) {
         for (slot, entry) in (strong..).step_by(2).zip(words[strong..].as_chunks::<2>().0) {
-            let (Some(key), Ok(slot)) = (target(self.copied, entry[0]), u32::try_from(slot + 1)) else { continue };
+            let (Some(key), Ok(slot)) = (target(self.copied, entry[0]), u32::try_from(slot + 1)) else {
+                continue;
+            };
             let Some(key) = self.shapes.object(self.copied, self.layout, key) else { continue };
             if self.marks.has(key.position) {
                 self.reach_if_strong(node, slot, entry[1]);
@@ -194,7 +199,8 @@ impl<'a> Walk<'a> {
         }
         let Some(object) = self.shapes.object(self.copied, self.layout, at) else { return false };
         if object.is_forwarded {
-            self.forwarded += 1;
+            // What a stack or a word of the isolate still has of an object that was moved long ago says nothing.
+            self.forwarded += u64::from(parent as usize >= self.roots.len());
             if self.marks.has(object.position) {
                 return true;
             }
@@ -236,7 +242,7 @@ pub(super) fn edge_kind(kind: Kind, is_ephemeral: bool, slot: u32, word: u64) ->
         _ if !is_strong(word) => None,
         _ if slot == weak_slot(kind) => Some(EdgeKind::Weak),
         // Key, value, key, value.
-        _ if is_entry && (slot as usize - word::TABLE_ENTRIES) % 2 == 0 => Some(EdgeKind::Weak),
+        _ if is_entry && (slot as usize - word::TABLE_ENTRIES).is_multiple_of(2) => Some(EdgeKind::Weak),
         _ if is_entry => Some(EdgeKind::Ephemeron),
         _ => Some(EdgeKind::Strong),
     }
@@ -247,6 +253,12 @@ pub(super) fn edge_kind(kind: Kind, is_ephemeral: bool, slot: u32, word: u64) ->
 const fn has_references_only(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::FixedArray | Kind::PropertyArray | Kind::Context | Kind::JsArray | Kind::JsMap | Kind::JsSet | Kind::JsFunction
+        Kind::FixedArray
+            | Kind::PropertyArray
+            | Kind::Context
+            | Kind::JsArray
+            | Kind::JsMap
+            | Kind::JsSet
+            | Kind::JsFunction
     )
 }

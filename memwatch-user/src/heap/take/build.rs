@@ -27,7 +27,9 @@ pub struct Build {
 impl Build {
     /// Reads it from the file that holds V8 in a process.
     pub fn of(image: &Image) -> Result<Self, TakeError> {
-        Self::read(&image.elf).map_err(|why| TakeError::Unsupported(format!("the heap of {} cannot be read: {why}", image.path)))
+        Self::read(&image.elf).map_err(|why| {
+            TakeError::Unsupported(format!("the heap of {} cannot be read: {why}", image.path))
+        })
     }
 
     fn read(elf: &Elf) -> Result<Self, String> {
@@ -40,11 +42,13 @@ impl Build {
         let found = found.map_err(|error| error.to_string())?;
         let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
         let address = |prefixes: &[&str]| {
-            let symbol = found.iter().find(|symbol| prefixes.iter().any(|prefix| symbol.name.starts_with(prefix)));
+            let symbol =
+                found.iter().find(|symbol| prefixes.iter().any(|prefix| symbol.name.starts_with(prefix)));
             symbol.map(|symbol| symbol.address).ok_or_else(|| format!("{} has no symbol", prefixes[0]))
         };
-        let places =
-            HandlePlaces::decode(address(&[NUMBER_OF_HANDLES])?, address(&GLOBALIZE)?, &|address| code(elf, address));
+        let places = HandlePlaces::decode(address(&[NUMBER_OF_HANDLES])?, address(&GLOBALIZE)?, &|address| {
+            code(elf, address)
+        });
         Ok(Self { layout, handles: places.map_err(|error| error.to_string())? })
     }
 }

@@ -32,8 +32,9 @@ fn of_heap(memory: &impl Memory, places: HandlePlaces, heap: u64) -> Option<Plac
     let words = roots::range(memory, base..heap.saturating_add(BEHIND));
     let word = |at: u64| words.get(usize::try_from(at / 8).ok()?).copied();
     let is_pointer = |offset: u64| word(offset).is_some_and(|word| word != 0 && word.is_multiple_of(8));
-    let is_likely =
-        |inside: &u64| is_pointer(inside + u64::from(places.global)) && is_pointer(inside + u64::from(places.implementer));
+    let is_likely = |inside: &u64| {
+        is_pointer(inside + u64::from(places.global)) && is_pointer(inside + u64::from(places.implementer))
+    };
     let candidates = (0..BEFORE / 8).rev().map(|word| word * 8).filter(is_likely).map(|inside| base + inside);
     let address = { candidates }.find(|at| is_isolate(memory, places, *at))?;
     Some(Place { address, bytes: length(memory, address, heap) })

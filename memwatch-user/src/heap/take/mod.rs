@@ -24,7 +24,7 @@ use thiserror::Error;
 pub use self::{
     build::Build,
     copied::{Copied, Page, Position},
-    taker::take,
+    taker::Taker,
 };
 use super::graph::{IsolateId, RootKind};
 use crate::{units, v8::heap_layout::HeapLayout};
@@ -114,7 +114,9 @@ pub enum TakeError {
         pid: u32,
     },
     /// Somebody else has it under ptrace.
-    #[error("process {pid} is being debugged by process {tracer}: end the debugger, or read the heap without a pause (--pause none)")]
+    #[error(
+        "process {pid} is being debugged by process {tracer}: end the debugger, or read the heap without a pause (--pause none)"
+    )]
     Debugged {
         /// The process.
         pid: u32,
@@ -128,7 +130,9 @@ pub enum TakeError {
         pid: u32,
     },
     /// One of its threads does not stop.
-    #[error("thread {tid} of process {pid} does not stop (it waits in the kernel): try again, or read the heap without a pause (--pause none)")]
+    #[error(
+        "thread {tid} of process {pid} does not stop (it waits in the kernel): try again, or read the heap without a pause (--pause none)"
+    )]
     NotStopping {
         /// The process.
         pid: u32,

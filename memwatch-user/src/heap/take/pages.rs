@@ -46,7 +46,9 @@ fn at(pid: u32, mappings: &[Mapping], places: &[u64]) -> Vec<Page> {
         let Some(header) = header else { continue };
         match page::in_header(place, &header) {
             Some(by_header) => found.extend(page_of(mappings, place, by_header, &[header])),
-            None if page::metadata(&header).is_multiple_of(8) && page::metadata(&header) > page::ALIGNMENT => {
+            None if page::metadata(&header).is_multiple_of(8)
+                && page::metadata(&header) > page::ALIGNMENT =>
+            {
                 others.push((place, header));
             }
             None => {}

@@ -92,7 +92,8 @@ mod tests {
         let mut to = [[0; 8]; 4];
         let [a, b, c, d] = &mut to;
         let at = [address(0), 8, address(1), address(2)];
-        let mut pieces: Vec<_> = at.into_iter().zip([a, b, c, d]).map(|(at, to)| Piece::new(at, to)).collect();
+        let mut pieces: Vec<_> =
+            at.into_iter().zip([a, b, c, d]).map(|(at, to)| Piece::new(at, to)).collect();
         assert!(read(std::process::id(), &mut pieces, usize::MAX, || false));
         let done: Vec<_> = pieces.iter().map(|piece| piece.is_read).collect();
         assert_eq!(done, [true, false, true, true]);
@@ -104,7 +105,8 @@ mod tests {
         let bytes = [1_u8; 64];
         let mut to = [0; 64];
         let address = bytes.as_ptr().expose_provenance() as u64;
-        let mut pieces: Vec<_> = to.chunks_mut(16).zip(0..).map(|(to, n)| Piece::new(address + n * 16, to)).collect();
+        let mut pieces: Vec<_> =
+            to.chunks_mut(16).zip(0..).map(|(to, n)| Piece::new(address + n * 16, to)).collect();
         let calls = std::cell::Cell::new(0);
         let is_over = || calls.replace(calls.get() + 1) == 2;
         assert!(!read(std::process::id(), &mut pieces, 20, is_over));

@@ -11,7 +11,8 @@ use crate::{
         memory::Memory,
     },
     v8::handles::{
-        GLOBAL_BLOCK, GLOBAL_FLAGS_SHIFT, GLOBAL_STATE, GLOBAL_STRONG, GLOBAL_WORDS, HandlePlaces, SCOPE_BLOCK,
+        GLOBAL_BLOCK, GLOBAL_FLAGS_SHIFT, GLOBAL_STATE, GLOBAL_STRONG, GLOBAL_WORDS, HandlePlaces,
+        SCOPE_BLOCK,
     },
 };
 
@@ -37,7 +38,10 @@ pub(super) fn of_isolate(
     let words = |kind, words| RootWords { kind, isolate: Some(number), words };
     vec![
         words(RootKind::GlobalHandle, global(memory, isolate.address + u64::from(places.global))),
-        words(RootKind::Isolate, range(memory, isolate.address..isolate.address.saturating_add(isolate.bytes))),
+        words(
+            RootKind::Isolate,
+            range(memory, isolate.address..isolate.address.saturating_add(isolate.bytes)),
+        ),
         words(RootKind::Eternal, eternal(memory, isolate.address + u64::from(places.global))),
         words(RootKind::HandleScope, scopes(memory, places, isolate.address)),
     ]
@@ -68,7 +72,9 @@ fn global(memory: &impl Memory, at: u64) -> Vec<u64> {
     while let Some(block) = next.filter(|block| *block != 0 && left > 0) {
         left -= 1;
         let nodes = range(memory, block..block.saturating_add(bytes));
-        words.extend(nodes.as_chunks::<GLOBAL_WORDS>().0.iter().filter(|node| is_strong(node)).map(|node| node[0]));
+        words.extend(
+            nodes.as_chunks::<GLOBAL_WORDS>().0.iter().filter(|node| is_strong(node)).map(|node| node[0]),
+        );
         next = memory.word(block.saturating_add(bytes));
     }
     words
@@ -82,7 +88,9 @@ fn is_strong(node: &[u64; GLOBAL_WORDS]) -> bool {
 fn node_space(memory: &impl Memory, at: u64) -> Option<u64> {
     let handles = memory.word(at)?;
     let spaces = (1..=5).filter_map(|word| memory.word(handles.wrapping_add(word * 8)));
-    spaces.into_iter().find(|space| space.is_multiple_of(8) && *space != 0 && memory.word(*space) == Some(handles))
+    spaces
+        .into_iter()
+        .find(|space| space.is_multiple_of(8) && *space != 0 && memory.word(*space) == Some(handles))
 }
 
 /// Eternal handles: `{int size; std::vector<Address*> blocks}` (`EternalHandles`, src/handles/global-handles.h).
@@ -118,9 +126,4 @@ fn scopes(memory: &impl Memory, places: HandlePlaces, isolate: u64) -> Vec<u64> 
         words.extend(range(memory, block..end.clamp(block, full)));
     }
     words
-}
-
-/// The words of a stack from its pointer on.
-pub(super) fn stack(memory: &impl Memory, used: Range<u64>) -> Vec<u64> {
-    range(memory, used)
 }

@@ -24,7 +24,11 @@ pub(super) struct Stack {
 }
 
 /// Reads the stacks of threads by their registers, of which the first is the stack pointer.
-pub(super) fn read(memory: &impl Memory, mappings: &[Mapping], registers: Vec<(u32, Vec<u64>)>) -> Vec<Stack> {
+pub(super) fn read(
+    memory: &impl Memory,
+    mappings: &[Mapping],
+    registers: Vec<(u32, Vec<u64>)>,
+) -> Vec<Stack> {
     let of = |(thread, mut words): (u32, Vec<u64>)| {
         let pointer = *words.first()? & !7;
         let end = mappings::at(mappings, pointer)?.range.end.min(pointer.saturating_add(MAX_STACK));

@@ -126,8 +126,8 @@ fn wait(tid: u32, deadline: Instant) -> Stop {
 fn registers(tid: u32) -> Option<Vec<u64>> {
     let all = ptrace::getregs(pid_of(tid)).ok()?;
     let general = [
-        all.rax, all.rbx, all.rcx, all.rdx, all.rsi, all.rdi, all.rbp, all.r8, all.r9, all.r10, all.r11, all.r12,
-        all.r13, all.r14, all.r15,
+        all.rax, all.rbx, all.rcx, all.rdx, all.rsi, all.rdi, all.rbp, all.r8, all.r9, all.r10, all.r11,
+        all.r12, all.r13, all.r14, all.r15,
     ];
     Some([all.rsp].into_iter().chain(general).collect())
 }

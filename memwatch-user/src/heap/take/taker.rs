@@ -24,18 +24,14 @@ const MARGIN: Duration = Duration::from_millis(2);
 /// No pause is planned to take more of what is allowed: other programs want the CPU, too.
 const PLANNED: f64 = 0.7;
 
-/// A take of the process `pid`, which runs `build`.
-pub fn take(pid: u32, build: &Build, pause: Pause) -> Result<Take, TakeError> {
-    Taker::new(pid, build)?.take(pause)
-}
-
 /// Bytes of pages that may come while others are being copied.
 pub(super) fn later(bytes: u64) -> u64 {
     (bytes / 16).max(8 << 20)
 }
 
-/// What is known before a copy is made.
-struct Taker<'a> {
+/// Who is about to take: pages and isolates are found, and the memory for their copy is there.
+#[derive(Debug)]
+pub struct Taker<'a> {
     pid: u32,
     build: &'a Build,
     memory: ProcessMemory,
@@ -44,6 +40,8 @@ struct Taker<'a> {
     copied: Copied,
     /// How long finding the pages took.
     search: Duration,
+    /// Bytes of memory that the take and its graph need at most.
+    needed: u64,
 }
 
 /// What was copied beside the pages.
@@ -60,7 +58,8 @@ struct Paused {
 }
 
 impl<'a> Taker<'a> {
-    fn new(pid: u32, build: &'a Build) -> Result<Self, TakeError> {
+    /// Finds the heap of the process `pid`, which runs `build`.
+    pub fn new(pid: u32, build: &'a Build) -> Result<Self, TakeError> {
         can_be_read(pid)?;
         let memory = ProcessMemory::open(pid).map_err(|error| unreadable(pid, &error))?;
         let start = Instant::now();
@@ -76,13 +75,26 @@ impl<'a> Taker<'a> {
         room::check(needed)?;
         let more = later(pages.iter().map(Page::bytes).sum());
         let copied = Copied::new(&pages, more).ok_or(TakeError::TooLittleMemory { needed, available: 0 })?;
-        Ok(Self { pid, build, memory, mappings, isolates, copied, search })
+        Ok(Self { pid, build, memory, mappings, isolates, copied, search, needed })
     }
 
-    fn take(mut self, pause: Pause) -> Result<Take, TakeError> {
+    /// Bytes of the pages.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.copied.pages().iter().map(Page::bytes).sum()
+    }
+
+    /// Bytes of memory that the take and its graph need at most.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.needed
+    }
+
+    /// Takes: stopped if the pause that is allowed is long enough, else pre-copied, else running.
+    pub fn take(mut self, pause: Pause) -> Result<Take, TakeError> {
         let Pause::AtMost(allowed) = pause else { return self.running() };
         let per_byte = copying::trial(self.pid, self.copied.room(|_| true), &self.mappings);
-        let bytes: u64 = self.copied.pages().iter().map(Page::bytes).sum();
+        let bytes = self.bytes();
         let planned = allowed.mul_f64(PLANNED).as_secs_f64();
         let search = self.search.as_secs_f64();
         if search + per_byte * bytes as f64 <= planned {
@@ -145,7 +157,8 @@ impl<'a> Taker<'a> {
     /// Copies the pages that may have changed since all were copied.
     fn copy_changed(&mut self, clock: &Clock, per_byte: f64) -> bool {
         let Some(mappings) = self.now() else { return false };
-        let before: BTreeMap<u64, Page> = self.copied.pages().iter().map(|page| (page.address, *page)).collect();
+        let before: BTreeMap<u64, Page> =
+            self.copied.pages().iter().map(|page| (page.address, *page)).collect();
         let now = pages::find(self.pid, &mappings, &BTreeSet::new());
         let is_changed = |page: &&Page| page.is_young || before.get(&page.address) != Some(*page);
         let changed: Vec<Page> = now.iter().filter(is_changed).copied().collect();
@@ -166,9 +179,10 @@ impl<'a> Taker<'a> {
 
     /// Roots and stacks; `registers` says what threads have in their registers.
     fn beside(&self, registers: impl FnOnce() -> Vec<(u32, Vec<u64>)>) -> Beside {
-        let numbered = self.isolates.iter().zip(0..).filter(|((place, _), _)| {
-            isolates::is_isolate(&self.memory, self.build.handles, place.address)
-        });
+        let numbered =
+            self.isolates.iter().zip(0..).filter(|((place, _), _)| {
+                isolates::is_isolate(&self.memory, self.build.handles, place.address)
+            });
         let roots = numbered.flat_map(|((place, _), number)| {
             roots::of_isolate(&self.memory, self.build.handles, place, IsolateId(number))
         });

@@ -50,7 +50,9 @@ impl HeapLayout {
         let length = length(first);
         let elements_after = |header: usize| (header.saturating_add(length), usize::MAX);
         Some(match map.kind {
-            Kind::FixedArray | Kind::WeakFixedArray | Kind::TransitionArray | Kind::Context => elements_after(2),
+            Kind::FixedArray | Kind::WeakFixedArray | Kind::TransitionArray | Kind::Context => {
+                elements_after(2)
+            }
             Kind::NativeContext => {
                 let references = length.saturating_add(2).saturating_sub(WEAK_CONTEXT_SLOTS);
                 (length.saturating_add(3), references)
@@ -63,9 +65,7 @@ impl HeapLayout {
             Kind::PropertyArray => (2 + int(first >> 32 & PROPERTIES), usize::MAX),
             Kind::DescriptorArray => (int(self.descriptors.into()) / 8 + 3 * int(first & 0xffff), usize::MAX),
             Kind::FeedbackVector => (int(self.feedback.into()) / 8 + int(first & HALF), usize::MAX),
-            Kind::PreparseData => {
-                (int((16 + (first & HALF)).div_ceil(8) + (first >> 32)), usize::MAX)
-            }
+            Kind::PreparseData => (int((16 + (first & HALF)).div_ceil(8) + (first >> 32)), usize::MAX),
             Kind::BytecodeArray => (bytes(self.bytecode.1, length), int(self.bytecode.0.into())),
             Kind::Code => (self.code_words(words)?, CODE_REFERENCES),
             kind => (self.data_words(kind, map.instance_type, first)?, 1),
@@ -110,7 +110,9 @@ impl HeapLayout {
     fn code_words(&self, words: &[u64]) -> Option<usize> {
         let sizes = at(words, int(self.objects.offset(Item::CodeSize).into()) / 8);
         let start = u64::from(self.objects.offset(Item::CodeStart));
-        self.objects.code_is_inline.then(|| int((start + (sizes & HALF) + (sizes >> 32)).next_multiple_of(64) / 8))
+        self.objects
+            .code_is_inline
+            .then(|| int((start + (sizes & HALF) + (sizes >> 32)).next_multiple_of(64) / 8))
     }
 }
 

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub use self::{extent::Extent, kinds::Kind};
 use self::kinds::Kinds;
+pub use self::{extent::Extent, kinds::Kind};
 use super::objects::{Objects, UnknownObjects, Version};
 
 /// The first version after the last one that was measured (14.6, Node 26).
