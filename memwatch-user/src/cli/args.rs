@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::heap::HeapArgs;
 use crate::host::features::FeatureName;
 
 /// Says whether a running Node.js process leaks memory, what kind, how fast, and how long is left.
@@ -39,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Watch processes until Ctrl-C, their end, or --duration (the default command)
     Watch(Box<WatchArgs>),
+    /// Say what is in the heap of a process, who holds it, and what grew
+    Heap(Box<HeapArgs>),
     /// Say what this host and a process allow, each line with its fix
     Doctor(DoctorArgs),
     /// Start a small leaking Node program and watch it being caught

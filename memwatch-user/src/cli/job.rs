@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::args::{
     Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
 };
+use super::heap::{self, Heap};
 use crate::{host::features::FeatureName, native};
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -20,6 +21,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 pub enum Job {
     /// Watch.
     Watch(Watch),
+    /// Read a heap.
+    Heap(Heap),
     /// Examine host and process.
     Doctor(Doctor),
     /// Show off.
@@ -112,6 +115,13 @@ pub struct Demo {
 #[error("{0}")]
 pub struct Usage(String);
 
+impl Usage {
+    /// With this to say.
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// Reads the command line.
 pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job, Usage> {
     let cli = match Cli::try_parse_from(args) {
@@ -124,6 +134,7 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job
     match cli.command {
         None => watch(cli.watch).map(Job::Watch),
         Some(Command::Watch(args)) => watch(*args).map(Job::Watch),
+        Some(Command::Heap(args)) => heap::heap(*args).map(Job::Heap),
         Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
         Some(Command::Demo(args)) => demo(args).map(Job::Demo),
     }
@@ -225,7 +236,7 @@ fn pids(list: &str) -> Result<Vec<u32>, Usage> {
     Ok(pids)
 }
 
-fn pid(text: &str) -> Result<u32, Usage> {
+pub(super) fn pid(text: &str) -> Result<u32, Usage> {
     let number: i128 = text.trim().parse().map_err(|_| {
         Usage(format!("--pid {}: not a number; `pgrep node` lists candidates", text.escape_debug()))
     })?;
@@ -252,7 +263,7 @@ fn demo(args: DemoArgs) -> Result<Demo, Usage> {
     Ok(Demo { node: args.node, duration: duration("--duration", &args.duration)?, output: args.output })
 }
 
-fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
     let wrong =
         || Usage(format!("{option} {}: not a length of time, such as 90s or 1h 30m", text.escape_debug()));
     let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;

@@ -10,5 +10,7 @@
 
 pub mod graph;
 pub mod memory;
+pub mod names;
+pub mod questions;
 pub mod read;
 pub mod take;

@@ -75,6 +75,12 @@ pub enum Kind {
     FreeSpace,
     /// The value of a global variable.
     PropertyCell,
+    /// The value of a variable of a module.
+    Cell,
+    /// What is to happen when a promise settles.
+    PromiseReaction,
+    /// A module.
+    SourceTextModule,
     /// A getter and a setter.
     AccessorPair,
     /// Where a literal was allocated.
@@ -187,6 +193,9 @@ const NAMED: &[(&str, Kind)] = &[
     ("INSTRUCTION_STREAM_TYPE", Kind::InstructionStream),
     ("PREPARSE_DATA_TYPE", Kind::PreparseData),
     ("PROPERTY_CELL_TYPE", Kind::PropertyCell),
+    ("CELL_TYPE", Kind::Cell),
+    ("PROMISE_REACTION_TYPE", Kind::PromiseReaction),
+    ("SOURCE_TEXT_MODULE_TYPE", Kind::SourceTextModule),
     ("ACCESSOR_PAIR_TYPE", Kind::AccessorPair),
     ("ALLOCATION_SITE_TYPE", Kind::AllocationSite),
     ("WEAK_CELL_TYPE", Kind::WeakCell),

@@ -6,6 +6,7 @@
 
 mod extent;
 mod kinds;
+pub mod named;
 
 use std::collections::BTreeMap;
 
