@@ -6,11 +6,13 @@
 #[path = "../xtask/src/toolchain.rs"]
 mod toolchain;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
 use anyhow::{Context as _, Result, ensure};
+use object::build::elf::{Builder, SectionData};
+use object::elf::SHT_STRTAB;
 use toolchain::{Toolchain, which};
 
 const EBPF_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../memwatch-ebpf");
@@ -45,11 +47,37 @@ fn build(toolchain: Toolchain) -> Result<()> {
         return Ok(());
     }
     let package = aya_build::Package { name: "memwatch-ebpf", root_dir: EBPF_DIR, ..Default::default() };
-    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
+    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))?;
+    without_debug_sections(&object_path()?)
+}
+
+/// Of 1.9 MB, 1.4 are DWARF and its relocations, which the loader would parse at each start. The kernel is told of types
+/// and lines by `.BTF` and `.BTF.ext`, which stay.
+fn without_debug_sections(path: &Path) -> Result<()> {
+    let elf = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut builder = Builder::read64(&*elf).context("the eBPF object is no ELF file")?;
+    for section in &mut builder.sections {
+        section.delete = section.name.starts_with(b".debug_") || section.name.starts_with(b".rel.debug_");
+    }
+    builder.delete_orphans();
+    // LLVM has names of sections and of symbols in one table; what is written has two.
+    let names = builder.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = SHT_STRTAB;
+    names.sh_addralign = 1;
+    names.data = SectionData::SectionString;
+    let mut stripped = Vec::new();
+    builder.write(&mut stripped).context("cannot write the eBPF object")?;
+    fs::write(path, stripped).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn without_object(why: &str) -> Result<()> {
     println!("cargo:warning=this build has no eBPF object and cannot watch: {why}");
+    fs::write(object_path()?, []).context("cannot write the empty eBPF object")
+}
+
+/// Where `src/bpf/object.rs` embeds it from.
+fn object_path() -> Result<PathBuf> {
     let out_dir = env::var_os("OUT_DIR").context("OUT_DIR is not set: run this through cargo")?;
-    fs::write(Path::new(&out_dir).join("memwatch"), []).context("cannot write the empty eBPF object")
+    Ok(Path::new(&out_dir).join("memwatch"))
 }

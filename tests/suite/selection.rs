@@ -13,7 +13,7 @@ use memwatch_tests::{
     proc, releases, scratch,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, End, Frame, IsolateState};
+use memwatch_user::report::record::{Body, End, Frame, IsolateState, Switch};
 
 use crate::{
     compare::{same, wait_for_collections},
@@ -123,7 +123,7 @@ fn who_allocates_in_a_node_that_the_tool_starts() -> Result<()> {
         let off: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.body {
-                Body::Feature(feature) if feature.state == "off" => Some(feature),
+                Body::Feature(feature) if feature.state == Switch::Off => Some(feature),
                 _ => None,
             })
             .collect();

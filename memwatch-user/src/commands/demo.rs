@@ -24,10 +24,7 @@ use crate::{
         job::{Demo, ProfileFiles, Watch, Whom},
     },
     native::Mode,
-    report::{
-        describe::verdict::level,
-        record::{Exhausts, Kind, Level, Verdict},
-    },
+    report::record::{Kind, Level, Resource, Verdict},
     target::text::printable,
     units,
 };
@@ -220,7 +217,7 @@ fn outcome(verdict: Option<&Verdict>) -> String {
         return format!(
             "{NAME} leaks, and was not caught within the time: the last verdict was {}. On a busy machine it takes longer: \
              try the demo again.",
-            level(verdict.verdict)
+            verdict.verdict.word()
         );
     }
     let rate = verdict
@@ -232,7 +229,7 @@ fn outcome(verdict: Option<&Verdict>) -> String {
 /// The near end of the interval: the time there is to rely on.
 fn time_left(verdict: &Verdict) -> String {
     match (verdict.exhausts, verdict.time_to_exhaustion_s) {
-        (Some(Exhausts::HeapLimit), Some([Some(seconds), _])) => {
+        (Some(Resource::HeapLimit), Some([Some(seconds), _])) => {
             format!(", and reaches its limit in about {:.0} min", (seconds / 60.0).max(1.0))
         }
         _ => String::new(),

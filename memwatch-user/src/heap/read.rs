@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{
     graph::{Graph, GraphError},
-    take::{Pause, TakeError},
+    take::{Build, Pause, TakeError, Taker},
 };
 use crate::target::Target;
 
@@ -40,8 +40,24 @@ pub enum Progress {
     Again,
 }
 
+/// Takes that are made before we give up: with the heap compacted all the time half of them are right.
+const ATTEMPTS: u32 = 5;
+
 /// The graph of the heap of `target`, which is stopped for as long as `pause` allows at most.
 pub fn read(target: &Target, pause: Pause, progress: &mut dyn FnMut(Progress)) -> Result<Graph, HeapError> {
-    let _unused = (target, pause, progress);
-    Err(TakeError::Unsupported("not yet".to_owned()).into())
+    let build = Build::of(&target.image)?;
+    let pid = target.process.id.pid;
+    let mut last = GraphError::Empty;
+    for _ in 0..ATTEMPTS {
+        let take = Taker::new(pid, &build)?;
+        progress(Progress::Found { bytes: take.bytes(), memory: take.memory() });
+        let take = take.take(pause)?;
+        progress(Progress::Copied);
+        match Graph::new(take) {
+            Ok(graph) => return Ok(graph),
+            Err(error) => last = error,
+        }
+        progress(Progress::Again);
+    }
+    Err(HeapError::Graph { source: last, attempts: ATTEMPTS })
 }

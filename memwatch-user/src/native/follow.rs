@@ -12,14 +12,15 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, governor::trap_s,
-    sites::Call, symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, callers::Callers, governor::trap_s, sites::Call,
+    symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::{armed::Armed, malloc::Tap},
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
+    vocabulary::TakenBy,
 };
 
 /// How often what is known is told anew.

@@ -9,7 +9,7 @@ use std::{
 use memwatch_common::native::NativeCount;
 
 use super::{
-    Decision, Desk, Holder, Known, Mode, TakenBy,
+    Decision, Desk, Holder, Known, Mode,
     alarm::Alarm,
     anonymous_bytes,
     callers::Callers,
@@ -26,6 +26,7 @@ use crate::{
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
+    vocabulary::TakenBy,
 };
 
 /// How the debug line about a window begins; the benchmarks look for it.

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
     ensure!(is_root(), "attaching needs root; run: sudo -E cargo xtask bench");
     Apt::default().install(&PACKAGES, &[])?;
-    cargo::build_release()?;
+    cargo::build_shipped(&[])?;
     let bench = Bench { rounds: args.rounds, cache: fresh_directory("cache")?, hit: OnceCell::new() };
     let date = machine::date()?;
     let mut sections = Vec::new();

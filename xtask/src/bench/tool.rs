@@ -54,7 +54,7 @@ impl Tool {
 
     fn start(pids: &[u32], cache: &Path, arguments: &[&str], stderr: Stdio) -> Result<Self> {
         let list = pids.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        let mut command = Command::new(repo::release_binary());
+        let mut command = Command::new(repo::shipped_binary());
         command.args(["--pid", &list, "--json"]).args(arguments).env("XDG_CACHE_HOME", cache).stderr(stderr);
         let talker = Talker::start(&mut command)?;
         let mut until_live = Duration::ZERO;

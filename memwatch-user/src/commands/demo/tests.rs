@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, process, time::Instant};
 
 use super::*;
-use crate::report::{record::RateUnit, time::Time};
+use crate::report::{record::Unit, time::Time};
 
 /// A shell script in place of Node, removed again.
 fn with_script<T>(name: &str, body: &str, then: impl FnOnce(&Path) -> T) -> T {
@@ -62,12 +62,12 @@ fn verdict(level: Level) -> Verdict {
         kind: Kind::JsHeap,
         rate_bytes_per_hour: Some(7.23e9),
         rate_per_hour: Some(7.23e9),
-        rate_unit: RateUnit::Bytes,
+        rate_unit: Unit::Bytes,
         rate_interval: None,
         since: Time::default(),
         confidence: None,
         time_to_exhaustion_s: Some([Some(1230.0), None]),
-        exhausts: Some(Exhausts::HeapLimit),
+        exhausts: Some(Resource::HeapLimit),
         evidence: Vec::new(),
         sites: Vec::new(),
     }

@@ -11,9 +11,9 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
 };
 
-use super::looks::{Look, Looked};
 use crate::{
     bpf::{raw, ring::Ring},
+    engine::scrape::{Look, Looked},
     model::ProcessId,
     target::process,
 };

@@ -1,32 +1,11 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
-//! [`whom`] says who is meant, [`session`] keeps the targets ([`watched`]: one of them, [`attachments`]: their probes,
-//! [`looks`]: what it holds, read from outside, [`losses`]: what was not seen, [`origins`]: where memory comes from),
-//! [`events`] is everything that can happen, [`output`] is where the records go.
+//! [`crate::engine`] keeps the targets, [`events`] is everything that can happen, [`output`] is where the records go.
 
-mod attachments;
-mod cost;
-mod ending;
 mod events;
-mod features;
-mod hello;
-mod judged;
 mod launch;
-mod looks;
-mod losses;
-mod mappings;
-mod native;
-mod origins;
 pub(crate) mod output;
-mod pace;
 mod profiles;
-mod sampling;
-mod session;
-mod stacks;
-mod starts;
-mod translate;
-mod watched;
-mod whom;
 
 use std::{ffi::OsString, io};
 
@@ -36,14 +15,8 @@ use tokio::runtime;
 use self::{
     events::{Events, Input, LOOKS, Stop},
     launch::Launched,
-    native::{Asked, Natives},
-    origins::Origins,
     output::Output,
     profiles::Profiles,
-    session::{Adopted, Next, Session},
-    stacks::Stacks,
-    starts::Starts,
-    whom::Roster,
 };
 use crate::{
     bpf::{
@@ -56,6 +29,16 @@ use crate::{
         self,
         args::Switch,
         job::{Watch, Whom},
+    },
+    engine::{
+        attribution::{
+            Origins,
+            native::{Asked, Natives},
+            stacks::Stacks,
+            triggers::Starts,
+        },
+        fleet::{Adopted, Next, Session},
+        selection::Roster,
     },
     host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
     ingest,

@@ -4,7 +4,11 @@
 //! than its child: sums along the tree of shortest paths take one loop from the last node to the first.
 
 mod kinds;
+mod linear;
+mod marks;
+mod objects;
 mod of_take;
+mod walk;
 
 pub use kinds::{Edge, EdgeKind, IsolateId, NodeId, Root, RootKind, ShapeId};
 pub use of_take::{Checks, Graph, GraphError, Shape};

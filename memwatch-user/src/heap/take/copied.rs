@@ -28,10 +28,16 @@ pub struct Page {
     pub start: u64,
     /// Where they end.
     pub end: u64,
-    /// V8's flags.
-    pub flags: u64,
     /// Its heap: the same for all pages of one isolate, 0 where isolates share it.
     pub heap: u64,
+    /// Whether it holds instructions.
+    pub is_code: bool,
+    /// Whether it is of the young generation.
+    pub is_young: bool,
+    /// Whether the last collection of the young generation evacuated it: all in it is dead.
+    pub is_from_space: bool,
+    /// Changes when V8 notes something about the page: what it allocated there, what is alive.
+    pub state: u64,
 }
 
 impl Page {
@@ -61,23 +67,66 @@ pub struct Copied {
 }
 
 impl Copied {
-    /// Room for `pages`, in memory already; nothing is copied yet. `None` if they do not fit in memory or are no pages.
+    /// Room for `pages` and for `more` bytes of pages that come later, in memory already; nothing is copied yet. `None` if
+    /// there is no such room.
     #[must_use]
-    pub fn new(pages: Vec<Page>) -> Option<Self> {
-        let (mut bases, mut granules, mut index) = (Vec::new(), Vec::new(), Index::default());
-        for (number, page) in (0_u32..).zip(&pages) {
-            let base = u32::try_from(granules.len() * GRANULE).ok()?;
-            let words = page.words()?;
-            bases.push(base);
-            granules.resize(granules.len() + words.div_ceil(GRANULE), number);
-            index.insert(page.address, page.end, base);
-        }
-        u32::try_from(granules.len() * GRANULE).ok()?;
-        let mut buffer = MmapMut::map_anon((granules.len() * GRANULE * 8).max(1)).ok()?;
-        // Advice only: kernels without huge pages read the same.
-        buffer.advise(Advice::HugePage).ok();
+    pub fn new(pages: &[Page], more: u64) -> Option<Self> {
+        let granules = pages.iter().map(granules).try_fold(0_usize, |sum, of| sum.checked_add(of?))?;
+        let more = usize::try_from(more).ok()? / (GRANULE * 8);
+        let words = granules.checked_add(more)?.checked_mul(GRANULE)?;
+        u32::try_from(words).ok()?;
+        let mut buffer = MmapMut::map_anon((words * 8).max(1)).ok()?;
+        // Advice only: without huge pages the same is read.
+        let _no_huge_pages = buffer.advise(Advice::HugePage);
         prefault(&mut buffer);
-        Some(Self { buffer, pages, bases, granules, index })
+        let (pages_of, bases, granules_of, index) = Default::default();
+        let mut copied = Self { buffer, pages: pages_of, bases, granules: granules_of, index };
+        pages.iter().all(|page| copied.add(*page)).then_some(copied)
+    }
+
+    /// Makes room for another page; `false` if there is none.
+    pub fn add(&mut self, page: Page) -> bool {
+        let base = self.granules.len() * GRANULE;
+        let Some((base, granules)) = u32::try_from(base).ok().zip(granules(&page)) else { return false };
+        let Ok(number) = u32::try_from(self.pages.len()) else { return false };
+        let end = self.granules.len() + granules;
+        if end * GRANULE * 8 > self.buffer.len() {
+            return false;
+        }
+        self.granules.resize(end, number);
+        self.index.insert(page.address, page.end, base);
+        self.bases.push(base);
+        self.pages.push(page);
+        true
+    }
+
+    /// The bytes of each page that `wanted` says, with its address: room to copy it to.
+    pub fn room(&mut self, wanted: impl Fn(&Page) -> bool) -> Vec<(u64, &mut [u8])> {
+        let (mut rest, mut at) = (&mut self.buffer[..], 0);
+        let mut rooms = Vec::with_capacity(self.pages.len());
+        for (page, base) in self.pages.iter().zip(&self.bases) {
+            let base = *base as usize * 8;
+            let (_, from_base) = std::mem::take(&mut rest).split_at_mut(base - at);
+            let (room, after) = from_base.split_at_mut(page.words().unwrap_or_default() * 8);
+            at = base + room.len();
+            rest = after;
+            if wanted(page) {
+                rooms.push((page.address, room));
+            }
+        }
+        rooms
+    }
+
+    /// Puts `page` in the place of one with the same address, if it is no longer.
+    pub fn replace(&mut self, page: Page) -> bool {
+        let old = self.pages.iter_mut().find(|old| old.address == page.address && page.end <= old.end);
+        old.map(|old| *old = page).is_some()
+    }
+
+    /// Whether nothing was copied.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.all().iter().all(|word| *word == 0)
     }
 
     /// The pages, by number.
@@ -154,6 +203,11 @@ impl Memory for Copied {
     }
 }
 
+/// Granules of the buffer that a page takes.
+fn granules(page: &Page) -> Option<usize> {
+    Some(page.words()?.div_ceil(GRANULE))
+}
+
 /// Has the kernel give all of it: a fault while copying costs more than the copy (0.35 against 3 GB/s, measured).
 fn prefault(buffer: &mut MmapMut) {
     if buffer.advise(Advice::PopulateWrite).is_err() {
@@ -203,7 +257,7 @@ impl Index {
         let old = std::mem::replace(&mut self.entries, larger);
         self.used = 0;
         for entry in old.into_iter().filter(|entry| *entry != 0) {
-            self.put((entry >> 32) - 1, (entry & u64::from(u32::MAX)) as u32);
+            self.put((entry >> 32) - 1, lower(entry));
         }
     }
 
@@ -225,6 +279,12 @@ impl Index {
             return None;
         }
         let entry = self.entries[self.slot(unit)];
-        (entry != 0).then_some((entry & u64::from(u32::MAX)) as u32)
+        (entry != 0).then_some(lower(entry))
     }
+}
+
+/// The lower half.
+const fn lower(entry: u64) -> u32 {
+    let [a, b, c, d, ..] = entry.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }

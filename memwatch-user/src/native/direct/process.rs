@@ -6,7 +6,7 @@ use memwatch_common::{mapping::MappingChange, native::StackCopy, stack::StackEve
 
 use super::{
     super::{
-        Holder, Javascript, TakenBy,
+        Holder, Javascript,
         callers::Callers,
         memory,
         sites::{Call, Key},
@@ -23,6 +23,7 @@ use crate::{
     plan::malloc,
     sample::pace::Pace,
     target::{Allocator, libc, maps::Mapping, pagemap::Pagemap},
+    vocabulary::TakenBy,
 };
 
 /// Sites that are told apart; mappings of further ones are counted as lost.

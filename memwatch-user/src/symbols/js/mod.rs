@@ -306,7 +306,7 @@ impl Known {
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             kind: FrameKind::JavaScript,
-            is_doubtful: offset.is_none(),
+            is_doubtful: offset.is_none() || map.as_ref().is_some_and(SourceMap::is_pending),
             ..unplaced
         }
     }

@@ -253,6 +253,9 @@ impl Kinds {
         kinds.fill(named("WASM_ARRAY_TYPE")?, to_i32(TYPES) - 1, Kind::JsObject);
         kinds.fill(named("FIXED_ARRAY_TYPE")?, named("BYTE_ARRAY_TYPE")? - 1, Kind::FixedArray);
         kinds.fill(number("FirstContextType")?, number("LastContextType")?, Kind::Context);
+        // `AWAIT`, `BLOCK`, `CATCH`, `DEBUG_EVALUATE`, `EVAL`, `FUNCTION` and `MODULE_CONTEXT_TYPE` come before it.
+        let native = number("FirstContextType")? + 7;
+        kinds.fill(native, native, Kind::NativeContext);
         for (name, distance, kind) in BEHIND {
             let at = named(name)? + i32::from(*distance);
             kinds.fill(at, at, *kind);
@@ -275,11 +278,6 @@ impl Kinds {
     /// The kind of an instance type.
     pub(super) fn of(&self, instance_type: u16) -> Kind {
         self.0.get(usize::from(instance_type)).copied().unwrap_or(Kind::Other)
-    }
-
-    /// Says that an instance type is of a kind.
-    pub(super) fn set(&mut self, instance_type: u16, kind: Kind) {
-        self.fill(instance_type.into(), instance_type.into(), kind);
     }
 
     fn fill(&mut self, first: i32, last: i32, kind: Kind) {

@@ -4,6 +4,7 @@
 //! From V8's metadata (`v8dbg_*`) where it has any, else from a table by version. The table was measured on Node 18.20,
 //! 20.20, 22.23, 24.21, 25.9 and 26.10 by walking whole heaps from object to object: a wrong size shows at once.
 
+mod extent;
 mod kinds;
 pub mod named;
 
@@ -11,8 +12,8 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-pub use self::kinds::Kind;
 use self::kinds::Kinds;
+pub use self::{extent::Extent, kinds::Kind};
 use super::objects::{Objects, UnknownObjects, Version};
 
 /// The first version after the last one that was measured (14.6, Node 26).
@@ -40,6 +41,9 @@ pub mod word {
     pub const OBJECT_ELEMENTS: usize = 2;
     /// `JSMap`, `JSSet`, `JSWeakMap`, `JSWeakSet`: the table.
     pub const TABLE: usize = 3;
+    /// Tables of weak collections: the first entry, a key and a value (`EphemeronHashTable`: elements, deleted elements and
+    /// capacity come before).
+    pub const TABLE_ENTRIES: usize = 5;
     /// `Symbol`: its description.
     pub const SYMBOL_NAME: usize = 2;
 }
@@ -106,6 +110,21 @@ pub struct HeapLayout {
     pub details_index_shift: u32,
 }
 
+/// What a map says of its objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapFields {
+    /// Their instance type.
+    pub instance_type: u16,
+    /// What that is.
+    pub kind: Kind,
+    /// Words of an object; 0 if each has its own length.
+    pub words: u8,
+    /// The word of an object where its properties begin, of what has properties.
+    pub first_property: u8,
+    /// Bit fields 1, 2 and 3.
+    pub bits: (u8, u8, u32),
+}
+
 impl HeapLayout {
     /// The layout by `metadata` (names without `v8dbg_`) of the V8 that calls itself `version`.
     pub fn new(version: &str, metadata: &BTreeMap<String, i32>) -> Result<Self, LayoutError> {
@@ -154,6 +173,17 @@ impl HeapLayout {
     #[must_use]
     pub fn kind(&self, instance_type: u16) -> Kind {
         self.kinds.of(instance_type)
+    }
+
+    /// What the map with `words` says of its objects.
+    #[must_use]
+    pub fn map(&self, words: &[u64]) -> Option<MapFields> {
+        let (sizes, bits) = (*words.get(word::MAP_SIZES)?, *words.get(word::MAP_BITS)?);
+        let [size, first_property, _, _, low, high, bits1, bits2] = sizes.to_le_bytes();
+        let instance_type = u16::from_le_bytes([low, high]);
+        let [a, b, c, d, ..] = bits.to_le_bytes();
+        let bits = (bits1, bits2, u32::from_le_bytes([a, b, c, d]));
+        Some(MapFields { instance_type, kind: self.kind(instance_type), words: size, first_property, bits })
     }
 }
 
