@@ -80,7 +80,7 @@ fn pass(id: ProcessId, end: Instant) -> Result<()> {
 
 /// Waits for a line on standard input, or its end.
 fn until_enter() {
-    let _waiting = Waiting::start("press Enter for the second take");
+    Waiting::ask("press Enter for the second take");
     let mut line = String::new();
     // One that cannot be read is as good as one that has ended.
     let _read = io::stdin().lock().read_line(&mut line);

@@ -42,6 +42,12 @@ impl Waiting {
         waiting
     }
 
+    /// Asks for something, on a line that stays: also where standard error is no terminal, as nothing happens without.
+    pub(super) fn ask(text: &str) {
+        // Nothing is left to be done about a standard error that is closed.
+        let _closed = writeln!(io::stderr(), "memwatch-bpf: {text}");
+    }
+
     /// Says what is being done now.
     pub(super) fn say(&self, text: &str) {
         if self.shows {

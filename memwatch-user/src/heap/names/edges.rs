@@ -77,7 +77,7 @@ impl<M: Memory> Namer<'_, M> {
             return EdgeName::Internal("outer scope");
         }
         let name = self.view.variable(context, slot).and_then(|name| self.functions.text(name));
-        name.map_or(EdgeName::Internal("context"), EdgeName::Variable)
+        name.map_or(EdgeName::Internal("slot"), EdgeName::Variable)
     }
 
     fn of_receiver(&self, of: Reference) -> EdgeName {
@@ -115,6 +115,7 @@ impl<M: Memory> Namer<'_, M> {
             named::GENERATOR_REGISTERS if is_suspended(owner.shape.kind) => {
                 EdgeName::Local(slot.saturating_sub(named::FIRST_ELEMENT))
             }
+            named::PROPERTIES if is(Kind::JsGlobalObject) => EdgeName::Internal("global"),
             named::PROPERTIES if owner.shape.kind.is_js_object() => self.beside(owner, table),
             named::ELEMENTS if owner.shape.kind.is_js_object() => self.element(owner, table),
             _ => self.direct(owner),

@@ -125,11 +125,11 @@ impl Heavy {
         places
     }
 
-    /// Whether no child has half of what `node` holds, and enough of it is not explained by places `below`.
+    /// Whether no child has half of what `node` holds, and most of it is not explained by places `below`.
     fn is_spread(&self, held: &Held, node: NodeId, below: u64) -> bool {
         let bytes = held.of(node);
         let is_spread = self.heaviest.get(&node).is_none_or(|child| held.of(*child) < bytes / 2);
-        is_spread && bytes.saturating_sub(below) >= self.least
+        is_spread && below <= bytes / 2 && bytes.saturating_sub(below) >= self.least
     }
 
     /// Whether a list begins at `node`: an object like it follows within a few links, none is before it, and what all of
@@ -169,7 +169,7 @@ fn describe<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names, node: No
     let place = place::place(names, node);
     let is_users = place.function.as_ref().is_some_and(|function| function.is_users);
     let is_code = matches!(names.class(class).kind, ClassKind::Code | ClassKind::System);
-    let is_nodes = is_closure_of_node(names.class(class));
+    let is_nodes = is_closure_of_node(names.class(class)) || names.role(node) == Role::Context;
     let is_own = place.is_own() || (is_code || is_nodes) && !is_users;
     Holder { node, bytes: known.held.of(node), count, class, place, is_own }
 }

@@ -14,6 +14,9 @@ const MAX_SCOPES: usize = 64;
 /// Where emitters of events have their listeners (lib/events.js).
 const LISTENERS: &str = "._events";
 
+/// The class of what holds variables.
+const SCOPE: &str = "(context)";
+
 /// What a place is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Anchor {
@@ -59,7 +62,8 @@ pub fn place(names: &mut impl Names, node: NodeId) -> Place {
     for _ in 0..MAX_STEPS {
         let Some(step) = names.step(at) else { break };
         if let Some(End { anchor, function, name }) = end(names, at, step.holder, &step.edge) {
-            parts.push(name);
+            // What has no name of its own is told by its class, unless it is what was asked about.
+            parts.push(if name.is_empty() && at != node { self::class(names, at) } else { name });
             return Place { class, label: joined(&parts), anchor, function };
         }
         parts.extend(part(&step.edge));
@@ -81,18 +85,14 @@ fn end(names: &mut impl Names, at: NodeId, holder: NodeId, edge: &EdgeName) -> O
         EdgeName::Variable(name) => ends(Anchor::Variable, user(names, holder, name), name.clone()),
         EdgeName::Global(name) => ends(Anchor::Global, None, name.clone()),
         EdgeName::Local(_) => ends(Anchor::Suspended, names.function(holder), "local".to_owned()),
-        EdgeName::Root(kind) => {
-            let function = names.function(at);
-            let id = names.class_of(at);
-            ends(Anchor::Root(*kind), function, names.class(id).name.clone())
-        }
+        EdgeName::Root(kind) => ends(Anchor::Root(*kind), names.function(at), String::new()),
         EdgeName::Property(name) if names.role(holder) == Role::Closure => {
             let function = names.function(holder)?;
             let owner = function.name.clone().unwrap_or_else(|| "(anonymous)".to_owned());
             ends(Anchor::Function, Some(function), format!("{owner}.{name}"))
         }
         EdgeName::Internal("context") if names.role(holder) == Role::Closure => {
-            ends(Anchor::Variable, names.function(holder), "variables".to_owned())
+            ends(Anchor::Variable, names.function(holder), String::new())
         }
         _ => None,
     }
@@ -193,6 +193,8 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.listeners() {
             Some((emitter, event)) => write!(f, "listeners of `{event}` of `{emitter}`")?,
+            None if self.label.is_empty() && self.class == SCOPE => f.write_str("the variables")?,
+            None if self.label.is_empty() => f.write_str(&self.class)?,
             None => write!(f, "{} `{}`", self.class, self.label)?,
         }
         let origin = self.origin();
