@@ -168,12 +168,12 @@ fn unknown_function() -> Class {
 
 /// Of a closure: `name()`, and where the function begins.
 fn class_of(function: &Function) -> Class {
-    let name = function.name.as_deref().unwrap_or("(anonymous)");
+    let name = function.name.as_ref().map_or_else(|| "(anonymous)".to_owned(), |name| format!("{name}()"));
     let place = function.file.as_deref().map(|file| match function.line {
         Some(line) => format!("{}:{line}", short(file)),
         None => short(file).to_owned(),
     });
-    Class { name: format!("{name}()"), kind: ClassKind::Closure, shape: place }
+    Class { name, kind: ClassKind::Closure, shape: place }
 }
 
 /// The last part of a path; names of Node's own modules as they are.

@@ -8,7 +8,7 @@ use super::{
 use crate::units;
 
 /// Classes that are shown.
-const CLASSES: usize = 20;
+const CLASSES: usize = 10;
 
 impl Answer for Summary {
     fn lines(&self, page: Page) -> Vec<String> {
@@ -17,7 +17,7 @@ impl Answer for Summary {
         lines.extend(page.item("", &totals(self)));
         lines.extend(alarms(self, page));
         lines.extend(holders(self, page));
-        lines.extend(classes(&self.classes, page));
+        lines.extend(classes(self, page));
         lines
     }
 }
@@ -80,20 +80,37 @@ fn rows(holders: &[&Holder]) -> Vec<(Vec<String>, String)> {
     holders.iter().map(row).collect()
 }
 
-fn classes(classes: &[Class], page: Page) -> Vec<String> {
+fn classes(summary: &Summary, page: Page) -> Vec<String> {
+    let is_shown = |class: &&Class| summary.internal || !is_internal(class);
     let mut lines = page.heading("What is in it").to_vec();
-    let row = |class: &Class| {
-        let own = units::bytes(class.shallow_bytes.saturating_add(class.external_bytes));
-        let name = class
-            .shape
-            .as_ref()
-            .map_or_else(|| class.name.clone(), |shape| format!("{} {shape}", class.name));
-        (vec![grouped(class.count), own, units::bytes(class.held_bytes)], name)
-    };
-    let rows: Vec<_> = classes.iter().take(CLASSES).map(row).collect();
+    let rows: Vec<_> = summary.classes.iter().filter(is_shown).take(CLASSES).map(row).collect();
     lines.extend(table(page, Some((&["count", "own size", "held"], "class")), &rows));
-    if classes.len() > CLASSES {
-        lines.extend(page.remark(&format!("{} more classes; --json has them", classes.len() - CLASSES)));
-    }
+    lines.extend(page.remark(&rest(summary, rows.len())));
     lines
+}
+
+fn row(class: &Class) -> (Vec<String>, String) {
+    let shape = class.shape.as_ref().map_or_else(String::new, |shape| format!(" {shape}"));
+    let figures = vec![grouped(class.count), units::bytes(own_size(class)), units::bytes(class.held_bytes)];
+    (figures, format!("{}{shape}", class.name))
+}
+
+fn own_size(class: &Class) -> u64 {
+    class.shallow_bytes.saturating_add(class.external_bytes)
+}
+
+/// Whether it is code or a table of V8's.
+fn is_internal(class: &Class) -> bool {
+    matches!(class.kind.as_str(), "code" | "system")
+}
+
+fn rest(summary: &Summary, shown: usize) -> String {
+    let more = grouped(summary.classes.len().saturating_sub(shown) as u64);
+    let internal = summary.classes.iter().filter(|class| is_internal(class)).map(own_size);
+    let internal = units::bytes(internal.fold(0, u64::saturating_add));
+    if summary.internal {
+        format!("{more} more classes; --json has them.")
+    } else {
+        format!("{more} more classes (--json has them); {internal} of code and tables of V8 (--internal).")
+    }
 }
