@@ -16,6 +16,7 @@ use super::{
 use crate::{
     cli::heap::{Heap, Wait},
     heap::questions::{self, Census, GrownCause, Trend, census, compare, trend},
+    model::ProcessId,
     report::heap::record::{self, Cause, Change, Detail, Diff, GrownHolder, Source},
     target, units,
 };
@@ -42,7 +43,8 @@ pub(super) fn run(job: &Heap, wait: &Wait) -> Result<()> {
         }
         Wait::Times(times) => {
             for time in times {
-                pass(id, *time)?;
+                let last = takes.last().map_or_else(Instant::now, |take: &Taken| take.at);
+                pass(id, last + *time)?;
                 takes.push(take(job)?);
             }
         }
@@ -60,10 +62,9 @@ fn take(job: &Heap) -> Result<Taken> {
     Ok(Taken { census, total, source: picture.source("heap-diff"), at: picture.at })
 }
 
-/// Lets `time` pass; an error if the process ends meanwhile, or another one has its number.
-fn pass(id: crate::model::ProcessId, time: Duration) -> Result<()> {
+/// Waits until `end`; an error if the process ends meanwhile, or another one has its number.
+fn pass(id: ProcessId, end: Instant) -> Result<()> {
     let waiting = Waiting::start("waiting");
-    let end = Instant::now() + time;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -148,6 +148,6 @@ fn title(target: &Target) -> String {
 
 fn node_version(target: &Target) -> Option<String> {
     let elf = &target.image.elf;
-    let range = elf.read_only_data()?;
+    let range = elf.read_only_data().ok()??;
     version::find(range, |offset, to| elf.read(offset, to)).ok()?.node
 }

@@ -9,7 +9,7 @@ use crate::heap::{
 };
 
 /// Of more objects than this, one in so many is asked.
-const MOST_ASKED: usize = 50_000;
+const MOST_ASKED: usize = 400_000;
 /// Longer paths are cut.
 const MAX_STEPS: usize = 16;
 /// Steps of a whole path.

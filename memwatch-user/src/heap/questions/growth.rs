@@ -22,6 +22,8 @@ const LEAST_BYTES: u64 = 16 * 1024;
 const LEAST_GROWTH: u64 = 4 * 1024;
 /// Classes whose objects are asked why they live, those with most bytes first.
 const CLASSES_ASKED: usize = 60;
+/// A cause of less than this part of what a class grew by is not told.
+const LEAST_CAUSE: u64 = 20;
 /// Growth in one interval is as steady as in the other if neither is more than so many times the other.
 const STEADY: f64 = 3.0;
 
@@ -106,7 +108,7 @@ pub struct Change {
     pub details: Vec<Detail>,
     /// Places that hold more, the largest growth first.
     pub holders: Vec<GrownHolder>,
-    /// Why there is more, the most objects first.
+    /// Why there is more, the most bytes first.
     pub causes: Vec<GrownCause>,
 }
 
@@ -172,11 +174,12 @@ pub fn compare(before: &Census, after: &Census) -> Change {
         bytes: difference(after.bytes, before.bytes),
         details: details(before, after),
         holders: grown(before, after),
-        causes: why(before, after),
+        causes: Vec::new(),
     };
+    change.causes = why(before, after, &change.details);
     change.details.sort_by_key(|detail| (Reverse(detail.bytes), detail.class.clone()));
     change.holders.sort_by_key(|holder| (Reverse(holder.grown_bytes), holder.place.clone()));
-    change.causes.sort_by_key(|cause| (Reverse(cause.count), cause.path.clone()));
+    change.causes.sort_by_key(|cause| (Reverse(cause.bytes), cause.path.clone()));
     change
 }
 
@@ -213,21 +216,31 @@ fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
     grown
 }
 
-fn why(before: &Census, after: &Census) -> Vec<GrownCause> {
+/// Of the classes that grew, what more of their objects are alive by than before. What is only part of an object that is
+/// told itself is left out.
+fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
+    let net =
+        |class: &Class| details.iter().find(|detail| detail.class == *class).map_or(0, |detail| detail.count);
     let mut grown = Vec::new();
-    for ((class, path), new) in &after.causes {
-        let key = (class.clone(), path.clone());
-        let old = before.causes.get(&key).copied().unwrap_or_default();
-        if new.count > old.count {
-            grown.push(GrownCause {
-                class: class.clone(),
-                path: path.clone(),
-                count: new.count - old.count,
-                bytes: new.bytes.saturating_sub(old.bytes),
-            });
+    for (key, new) in &after.causes {
+        let old = before.causes.get(key).copied().unwrap_or_default();
+        let net = u64::try_from(net(&key.0)).unwrap_or(0);
+        // Of classes with very many objects some are asked for all: no cause can be of more than there are.
+        let count = new.count.saturating_sub(old.count).min(net);
+        if count > 0 && count >= net / LEAST_CAUSE {
+            let (class, path) = key.clone();
+            grown.push(GrownCause { class, path, count, bytes: new.bytes.saturating_sub(old.bytes) });
         }
     }
+    let all = grown.clone();
+    grown.retain(|cause| !all.iter().any(|whole| is_part(cause, whole)));
     grown
+}
+
+/// Whether objects of `part` are held by those of `whole`.
+fn is_part(part: &GrownCause, whole: &GrownCause) -> bool {
+    let Some((first, rest)) = part.path.split_first() else { return false };
+    rest == whole.path && first.ends_with(&format!(" of {}", whole.class.full_name()))
 }
 
 /// Whether what grew in `first` and `second`, bytes in two intervals of these lengths in seconds, grows steadily.
