@@ -18,6 +18,7 @@
 //! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
+//! - [`heap_take`]: the heap read from outside is the one that V8 describes.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`direct_calls`]: the callers of native code that compiled JavaScript calls without an exit frame.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
@@ -47,6 +48,7 @@ mod gc_starts;
 mod golden;
 mod heap_ask;
 mod heap_diff;
+mod heap_take;
 mod isolates;
 mod js_profiler;
 mod js_stacks;
