@@ -58,7 +58,7 @@ pub(super) fn measure(bench: &Bench, program: &str, count: usize) -> Result<Meas
     let own_pct = 100.0 * (whole_cpu_seconds(tool.pid())? - own_before) / window_s;
     let (seen, footprint) = (seen(tool.so_far(), began), Footprint::of(tool.pid())?);
     let (features, until_live_s) = (tool.features()?, tool.until_live.as_secs_f64());
-    let (ready_ms, discovered_ms) = newcomers(&tool, program, bench.rounds.min(NEW))?;
+    let newcomers = newcomers(&tool, program, bench.rounds.min(NEW))?;
     let detached = tool.detach()?;
     let collections_per_s = seen.collections as f64 / window_s;
     let (reported_s, gone_s) = (detached.until_reported.as_secs_f64(), detached.until_gone.as_secs_f64());
@@ -72,8 +72,8 @@ pub(super) fn measure(bench: &Bench, program: &str, count: usize) -> Result<Meas
         footprint,
         seen,
         collections_per_s,
-        ready_ms,
-        discovered_ms,
+        ready_ms: median(newcomers.ready_ms),
+        discovered_ms: median(newcomers.discovered_ms),
         reported_s,
         gone_s,
     })
@@ -102,14 +102,23 @@ fn cpu_pct(cpu_s: impl Fn() -> Result<f64>) -> Result<f64> {
     Ok(100.0 * (cpu_s()? - before) / began.elapsed().as_secs_f64())
 }
 
-/// Of processes that start while all the others are watched: medians of milliseconds until ready and until attached.
-fn newcomers(tool: &Tool, program: &str, count: usize) -> Result<(f64, f64)> {
-    let [mut ready, mut discovered] = [const { Vec::new() }; 2];
+/// Processes that start while all the others are watched, and go on until we are gone: milliseconds until they are ready,
+/// and until we are attached.
+#[derive(Default)]
+struct Newcomers {
+    nodes: Vec<Node>,
+    ready_ms: Vec<f64>,
+    discovered_ms: Vec<f64>,
+}
+
+fn newcomers(tool: &Tool, program: &str, count: usize) -> Result<Newcomers> {
+    let mut new = Newcomers::default();
     for _ in 0..count {
         let node = Node::start(program, &[])?;
-        ready.push(node.started().elapsed().as_secs_f64() * 1e3);
+        new.ready_ms.push(node.started().elapsed().as_secs_f64() * 1e3);
         let attached = tool.attached_to(node.pid())?;
-        discovered.push((attached - node.started()).as_secs_f64() * 1e3);
+        new.discovered_ms.push((attached - node.started()).as_secs_f64() * 1e3);
+        new.nodes.push(node);
     }
-    Ok((median(ready), median(discovered)))
+    Ok(new)
 }
