@@ -81,10 +81,12 @@ impl Listing {
         let mut text =
             if self.rows.is_empty() { "no Node.js process found\n".to_owned() } else { self.table() };
         if self.unseen > 0 {
-            let processes = units::things(self.unseen as u64, "process");
             // A string takes everything.
-            let _never =
-                writeln!(text, "{processes} of other users could not be examined: run as root to see all");
+            let _never = writeln!(
+                text,
+                "processes that could not be examined: {} (no permission; run as root to see all)",
+                self.unseen
+            );
         }
         text
     }

@@ -24,6 +24,7 @@ use crate::{
         multi,
         ring::{self, Ring},
         stacks::StackMaps,
+        trial,
     },
     cli::{
         self,
@@ -40,7 +41,7 @@ use crate::{
         fleet::{Adopted, Next, Session},
         selection::Roster,
     },
-    host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own, rights::Rights},
+    host::{btf, clock, features::Features, kernel::Kernel as HostKernel, own},
     ingest,
     model::{Mono, ProcessId},
     report::{
@@ -112,7 +113,7 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
 /// What the host offers, or why nothing can be watched here.
 fn allowed(watch: &Watch) -> Result<Features> {
     let version = HostKernel::running().version;
-    Rights::ours().check(version)?;
+    trial::rights().check(version)?;
     let features = Features::probe(version, multi::is_supported()).without(&watch.assume_missing);
     ensure!(
         features.ring_buffer,
