@@ -39,6 +39,7 @@ pub fn checks(pid: u32) -> Vec<Check> {
 fn fix(error: &TargetError) -> &'static str {
     match error {
         TargetError::Permission { .. } => "run as root, for example with sudo",
+        TargetError::Protected { .. } => "none: another process can be watched",
         TargetError::Replaced { .. } => "run as root, or restart the process",
         TargetError::Elf { .. } | TargetError::Io { .. } => NOT_OFFICIAL_FIX,
         _ => "`memwatch-bpf list` shows the Node.js processes of this host",
