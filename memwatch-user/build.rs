@@ -17,7 +17,11 @@ use object::elf::SHT_STRTAB;
 use toolchain::{Toolchain, which};
 
 const EBPF_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../memwatch-ebpf");
+const TARGET_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target");
+/// The binary of memwatch-ebpf.
+const OBJECT: &str = "memwatch";
 const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
+const OUT_DIR: &str = "OUT_DIR";
 
 fn main() -> Result<()> {
     println!("cargo:rerun-if-env-changed=AYA_BUILD_SKIP");
@@ -73,26 +77,39 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// aya-build reads `RUSTC_BOOTSTRAP` from its own environment and its cargo inherits it, but a process cannot set a
-/// variable of its own without unsafe code, and `[env]` of `.cargo/config.toml` would set it for every build script
-/// of the host as well, some of which ask for it. So this program runs itself once more with the variable set.
+/// aya-build reads `RUSTC_BOOTSTRAP` and `OUT_DIR` from its own environment and its cargo inherits the former, but a process
+/// cannot set a variable of its own without unsafe code, and `[env]` of `.cargo/config.toml` would set it for every build
+/// script of the host as well, some of which ask for it. So this program runs itself once more with both set: one directory
+/// for all profiles, in each of which the object would otherwise be compiled anew, with all that it depends on.
 fn build(toolchain: Toolchain) -> Result<()> {
-    if let Some(value) = toolchain.bootstrap()
-        && env::var_os(BOOTSTRAP).is_none_or(|set| set != value)
-    {
-        let again = Command::new(env::current_exe()?).env(BOOTSTRAP, value).status()?;
-        ensure!(again.success(), "building the eBPF object with toolchain `{}` failed", toolchain.name());
-        return Ok(());
+    let shared = shared_directory()?;
+    if env::var_os(OUT_DIR).is_none_or(|set| set != shared) {
+        fs::create_dir_all(&shared).with_context(|| format!("cannot create {}", shared.display()))?;
+        let mut again = Command::new(env::current_exe()?);
+        again.env(OUT_DIR, &shared).envs(toolchain.bootstrap().map(|value| (BOOTSTRAP, value)));
+        ensure!(
+            again.status()?.success(),
+            "building the eBPF object with toolchain `{}` failed",
+            toolchain.name()
+        );
+        return without_debug_sections(&shared.join(OBJECT), &object_path()?);
     }
     let package = aya_build::Package { name: "memwatch-ebpf", root_dir: EBPF_DIR, ..Default::default() };
-    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))?;
-    without_debug_sections(&object_path()?)
+    aya_build::build_ebpf([package], aya_build::Toolchain::Custom(toolchain.name()))
+}
+
+/// `target/bpf`; for each machine whose registers the programs read.
+fn shared_directory() -> Result<PathBuf> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| Path::new(TARGET_DIR).into(), PathBuf::from);
+    let machine =
+        env::var("CARGO_CFG_TARGET_ARCH").context("no CARGO_CFG_TARGET_ARCH: run this through cargo")?;
+    Ok(target.join("bpf").join(machine))
 }
 
 /// Of 1.9 MB, 1.4 are DWARF and its relocations, which the loader would parse at each start. The kernel is told of types
 /// and lines by `.BTF` and `.BTF.ext`, which stay.
-fn without_debug_sections(path: &Path) -> Result<()> {
-    let elf = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+fn without_debug_sections(from: &Path, to: &Path) -> Result<()> {
+    let elf = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
     let mut builder = Builder::read64(&*elf).context("the eBPF object is no ELF file")?;
     for section in &mut builder.sections {
         section.delete = section.name.starts_with(b".debug_") || section.name.starts_with(b".rel.debug_");
@@ -106,7 +123,7 @@ fn without_debug_sections(path: &Path) -> Result<()> {
     names.data = SectionData::SectionString;
     let mut stripped = Vec::new();
     builder.write(&mut stripped).context("cannot write the eBPF object")?;
-    fs::write(path, stripped).with_context(|| format!("cannot write {}", path.display()))
+    fs::write(to, stripped).with_context(|| format!("cannot write {}", to.display()))
 }
 
 fn without_object(why: &str) -> Result<()> {
@@ -116,6 +133,6 @@ fn without_object(why: &str) -> Result<()> {
 
 /// Where `src/bpf/object.rs` embeds it from.
 fn object_path() -> Result<PathBuf> {
-    let out_dir = env::var_os("OUT_DIR").context("OUT_DIR is not set: run this through cargo")?;
-    Ok(Path::new(&out_dir).join("memwatch"))
+    let out_dir = env::var_os(OUT_DIR).context("OUT_DIR is not set: run this through cargo")?;
+    Ok(Path::new(&out_dir).join(OBJECT))
 }

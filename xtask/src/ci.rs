@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: what CI runs, in its order. It stops at the first failure, and always ends with a table of times.
 
+use std::env::consts::ARCH;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -79,7 +80,8 @@ fn clippy_host() -> Result<()> {
     looking().args(clippy).run()
 }
 
-/// The kernel side, as it is compiled: a build for the host would see `core` and pointers of another machine.
+/// The kernel side, as it is compiled: a build for the host would see `core` and pointers of another machine. Where the build
+/// script of memwatch-user compiles it: what it depends on is compiled once.
 fn clippy_bpf() -> Result<()> {
     let toolchain = Toolchain::installed().context("no eBPF toolchain")?;
     let clippy = cmd("rustup").args(["run", toolchain.name(), "cargo", "clippy"]);
@@ -90,7 +92,7 @@ fn clippy_bpf() -> Result<()> {
     clippy
         .args(["--package", "memwatch-ebpf", "--target", "bpfel-unknown-none", "--release"])
         .arg("--target-dir")
-        .arg(repo::root().join("target/bpf"))
+        .arg(repo::root().join("target/bpf").join(ARCH).join("aya-build/target/memwatch-ebpf"))
         .args(["--", "-D", "warnings"])
         // Ours are of the toolchain that runs this program.
         .env_remove("CARGO")

@@ -18,8 +18,9 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const PROGRAM: &str = "memwatch-bpf";
 const DEBUG: &str = "memwatch-bpf.debug";
 
-/// The example of memwatch-user that writes the man pages and the completions for shells.
-const MANUAL: &str = "manual";
+/// The package that writes the man pages and the completions for shells: not an example of memwatch-user, because
+/// with its development dependencies everything would be compiled once more.
+const MANUAL: &str = "memwatch-manual";
 
 /// Options of `dist`.
 #[derive(clap::Args)]
@@ -29,7 +30,7 @@ pub(crate) struct Args {}
 /// the former works where nothing else is installed.
 pub(crate) fn run(_: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
-    cargo::build_shipped(&["--example", MANUAL])?;
+    cargo::build_shipped(&["--package", MANUAL, "--bin", MANUAL])?;
     let name = format!("memwatch-bpf-{VERSION}-{ARCH}");
     let archives = repo::root().join("target/archives");
     let dir = empty(&archives.join(&name))?;
@@ -37,7 +38,7 @@ pub(crate) fn run(_: &Args) -> Result<()> {
     let archive = pack(&archives, &format!("{name}-debug"), &[Path::new(&name).join(DEBUG)])?;
     say(&format!("target/archives/{archive}"));
     fs::remove_file(dir.join(DEBUG)).context("cannot remove what was packed apart")?;
-    cmd(repo::shipped().join("examples").join(MANUAL)).arg(&dir).run()?;
+    cmd(repo::shipped().join(MANUAL)).arg(&dir).run()?;
     copy(&documents()?, &dir)?;
     let archive = pack(&archives, &name, &[PathBuf::from(&name)])?;
     check::works_alone(&archives.join(&archive), &name)?;

@@ -18,7 +18,7 @@ pub(crate) fn shipped_target() -> String {
     format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
-/// Where cargo leaves what is shipped; examples are in `examples`.
+/// Where cargo leaves what is shipped.
 pub(crate) fn shipped() -> PathBuf {
     root().join("target").join(shipped_target()).join("dist")
 }

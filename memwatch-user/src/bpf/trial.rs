@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 use super::{multi, raw};
 use crate::{
     host::{
@@ -21,6 +23,15 @@ use crate::{
 #[must_use]
 pub fn rights() -> Rights {
     Rights::found(attempt)
+}
+
+/// Our rights as far as nothing can be watched without them. Who has `CAP_SYS_ADMIN` is told by the watch itself, which has
+/// no time to lose.
+#[must_use]
+pub fn essential_rights() -> Rights {
+    let effective = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+    let is_granted = effective.contains(CapabilitySet::SYS_ADMIN);
+    Rights::found(|need| if is_granted || !need.essential() { Ok(()) } else { attempt(need) })
 }
 
 /// Does what is needed, on ourselves or on processes of other users.

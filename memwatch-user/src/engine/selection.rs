@@ -2,16 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result};
-
 use crate::{
-    cli::job::Whom,
     host::clock,
     model::Mono,
     target::{
         Matched,
         select::{Scanner, Selector, with_descendants},
-        text::printable,
     },
 };
 
@@ -21,14 +17,14 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_secs(64);
 
 /// Which processes are meant.
-pub(crate) struct Roster {
+pub(crate) struct TargetSelection {
     selector: Selector,
     scanner: Scanner,
     /// Also what they start.
     children: bool,
     /// The pids were named: a failure with one of them is the job's.
     named: bool,
-    /// What was asked for, as it was typed.
+    /// What was asked for, as it is shown.
     asked: String,
     /// Node processes of other names.
     others: BTreeMap<u32, Other>,
@@ -43,26 +39,11 @@ struct Other {
     wait: Duration,
 }
 
-impl Roster {
-    /// What the command line meant.
-    pub(crate) fn new(whom: &Whom, children: bool) -> Result<Self> {
-        let selector = match whom {
-            Whom::Pids(pids) => Selector::Pids(pids.clone()),
-            Whom::Name(glob) => Selector::name(glob)
-                .with_context(|| format!("--name {}: not a pattern", glob.escape_debug()))?,
-            Whom::All => Selector::All,
-            Whom::Container(id) => Selector::Container(id.clone()),
-            Whom::Command(_) => Selector::Pids(Vec::new()),
-        };
-        let (named, launched) = (matches!(whom, Whom::Pids(_)), matches!(whom, Whom::Command(_)));
-        Ok(Self {
-            selector,
-            scanner: Scanner::default(),
-            children: children || launched,
-            named,
-            asked: asked(whom),
-            others: BTreeMap::new(),
-        })
+impl TargetSelection {
+    /// Those that `selector` picks, and with `children` what they start. `named`: a failure with one of them is the job's.
+    /// `asked`: what was asked for, fit to be shown.
+    pub(crate) fn new(selector: Selector, children: bool, named: bool, asked: String) -> Self {
+        Self { selector, scanner: Scanner::default(), children, named, asked, others: BTreeMap::new() }
     }
 
     /// Whether every process that executes a program later may be meant.
@@ -150,16 +131,6 @@ impl Roster {
     fn remember(&mut self, pid: u32) {
         let other = Other { seen: clock::now(), wait: FIRST_LOOK };
         self.others.entry(pid).or_insert(other);
-    }
-}
-
-/// What was asked for, fit to be shown.
-fn asked(whom: &Whom) -> String {
-    match whom {
-        Whom::Name(glob) => format!("--name '{}'", printable(glob.as_bytes())),
-        Whom::Container(id) => format!("--container {id}"),
-        Whom::All => "--all".to_owned(),
-        Whom::Pids(_) | Whom::Command(_) => "the command line".to_owned(),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::{fs, io, num::NonZeroU64, path::Path, thread, time::Duration};
 
-use super::{TargetError, file, text::printable};
+use super::{
+    error::{MAX_PID, TargetError},
+    file,
+    text::printable,
+};
 use crate::model::ProcessId;
-
-/// The largest pid there can be: the kernel's `PID_MAX_LIMIT` on 64 bits is one more.
-pub const MAX_PID: u32 = (1 << 22) - 1;
 
 /// Bytes that are read of what /proc has of a process; a command line can have 6 MB (`_STK_LIM / 4 * 3`, fs/exec.c).
 const MAX_FILE: u64 = 64 << 10;

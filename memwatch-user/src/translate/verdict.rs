@@ -1,14 +1,28 @@
-//! A verdict as a record.
+//! Verdicts as records.
 
-use super::Stamp;
+use super::{place, stamp::Stamp};
 use crate::{
-    detect::Verdict,
+    engine::outcome::{Attributed, LastVerdicts},
     model::Mono,
-    report::record::{self, Body},
-    vocabulary::{Kind, Level, Unit},
+    report::{
+        describe,
+        record::{self, Body},
+    },
+    vocabulary::{Kind, Level, Reason, Seen, Unit},
 };
 
-pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
+/// Verdicts as they stand before the end.
+pub(super) fn last(stamp: &Stamp, last: LastVerdicts) -> Vec<Body> {
+    let silence = last.silence.map(|(since, why)| silence(stamp, since, why));
+    silence.into_iter().chain(verdicts(stamp, last.verdicts)).collect()
+}
+
+pub(super) fn verdicts(stamp: &Stamp, verdicts: Vec<Attributed>) -> Vec<Body> {
+    verdicts.into_iter().map(|attributed| verdict(stamp, attributed)).collect()
+}
+
+fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
+    let Attributed { verdict, sites } = attributed;
     let finding = &verdict.finding;
     let exhaustion = finding.exhaustion;
     Body::Verdict(Box::new(record::Verdict {
@@ -23,13 +37,15 @@ pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
         confidence: finding.confidence,
         time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
         exhausts: exhaustion.map(|time| time.of),
-        evidence: finding.evidence.clone(),
-        sites: Vec::new(),
+        evidence: evidence(&finding.reasons, finding.unit),
+        reasons: finding.reasons.clone(),
+        sites: place::sites(sites),
     }))
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-pub(crate) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
+fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
+    let reasons = vec![Reason::plain(why)];
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,
         verdict: Level::Inconclusive,
@@ -42,7 +58,13 @@ pub(crate) fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
         confidence: None,
         time_to_exhaustion_s: None,
         exhausts: None,
-        evidence: vec![why.to_owned()],
+        evidence: evidence(&reasons, Unit::Bytes),
+        reasons,
         sites: Vec::new(),
     }))
+}
+
+/// The reasons in words, as the records have them.
+fn evidence(reasons: &[Reason], unit: Unit) -> Vec<String> {
+    reasons.iter().map(|reason| describe::reason::sentence(reason, unit)).collect()
 }

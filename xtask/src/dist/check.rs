@@ -61,7 +61,8 @@ fn is_complete(dir: &Path) -> Result<()> {
 /// It knows its version, and finds as much of this host as it does with all of this machine's files around it.
 fn runs(root: &Path, program: &Path) -> Result<()> {
     let version = alone(root, program)?.arg("--version").read()?;
-    ensure!(version.starts_with(&format!("{PROGRAM} {VERSION}")), "`--version` says {version}");
+    ensure!(version.starts_with(&format!("{PROGRAM} {VERSION}\n")), "`--version` says {version}");
+    ensure!(!version.contains("missing"), "the release cannot watch; `--version` says {version}");
     let report = |program: Cmd| program.arg("doctor").read_of(&DOCTOR);
     let (here, there) = (report(cmd(repo::shipped_binary()))?, report(alone(root, program)?)?);
     ensure!(here == there, "`doctor` says\n{here}and on a clean root\n{there}");

@@ -1,6 +1,7 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
 pub mod hello;
+pub mod reason;
 mod site;
 pub mod starts;
 pub mod verdict;
