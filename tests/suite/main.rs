@@ -68,6 +68,7 @@ mod outside_heap;
 mod plan_cache;
 mod pprof;
 mod readings;
+mod rights;
 mod selection;
 mod unharmed;
 mod verdict;
