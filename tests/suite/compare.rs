@@ -6,7 +6,7 @@ use memwatch_tests::{
     tool::{self, Tool},
     trace_gc::Line,
 };
-use memwatch_user::report::record::Gc;
+use memwatch_user::report::record::{Gc, Record};
 
 /// Waits until the tool has reported `full` mark-compacts and `all` collections of `pid`.
 pub(crate) fn wait_for_collections(tool: &mut Tool, pid: u32, full: usize, all: usize) -> Result<()> {
@@ -43,6 +43,22 @@ pub(crate) fn same(ours: &[&Gc], theirs: &[Line], before: usize) -> Result<Vec<f
     let errors = errors.collect::<Result<_>>()?;
     ensure!(skipped <= before + 1, "{} collections after the attach are missing", skipped - before);
     Ok(errors)
+}
+
+/// How many of V8's collections were over when we were attached, where its lines come late, in blocks: inside a container its
+/// standard output is no terminal, and nothing there makes it line-buffered. V8 says how old the isolate was at each. When it
+/// was born is what most pairs agree on; that they are pairs is for [`same`] to see.
+pub(crate) fn before_attach(records: &[Record], pid: u32, theirs: &[Line]) -> Result<usize> {
+    let of_it = || records.iter().filter(|record| tool::of(record, pid));
+    let attached = of_it().find(|record| tool::is_hello(record)).context("no hello")?.ts.unix_ms();
+    let ours: Vec<i64> =
+        of_it().filter(|record| tool::gc(record).is_some()).map(|gc| gc.ts.unix_ms()).collect();
+    let ages = theirs.iter().map(|line| Ok(i64::try_from(line.at_ms.context("one isolate only")?)?));
+    let ages = ages.collect::<Result<Vec<i64>>>()?;
+    let mut births: Vec<i64> = ours.iter().rev().zip(ages.iter().rev()).map(|(at, age)| at - age).collect();
+    births.sort_unstable();
+    let birth = births.get(births.len() / 2).context("no collections")?;
+    Ok(ages.iter().filter(|age| *birth + **age <= attached).count())
 }
 
 /// Whether both are the same collection, to the byte; our pause less V8's, microseconds.

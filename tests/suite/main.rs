@@ -16,6 +16,7 @@
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
 //! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
+//! - [`neighbours`]: what one target does delays no other one.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
@@ -55,6 +56,7 @@ mod native_memory;
 mod native_musl;
 mod native_truth;
 mod native_windows;
+mod neighbours;
 mod output;
 mod outside_heap;
 mod plan_cache;

@@ -24,20 +24,21 @@ fn help_of_every_command() -> Result<()> {
 
 #[test]
 fn version() -> Result<()> {
-    let finished = tool::run(&["--version"])?;
-    finished.expect(0)?;
-    ensure!(
-        finished.stdout == format!("memwatch-bpf {}\n", env!("CARGO_PKG_VERSION")),
-        "{}",
-        finished.stdout
-    );
+    let [long, short] = [tool::run(&["--version"])?, tool::run(&["-V"])?];
+    long.expect(0)?;
+    let first = format!("memwatch-bpf {}\n", env!("CARGO_PKG_VERSION"));
+    let rest = long.stdout.strip_prefix(&first).with_context(|| long.stdout.clone())?;
+    let labels = rest.lines().filter_map(|line| line.split_once(": ")).filter(|(_, value)| !value.is_empty());
+    let labels: Vec<&str> = labels.map(|(label, _)| label).collect();
+    ensure!(labels == ["commit", "build", "eBPF programs"], "{}", long.stdout);
+    ensure!(!rest.contains("missing") && short.stdout == first, "{}", short.stdout);
     Ok(())
 }
 
-/// Of a Node that holds little, the known parts leave next to nothing unexplained.
-/// Of so many the middle one: the parts are read one after the other, while the heap goes on. Once, in a whole run, one reading
-/// left 9.9 MB unexplained; three runs of the test alone did not, and why is not known.
-const READINGS: usize = 3;
+/// Of a Node that holds little, the known parts leave next to nothing unexplained, however often it is read.
+const READINGS: usize = 5;
+/// Bytes.
+const NEXT_TO_NOTHING: u64 = 4 << 20;
 
 #[test]
 fn the_resident_set_is_explained() -> Result<()> {
@@ -55,12 +56,9 @@ fn the_resident_set_is_explained() -> Result<()> {
             Body::Memory(memory) => memory.unexplained,
             _ => None,
         });
-        let mut sizes: Vec<u64> = unexplained.map(i64::unsigned_abs).collect();
-        sizes.sort_unstable();
-        ensure!(
-            sizes.len() == READINGS && sizes[READINGS / 2] < 8 << 20,
-            "Node {version}: {sizes:?} unexplained"
-        );
+        let sizes: Vec<u64> = unexplained.map(i64::unsigned_abs).collect();
+        let are_small = sizes.iter().all(|size| *size < NEXT_TO_NOTHING);
+        ensure!(sizes.len() == READINGS && are_small, "Node {version}: {sizes:?} unexplained");
         tool.interrupt()?;
     }
     Ok(())

@@ -9,11 +9,7 @@ use memwatch_tests::{
     node::{self, Node},
     patience, proc, releases,
 };
-use memwatch_user::{
-    host::clock,
-    model::{Reading, Resident},
-    sample::Sampler,
-};
+use memwatch_user::{host::clock, model::Reading, sample::Sampler};
 use rustix::process::Signal;
 
 const MIB: u64 = 1 << 20;
@@ -48,7 +44,7 @@ fn parts(version: &str) -> Result<()> {
     ensure!((TOUCHED..TOUCHED + 60 * MIB).contains(&resident.malloc), "{shown}");
     ensure!(resident.files > 20 * MIB && (1..8 * MIB).contains(&resident.stacks), "{shown}");
     ensure!(resident.other < 3 * MIB, "{shown}");
-    near(sum(&resident), before * page_size(), MIB / 2).with_context(|| shown.clone())?;
+    near(resident.total(), before * page_size(), MIB / 2).with_context(|| shown.clone())?;
 
     let opened = numbers(&node.said("descriptors ")?)?;
     let descriptors = reading.descriptors.context("not read")?;
@@ -77,9 +73,9 @@ fn who_is_stopped_is_seen_to_stand_still() -> Result<()> {
 fn who_ends_while_it_is_read_is_not_read_in_part() -> Result<()> {
     let node = node::running("idle")?;
     let pid = node.pid();
-    let whole = read(pid).resident.map(|resident| sum(&resident)).context("not read")?;
+    let whole = read(pid).resident.map(|resident| resident.total()).context("not read")?;
     let reader = thread::spawn(move || {
-        let sizes = std::iter::from_fn(|| read(pid).resident.map(|resident| sum(&resident)));
+        let sizes = std::iter::from_fn(|| read(pid).resident.map(|resident| resident.total()));
         sizes.collect::<Vec<_>>()
     });
     thread::sleep(Duration::from_millis(50));
@@ -97,10 +93,6 @@ fn stand_still(node: &Node) -> Result<()> {
 /// A first reading: everything is due.
 fn read(pid: u32) -> Reading {
     Sampler::new(pid, None, OutsideLayout::UNKNOWN).read(clock::now(), &[])
-}
-
-const fn sum(resident: &Resident) -> u64 {
-    resident.v8_heap + resident.malloc + resident.files + resident.stacks + resident.other
 }
 
 fn near(value: u64, expected: u64, tolerance: u64) -> Result<()> {

@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: what CI runs, in its order. It stops at the first failure, and always ends with a table of times.
 
+use std::env::consts::ARCH;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -7,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::cargo::{cargo, looking};
 use crate::run::{cmd, say};
 use crate::toolchain::Toolchain;
-use crate::{repo, setup, test, tidy, vm};
+use crate::{dist, repo, setup, test, tidy, vm};
 
 /// The kernel of the virtual machine in `ci`; the others are for `vm-test`, and run every night.
 const VM_KERNEL: &str = "6.1";
@@ -24,13 +25,14 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "setup", run: || setup::run(&setup::Args {}) },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: || tidy::run(&tidy::Args {}) },
     Step { name: "clippy", run: clippy_host },
     Step { name: "clippy-bpf", run: clippy_bpf },
     Step { name: "doc", run: doc },
+    Step { name: "dist", run: || dist::run(&dist::Args {}) },
     Step { name: "test", run: || test::run(&test::Args::default()) },
     Step { name: "vm-test", run: || vm::run(&vm::Args::for_kernel(VM_KERNEL)?) },
 ];
@@ -78,7 +80,8 @@ fn clippy_host() -> Result<()> {
     looking().args(clippy).run()
 }
 
-/// The kernel side, as it is compiled: a build for the host would see `core` and pointers of another machine.
+/// The kernel side, as it is compiled: a build for the host would see `core` and pointers of another machine. Where the build
+/// script of memwatch-user compiles it: what it depends on is compiled once.
 fn clippy_bpf() -> Result<()> {
     let toolchain = Toolchain::installed().context("no eBPF toolchain")?;
     let clippy = cmd("rustup").args(["run", toolchain.name(), "cargo", "clippy"]);
@@ -89,7 +92,7 @@ fn clippy_bpf() -> Result<()> {
     clippy
         .args(["--package", "memwatch-ebpf", "--target", "bpfel-unknown-none", "--release"])
         .arg("--target-dir")
-        .arg(repo::root().join("target/bpf"))
+        .arg(repo::root().join("target/bpf").join(ARCH).join("aya-build/target/memwatch-ebpf"))
         .args(["--", "-D", "warnings"])
         // Ours are of the toolchain that runs this program.
         .env_remove("CARGO")

@@ -1,35 +1,65 @@
 //! Features that a target turns out to have or not to have later than at the hello: said when that changes.
 
-use crate::{
-    model::Collection,
-    report::record::{Body, Feature, State, Switch},
-};
+use crate::model::Collection;
+
+/// Whether something of a target can be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FeatureState {
+    /// It can.
+    On,
+    /// It cannot, and why.
+    Off(String),
+}
+
+impl FeatureState {
+    /// On, or off for the error.
+    pub(crate) fn of<T>(result: Result<T, String>) -> Self {
+        result.map_or_else(Self::Off, |_| Self::On)
+    }
+}
+
+/// A feature that went on or off after it was first reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FeatureChange {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Whether it is on now.
+    pub(crate) on: bool,
+    /// Why.
+    pub(crate) reason: String,
+}
+
+impl FeatureChange {
+    /// It is off.
+    pub(crate) fn off(name: &'static str, reason: String) -> Self {
+        Self { name, on: false, reason }
+    }
+}
 
 /// What went wrong if the way that the code describes does not lead to the books.
 const LOST: &str = "the isolate's allocator of array buffers is none of Node's where the code has it, or it could not be \
                     read";
 
-/// One feature, as it was told last.
+/// One feature, as it was last reported.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Feature {
     name: &'static str,
     on: bool,
 }
 
-impl Told {
-    /// A feature that the hello told of.
-    pub(crate) fn new(name: &'static str, state: &State) -> Self {
-        Self { name, on: *state == State::On }
+impl Feature {
+    /// As the target's introduction has it.
+    pub(crate) fn new(name: &'static str, state: &FeatureState) -> Self {
+        Self { name, on: *state == FeatureState::On }
     }
 
-    /// It is off for `off`, or else on. What there is to say if that is news.
-    pub(crate) fn is(&mut self, off: Option<&str>) -> Option<Body> {
+    /// It is off for `off`, or else on. The change, if it is one.
+    pub(crate) fn update(&mut self, off: Option<&str>) -> Option<FeatureChange> {
         let on = off.is_none();
-        let is_news = on != self.on;
+        let is_change = on != self.on;
         self.on = on;
-        let state = if on { Switch::On } else { Switch::Off };
-        let [name, reason] = [self.name, off.unwrap_or("it can be read now")].map(str::to_owned);
-        is_news.then_some(Body::Feature(Feature { name, state, reason }))
+        let reason = off.unwrap_or("it can be read now").to_owned();
+        is_change.then_some(FeatureChange { name: self.name, on, reason })
     }
 }
 
@@ -38,18 +68,18 @@ impl Told {
 #[derive(Debug)]
 pub(crate) struct External {
     promised: bool,
-    told: Told,
+    reported: Feature,
 }
 
 impl External {
-    pub(crate) fn new(state: &State) -> Self {
-        Self { promised: *state == State::On, told: Told::new("external", state) }
+    pub(crate) fn new(state: &FeatureState) -> Self {
+        Self { promised: *state == FeatureState::On, reported: Feature::new("external", state) }
     }
 
-    /// What there is to say after `collection`.
-    pub(crate) fn check(&mut self, collection: &Collection) -> Option<Body> {
+    /// The change that `collection` shows.
+    pub(crate) fn check(&mut self, collection: &Collection) -> Option<FeatureChange> {
         let lost = collection.outside.array_buffers.is_none();
-        self.told.is(lost.then_some(LOST)).filter(|_| self.promised)
+        self.reported.update(lost.then_some(LOST)).filter(|_| self.promised)
     }
 }
 
@@ -76,19 +106,16 @@ mod tests {
         }
     }
 
-    fn told(state: &State, seen: &[Option<u64>]) -> Vec<Option<Switch>> {
+    fn changes(state: &FeatureState, seen: &[Option<u64>]) -> Vec<Option<bool>> {
         let mut external = External::new(state);
-        let mut say = |array_buffers: &Option<u64>| match external.check(&collection(*array_buffers)) {
-            Some(Body::Feature(feature)) => Some(feature.state),
-            _ => None,
-        };
-        seen.iter().map(&mut say).collect()
+        let mut change = |books: &Option<u64>| external.check(&collection(*books)).map(|change| change.on);
+        seen.iter().map(&mut change).collect()
     }
 
     #[test]
-    fn only_changes_are_told_and_only_if_something_was_promised() {
+    fn only_changes_are_reported_and_only_if_something_was_promised() {
         let seen = [Some(5), None, None, Some(0), Some(1)];
-        assert_eq!(told(&State::On, &seen), [None, Some(Switch::Off), None, Some(Switch::On), None]);
-        assert_eq!(told(&State::default(), &seen), [None; 5]);
+        assert_eq!(changes(&FeatureState::On, &seen), [None, Some(false), None, Some(true), None]);
+        assert_eq!(changes(&FeatureState::Off("why".to_owned()), &seen), [None; 5]);
     }
 }

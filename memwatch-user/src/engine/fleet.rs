@@ -1,553 +1,134 @@
-//! All targets of one watch: adopts them, hands them their events, lets them go. What it has to say it returns as
-//! records; it writes nowhere.
+//! Who is watched, and who is about to be.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::collections::{BTreeMap, VecDeque};
 
-use anyhow::{Context, Result, bail, ensure};
-use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
-
-use super::{
-    attribution::{Origins, stacks},
-    cost,
-    features::{External, Told},
-    judged::process::Watched,
-    losses::{Losses, Reading},
-    probes::{Attachments, pace::Rest},
-    scrape::{self, Look, Looked, Looks},
-    selection::Roster,
-};
+use super::member::Member;
 use crate::{
-    attribute::Sampled,
-    bpf::load::Kernel,
-    cli::log::one_line,
-    detect::Kind,
-    host::{
-        cgroup::{MemoryCgroup, OomScope},
-        clock::{self, WallClock},
-    },
     ingest::{Event, What},
-    model::{Mono, ProcessId},
-    plan::{self, Cache, Plan, PlanError, StackPlan, Stripped},
-    report::{
-        record::{Body, End, Record, State, Subject},
-        time::Time,
-    },
-    sample::Sampler,
-    target::{
-        self, Target, TargetError, image, maps,
-        process::{self, Program},
-    },
-    translate::{self, Stamp, hello},
+    model::ProcessId,
 };
 
-/// How often to look at a process that executes another program meanwhile.
-const ATTEMPTS: u32 = 5;
+/// So many events of a process wait at most while it is examined, some seconds of a busy one.
+const MOST_WAITING: usize = 4096;
 
-/// By then V8 has begun in a process that has executed its program: it takes Node 50 ms, and some seconds on a host that is short
-/// of everything.
-const LONGEST_START: Duration = Duration::from_secs(10);
+/// All processes of one watch.
+#[derive(Default)]
+pub(crate) struct Fleet(BTreeMap<u32, Seat>);
 
-/// All targets of one watch.
-pub(crate) struct Session {
-    kernel: Kernel,
-    attachments: Attachments,
-    /// Share of one CPU that stacks may cost a target.
-    budget: f64,
-    cookies: bool,
-    clock: WallClock,
-    cache: Option<Cache>,
-    roster: Roster,
-    watched: BTreeMap<u32, Member>,
-    /// Those of them whose V8 has not begun yet.
-    newcomers: BTreeMap<u32, Newcomer>,
-    losses: Losses,
-    origins: Origins,
-    collections: u64,
-    backoffs: u64,
-    adopted: u64,
+/// One process.
+pub(crate) enum Seat {
+    /// It has executed a program and is being examined.
+    Examined(Candidate),
+    /// It is a target.
+    Taken(Box<Member>),
 }
 
-struct Member {
-    watched: Watched,
-    looks: Looks,
-    /// When its program was looked at: what it executed before is not news.
-    looked_at: Mono,
-    /// The program that was looked at.
-    program: Option<Program>,
-    /// The number of what serves it.
-    attachment: u32,
-    cgroup: Option<MemoryCgroup>,
-    /// The cgroup's count of refusals when we were attached.
-    limit_hits: Option<u64>,
+/// A process that is being examined.
+#[derive(Default)]
+pub(crate) struct Candidate {
+    /// How often it was examined before it had mapped what it runs.
+    pub(crate) looks: u8,
+    /// How often it executed another program meanwhile.
+    pub(crate) programs: u32,
+    /// What has happened to it meanwhile, oldest first.
+    pub(crate) inbox: VecDeque<Event>,
 }
 
-/// Whether a process has begun when it is adopted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// It has run for a while.
-    Runs,
-    /// It has just executed its program: its loader may not have mapped the C library, and V8 has made no isolate.
-    Begins,
-}
+impl Fleet {
+    /// Whether nobody is watched nor examined.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 
-/// What it takes to find out later what cannot be known when a process begins.
-struct Newcomer {
-    target: Target,
-    /// How its stacks are walked.
-    stacks: Result<StackPlan, String>,
-    /// Likewise those that call native code.
-    callers: Option<StackPlan>,
-    told: Told,
-}
-
-/// A target that was adopted: what to say, and whom to wait for.
-pub(crate) struct Adopted {
-    pub(crate) id: ProcessId,
-    pub(crate) records: Vec<Record>,
-}
-
-/// What is to be done after an event.
-pub(crate) enum Next {
-    /// Nothing.
-    Nothing,
-    /// Somebody new is watched.
-    Welcome(Adopted),
-    /// This process has not yet mapped what it will run: look again soon.
-    LookAgain(u32),
-}
-
-impl Session {
-    pub(crate) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins, budget: f64) -> Self {
-        Self {
-            kernel,
-            attachments: Attachments::new(cookies, origins.stacks.are_wanted().then_some(budget)),
-            budget,
-            cookies,
-            clock: WallClock::sample(),
-            cache: Cache::of_user(),
-            roster,
-            watched: BTreeMap::new(),
-            newcomers: BTreeMap::new(),
-            losses: Losses::default(),
-            origins,
-            collections: 0,
-            backoffs: 0,
-            adopted: 0,
+    /// A target.
+    pub(crate) fn member(&mut self, pid: u32) -> Option<&mut Member> {
+        match self.0.get_mut(&pid)? {
+            Seat::Taken(member) => Some(member),
+            Seat::Examined(_) => None,
         }
     }
 
-    /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's.
-    pub(crate) fn adopt_running(&mut self) -> Result<Vec<Adopted>> {
-        let mut adopted = Vec::new();
-        let running = self.roster.running();
-        running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
-        for pid in running.meant {
-            match self.adopt(pid, Phase::Runs) {
-                Ok(new) => adopted.push(new),
-                Err(error) if self.roster.is_named() => return Err(error),
-                Err(error) => log::warn!("process {pid} is not watched: {}", one_line(&error)),
-            }
-        }
-        Ok(adopted)
+    /// A target, if it is still that process.
+    pub(crate) fn member_of(&mut self, id: ProcessId) -> Option<&mut Member> {
+        self.member(id.pid).filter(|member| member.id == id)
     }
 
-    /// Makes `pid` a target: finds out what it is, attaches what it needs, admits it. Leaves nothing behind if that fails.
-    fn adopt(&mut self, pid: u32, phase: Phase) -> Result<Adopted> {
-        for _ in 0..ATTEMPTS {
-            match self.try_to_adopt(pid, phase) {
-                Ok(Some(adopted)) => return Ok(adopted),
-                Ok(None) => self.let_go(pid),
-                Err(error) => {
-                    self.let_go(pid);
-                    return Err(error);
-                }
-            }
-        }
-        bail!("process {pid} executes one program after another: try again once it has settled")
-    }
-
-    /// `None` if it has executed another program meanwhile: what was found out is about the one before.
-    fn try_to_adopt(&mut self, pid: u32, phase: Phase) -> Result<Option<Adopted>> {
-        let looked_at = clock::now();
-        let target = target::examine(pid)?;
-        let plan = match plan::prepare(&target.image, self.cache.as_ref()) {
-            Ok((plan, _)) => Ok(plan),
-            // Its collections cannot be seen, the rest of it can.
-            Err(PlanError::Stripped(stripped)) => Err(stripped),
-            Err(error) => return Err(error.into()),
-        };
-        let number = match &plan {
-            Ok(plan) => self.attachments.serve(&mut self.kernel, pid, &target.image, plan)?,
-            Err(_) => UNCLAIMED,
-        };
-        self.admit(pid, number)?;
-        ensure!(
-            process::current(pid) == Some(target.process.id),
-            "process {pid} ended while it was being attached to"
-        );
-        if !target.image.is_current() {
-            return Ok(None);
-        }
-        let look = (looked_at, number, phase);
-        Ok(Some(self.welcome(look, target, plan.as_ref().map_err(|stripped| &**stripped))))
-    }
-
-    fn admit(&mut self, pid: u32, attachment: u32) -> Result<()> {
-        self.kernel.add_target(pid, attachment)?;
-        if self.roster.follows_children() {
-            self.kernel.follow(pid)?;
-        }
-        Ok(())
-    }
-
-    fn let_go(&mut self, pid: u32) {
-        self.origins.forget(pid);
-        self.kernel.remove_target(pid);
-        self.attachments.release(pid);
-        self.newcomers.remove(&pid);
-    }
-
-    /// `look`: when it was looked at, the number of what serves it, and whether it has begun.
-    fn welcome(
-        &mut self,
-        (looked_at, attachment, phase): (Mono, u32, Phase),
-        target: Target,
-        plan: Result<&Plan, &Stripped>,
-    ) -> Adopted {
-        let pid = target.process.id.pid;
-        let now = clock::now();
-        let start_ms = target.process.start_unix_ms;
-        let subject = Subject { pid, start_time: Time::from_unix_ms(start_ms) };
-        let stamp = Stamp { subject, clock: self.clock };
-        let age_ms = u64::try_from(self.clock.unix_ms(now) - start_ms).unwrap_or(0);
-        let cgroup = MemoryCgroup::of(pid);
-        let outside = plan.map_or(OutsideLayout::UNKNOWN, Plan::outside_layout);
-        let sampler = Sampler::new(pid, cgroup.clone(), outside);
-        let (mut hello, semi_spaces) = hello::hello(&target, plan);
-        let newcomer = plan.ok().map(|plan| {
-            let refused = self.attachments.refused(pid).map(str::to_owned);
-            let stacks = refused.map_or_else(|| plan.stacks.clone(), Err);
-            hello.features.js_stacks = self.origins.stacks.adopt(&target, &stacks);
-            let told = Told::new(stacks::FEATURE, &hello.features.js_stacks);
-            (stacks, plan.stacks.clone().ok(), told)
-        });
-        hello.matched = self.roster.reason(pid);
-        hello.features.native = scrape::native(&sampler);
-        let external = External::new(&hello.features.external);
-        let age = Duration::from_millis(age_ms);
-        let watched = Watched::new(target.process.id, stamp, now, age, semi_spaces, external);
-        let watched = if plan.is_ok() { watched } else { watched.blind() };
-        self.adopted += 1;
-        let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
-        let looks = Looks::new(target.process.id, sampler);
-        let program = target.process.program;
-        let member = Member { watched, looks, looked_at, program, attachment, cgroup, limit_hits };
-        self.watched.insert(pid, member);
-        let id = target.process.id;
-        let no_sites = match newcomer {
-            Some((stacks, callers, told)) if phase == Phase::Begins => {
-                self.newcomers.insert(pid, Newcomer { target, stacks, callers, told });
-                None
-            }
-            newcomer => self.start_natives(&target, newcomer.and_then(|(_, callers, _)| callers).as_ref()),
-        };
-        let bodies = [Body::Hello(Box::new(hello))].into_iter().chain(hello::missing(plan)).chain(no_sites);
-        let records = bodies.map(|body| stamp.record(now, body)).collect();
-        Adopted { id, records }
-    }
-
-    /// `callers`: what it takes to tell which JavaScript called. What there is to say if its native memory cannot be followed.
-    fn start_natives(&mut self, target: &Target, callers: Option<&StackPlan>) -> Option<Body> {
-        let javascript = callers.and_then(|plan| self.origins.stacks.javascript(target, plan));
-        self.origins.natives.start(target.process.id, &target.image.path, javascript)
-    }
-
-    /// V8 has begun in a process that was adopted when it executed its program. Now it has a C library and an allocator, and knows
-    /// where its threads keep their isolates.
-    fn settle(&mut self, pid: u32) -> Vec<Body> {
-        let Some(Newcomer { mut target, stacks, callers, mut told }) = self.newcomers.remove(&pid) else {
-            return Vec::new();
-        };
-        target.libc = maps::of(pid).ok().and_then(|maps| target::libc::libc(&maps)).or(target.libc);
-        let off = match self.origins.stacks.adopt(&target, &stacks) {
-            State::On => None,
-            State::Off(why) => Some(why),
-        };
-        let news = told.is(off.as_deref());
-        news.into_iter().chain(self.start_natives(&target, callers.as_ref())).collect()
-    }
-
-    /// Newcomers of whose V8 nothing was heard for so long that it was missed.
-    fn quiet_newcomers(&self, now: Mono) -> Vec<u32> {
-        let is_quiet = |pid: &&u32| {
-            self.watched.get(pid).is_none_or(|member| now.since(member.watched.since) >= LONGEST_START)
-        };
-        self.newcomers.keys().filter(is_quiet).copied().collect()
-    }
-
-    /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
-    /// followed, and if `program` is a Node its probes are live before it runs.
-    pub(crate) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
-        if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies)
-            && let Ok((plan, _)) = plan::prepare(&image, self.cache.as_ref())
-        {
-            self.attachments.prepare(&mut self.kernel, &image, &plan)?;
-        }
-        self.kernel.follow(std::process::id()).context("cannot follow what we start")
-    }
-
-    /// `child` is started, and what else we start is none of the session's business. It is followed by name, as a kernel
-    /// without BTF does not tell whose child it is; and it is looked at, as it runs its program already.
-    pub(crate) fn child_is_started(&mut self, child: u32) -> Result<Next> {
-        self.kernel.follow(child)?;
-        self.kernel.unfollow(std::process::id());
-        Ok(self.consider(child))
-    }
-
-    /// Whether processes that start later may be targets.
-    pub(crate) fn may_grow(&self) -> bool {
-        self.roster.follows_all()
-    }
-
-    /// Whether nobody is left, and nobody can come.
-    pub(crate) fn is_over(&self) -> bool {
-        self.watched.is_empty() && !self.may_grow()
-    }
-
-    /// The calendar by which records are dated.
-    pub(crate) fn clock(&self) -> WallClock {
-        self.clock
-    }
-
-    /// Takes in one event. An exec can bring a new target.
-    pub(crate) fn event(&mut self, event: &Event) -> (Vec<Record>, Next) {
-        if event.what == What::Exec {
-            if let Some(member) = self.knows(event) {
-                // The kernel side took it for a new one.
-                if let Err(error) = self.kernel.add_target(event.pid, member.attachment) {
-                    log::warn!("process {} is not watched any more: {error}", event.pid);
-                }
-                return (Vec::new(), Next::Nothing);
-            }
-            let records = self.dismiss(event.pid, event.time, |_| End::Exec);
-            return (records, self.consider(event.pid));
-        }
-        let news = match event.what {
-            What::HeapSetUp { .. } | What::Collection(_) => self.settle(event.pid),
-            _ => Vec::new(),
-        };
-        let Some(member) = self.watched.get_mut(&event.pid) else { return (Vec::new(), Next::Nothing) };
-        let mut records = member.watched.event(event);
-        records.splice(0..0, member.records(event.time, news));
-        if let What::Collection(collection) = &event.what {
-            self.collections += 1;
-            self.origins.collection(event.pid, collection, &mut records);
-        }
-        let starts = self.origins.starts.of_gone(event.pid, &records);
-        records.splice(0..0, member.records(event.time, starts));
-        self.origins.attribute(event.pid, &mut records);
-        (records, Next::Nothing)
-    }
-
-    /// Who was looked at after this exec: a wrapper (`env`, `sh -c exec`) and the Node it becomes execute two programs at
-    /// once, and by the time the first is heard of the process is already the second; and the kernel tells of an exec when
-    /// the program is mapped already and who started it runs on.
-    fn knows(&self, exec: &Event) -> Option<&Member> {
-        let is_same = |program| process::program(exec.pid) == Some(program);
-        self.watched
-            .get(&exec.pid)
-            .filter(|member| exec.time <= member.looked_at || member.program.is_some_and(is_same))
-    }
-
-    /// Takes in one new stack.
-    pub(crate) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
-        let Ok(said) = self.origins.stacks.event(bytes) else {
-            self.malformed();
-            return None;
-        };
-        let (pid, body) = said?;
-        self.watched.get(&pid).map(|member| member.watched.stamp.record(clock::now(), body))
-    }
-
-    /// Makes room for new stacks, once nobody waits for those that are there.
-    pub(crate) fn make_room(&mut self) {
-        self.origins.stacks.make_room();
-    }
-
-    /// Counts a record that could not be decoded.
-    pub(crate) fn malformed(&mut self) {
-        self.losses.malformed();
-    }
-
-    /// Looks at a process that has executed a program: the kernel side has made it a target if it may be meant.
-    pub(crate) fn consider(&mut self, pid: u32) -> Next {
-        if !self.roster.means(pid, self.kernel.is_followed(pid)) {
-            self.kernel.remove_target(pid);
-            return Next::Nothing;
-        }
-        match self.adopt(pid, Phase::Begins) {
-            Ok(adopted) => Next::Welcome(adopted),
-            // The dynamic loader has yet to map libnode.so; until then the kernel side keeps what it says.
-            Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
-                Next::LookAgain(pid)
-            }
-            Err(error) => {
-                log::warn!("process {pid} is not watched: {}", one_line(&error));
-                Next::Nothing
-            }
+    /// A process that is being examined.
+    pub(crate) fn candidate(&mut self, pid: u32) -> Option<&mut Candidate> {
+        match self.0.get_mut(&pid)? {
+            Seat::Examined(candidate) => Some(candidate),
+            Seat::Taken(_) => None,
         }
     }
 
-    /// It never became a Node process.
-    pub(crate) fn give_up(&mut self, pid: u32) {
-        self.kernel.remove_target(pid);
+    /// All targets.
+    pub(crate) fn members(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.0.values_mut().filter_map(|seat| match seat {
+            Seat::Taken(member) => Some(&mut **member),
+            Seat::Examined(_) => None,
+        })
     }
 
-    /// What watching has cost the targets so far, CPU seconds.
-    pub(crate) fn cost_s(&self) -> f64 {
-        cost::of_collections(self.collections) + self.origins.stacks.cost_s() + self.origins.natives.cost_s()
+    /// Pids of all targets.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        let taken = self.0.iter().filter(|(_, seat)| matches!(seat, Seat::Taken(_)));
+        taken.map(|(pid, _)| *pid).collect()
     }
 
-    /// How often probes had to rest.
-    pub(crate) fn backoffs(&self) -> u64 {
-        self.backoffs
+    /// From now on `pid` is that.
+    pub(crate) fn put(&mut self, pid: u32, seat: Seat) {
+        self.0.insert(pid, seat);
     }
 
-    /// Everything that was sampled.
-    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
-        self.origins.stacks.sampled()
-    }
-
-    /// How many targets there have been.
-    pub(crate) fn adopted(&self) -> u64 {
-        self.adopted
-    }
-
-    /// A process has ended; one that has its pid by now is another.
-    pub(crate) fn gone(&mut self, id: ProcessId) -> Vec<Record> {
-        if self.watched.get(&id.pid).is_none_or(|member| member.watched.id != id) {
-            return Vec::new();
+    /// A target is none any more.
+    pub(crate) fn remove(&mut self, pid: u32) -> Option<Member> {
+        match self.0.remove(&pid)? {
+            Seat::Taken(member) => Some(*member),
+            Seat::Examined(_) => None,
         }
-        self.dismiss(id.pid, clock::now(), |member| member.watched.ending.account(|| member.oom_scope()))
     }
 
-    fn dismiss(&mut self, pid: u32, at: Mono, end: impl FnOnce(&Member) -> End) -> Vec<Record> {
-        let mut records = self.new_losses(at);
-        let Some(mut member) = self.watched.remove(&pid) else { return records };
-        records.extend(member.records(at, self.origins.starts.last(pid)));
-        let end = Body::End(end(&member));
-        records.push(member.watched.stamp.record(at, end));
-        records.extend(member.last_records(at));
-        self.origins.attribute(pid, &mut records);
-        self.let_go(pid);
-        records
-    }
-
-    /// What there is to do at every interval: looks to be taken; and to say: what was decided meanwhile, and losses if there
-    /// are new ones.
-    pub(crate) fn interval(&mut self) -> (Vec<Look>, Vec<Record>) {
-        let looks = self.watched.values_mut().filter_map(Member::next_look).collect();
-        let stamps = self.watched.values().map(|member| &member.watched.stamp);
-        let mut records: Vec<Record> =
-            stamps.flat_map(|stamp| self.origins.natives.decisions(stamp)).collect();
-        let now = clock::now();
-        for pid in self.quiet_newcomers(now) {
-            let news = self.settle(pid);
-            if let Some(member) = self.watched.get(&pid) {
-                records.extend(member.records(now, news));
-            }
+    /// Puts an event where it waits to be taken in. Whether there is room; nobody wants those of processes that are neither
+    /// watched nor examined.
+    pub(crate) fn post(&mut self, event: Event) -> Posted {
+        match self.0.get_mut(&event.pid) {
+            Some(Seat::Taken(member)) => member.inbox.push_back(event),
+            Some(Seat::Examined(candidate)) if candidate.inbox.len() >= MOST_WAITING => return Posted::Full,
+            Some(Seat::Examined(candidate)) => candidate.inbox.push_back(event),
+            None => return Posted::Unwanted(event.what),
         }
-        for (pid, member) in &self.watched {
-            records.extend(member.records(now, self.origins.starts.news(*pid, now)));
-        }
-        records.extend(self.pace(now));
-        records.extend(self.new_losses(now));
-        (looks, records)
-    }
-
-    /// Lets probes on allocations rest where they cost more than they may.
-    fn pace(&mut self, now: Mono) -> Vec<Record> {
-        let charges = self.origins.stacks.charges();
-        let rests = self.attachments.pace(&mut self.kernel, now, &charges);
-        self.backoffs += rests.len() as u64;
-        let tell = |(pid, rest): (u32, Rest)| {
-            let member = self.watched.get(&pid)?;
-            Some(member.watched.stamp.record(now, translate::rest(&rest, self.budget)))
-        };
-        rests.into_iter().filter_map(tell).collect()
-    }
-
-    /// Takes in a look at a target, which may be gone by now.
-    pub(crate) fn looked(&mut self, looked: Looked) -> Vec<Record> {
-        let id = looked.id;
-        let member = self.watched.get_mut(&id.pid).filter(|member| member.watched.id == id);
-        let Some(member) = member else { return Vec::new() };
-        if self.origins.natives.has_found(id.pid) {
-            member.watched.tell_again(Kind::Native);
-        }
-        let mut records = member.looked(looked);
-        self.origins.attribute(id.pid, &mut records);
-        records
-    }
-
-    /// What there is to say before the end.
-    pub(crate) fn last_records(&mut self) -> Vec<Record> {
-        let now = clock::now();
-        let mut records = self.new_losses(now);
-        for (pid, member) in &mut self.watched {
-            records.extend(member.records(now, self.origins.starts.last(*pid)));
-            let mut last = member.last_records(now);
-            self.origins.attribute(*pid, &mut last);
-            records.extend(last);
-        }
-        records
-    }
-
-    /// Brings what verdicts must know of losses up to date, and tells losses that were not told.
-    fn new_losses(&mut self, now: Mono) -> Vec<Record> {
-        if self.watched.is_empty() {
-            return Vec::new();
-        }
-        let Reading { mut loss, collections } = self.losses.read(&self.kernel);
-        self.origins.natives.add_losses(&mut loss);
-        let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
-        self.watched.values_mut().for_each(|member| member.watched.lost_share = lost_share);
-        if !self.losses.is_news(&loss) {
-            return Vec::new();
-        }
-        let tell = |member: &Member| member.watched.stamp.record(now, Body::Loss(loss.clone()));
-        self.watched.values().map(tell).collect()
-    }
-
-    /// Detaches everything; takes the kernel some tenths of a second.
-    pub(crate) fn detach(self) {
-        self.origins.natives.detach();
-        self.attachments.detach();
+        Posted::Waits
     }
 }
 
-impl Member {
-    fn records(&self, at: Mono, bodies: Vec<Body>) -> impl Iterator<Item = Record> {
-        let stamp = self.watched.stamp;
-        bodies.into_iter().map(move |body| stamp.record(at, body))
+/// What became of an event.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It waits.
+    Waits,
+    /// Too many of that process wait.
+    Full,
+    /// The process is neither watched nor examined.
+    Unwanted(What),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Mono;
+
+    fn exec(pid: u32) -> Event {
+        Event { pid, tid: pid, time: Mono(0), what: What::Exec }
     }
 
-    fn last_records(&mut self, at: Mono) -> Vec<Record> {
-        let bodies = self.watched.last_words(at);
-        self.records(at, bodies).collect()
-    }
-
-    fn next_look(&mut self) -> Option<Look> {
-        self.looks.next(self.watched.heaps())
-    }
-
-    fn looked(&mut self, looked: Looked) -> Vec<Record> {
-        let (reading, mut bodies) = self.looks.taken(looked, self.watched.isolate_count());
-        bodies.extend(self.watched.reading(&reading));
-        self.records(reading.at, bodies).collect()
-    }
-
-    fn oom_scope(&self) -> Option<&'static str> {
-        self.cgroup.as_ref()?.oom_scope(self.limit_hits).map(OomScope::name)
+    #[test]
+    fn what_happens_while_a_process_is_examined_waits_and_is_bounded() {
+        let mut fleet = Fleet::default();
+        assert_eq!(fleet.post(exec(7)), Posted::Unwanted(What::Exec));
+        fleet.put(7, Seat::Examined(Candidate::default()));
+        assert!((0..MOST_WAITING).all(|_| fleet.post(exec(7)) == Posted::Waits));
+        assert_eq!(fleet.post(exec(7)), Posted::Full);
+        assert_eq!(fleet.candidate(7).map(|candidate| candidate.inbox.len()), Some(MOST_WAITING));
+        assert!(fleet.member(7).is_none() && !fleet.is_empty());
     }
 }

@@ -1,14 +1,19 @@
 //! What was not seen, and how much of it matters for verdicts.
 
+use std::collections::BTreeMap;
+
 use memwatch_common::loss::{LossClass, LossReason};
 
-use crate::{bpf::load::Kernel, report::record::Loss};
+use super::outcome::Loss;
+use crate::bpf::load::Kernel;
 
 /// Losses of the whole watch: the kernel side counts by reason, not by process.
 #[derive(Default)]
 pub(crate) struct Losses {
     /// Records that the collector could not decode.
     malformed: u64,
+    /// Of our own making, by reason.
+    ours: BTreeMap<&'static str, u64>,
     /// As last told.
     told: Loss,
 }
@@ -27,12 +32,21 @@ impl Losses {
         self.malformed += 1;
     }
 
+    /// Counts something that is not in the report because of us.
+    pub(crate) fn ours(&mut self, reason: &'static str) {
+        *self.ours.entry(reason).or_default() += 1;
+    }
+
     /// Asks the kernel side.
     pub(crate) fn read(&self, kernel: &Kernel) -> Reading {
         let mut loss = Loss { malformed: self.malformed, ..Loss::default() };
         let mut collections = 0;
         if self.malformed > 0 {
             loss.reasons.insert("not-understood".to_owned(), self.malformed);
+        }
+        for (reason, count) in &self.ours {
+            loss.lost += count;
+            loss.reasons.insert((*reason).to_owned(), *count);
         }
         for (reason, count) in kernel.losses().unwrap_or_default() {
             add(&mut loss, reason, count);

@@ -44,6 +44,14 @@ pub struct Resident {
     pub other: u64,
 }
 
+impl Resident {
+    /// All of it.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.v8_heap + self.malloc + self.files + self.stacks + self.other
+    }
+}
+
 /// What an allocator keeps books of: all blocks since the process started. Blocks that a thread keeps for itself to hand
 /// out again (glibc's tcache) count as in use: at most 0.3 MB a thread until glibc 2.41.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

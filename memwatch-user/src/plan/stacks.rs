@@ -100,21 +100,7 @@ impl StackPlan {
         libc: Option<Libc>,
         read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
     ) -> Result<StackLayout, String> {
-        let word = |address: u64| {
-            let mut word = [0; 8];
-            let result = read(address.wrapping_add(bias), &mut word);
-            result
-                .map(|()| i64::from_le_bytes(word))
-                .map_err(|error| format!("its memory cannot be read: {error}"))
-        };
-        let isolate_from_thread = match self.isolate {
-            IsolatePlace::Distance(distance) => distance,
-            IsolatePlace::DistanceAt(address) => word(address)?,
-            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => {
-                return Err("where its C library keeps values of threads is not known".to_owned());
-            }
-            IsolatePlace::KeyAt(address) => key_distance(word(address)?)?,
-        };
+        let isolate_from_thread = self.isolate_from_thread(bias, libc, read)?;
         let offset = |item| self.objects.offset(item);
         let nowhere = DirectCalls { entry_fp: NO_OFFSET, fp: NO_OFFSET, pc: NO_OFFSET };
         let direct = self.direct.unwrap_or(nowhere);
@@ -139,6 +125,30 @@ impl StackPlan {
             hits: 0,
             walks: 0,
         })
+    }
+
+    /// How far an isolate's address is from the thread pointer of its thread.
+    fn isolate_from_thread(
+        &self,
+        bias: u64,
+        libc: Option<Libc>,
+        read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
+    ) -> Result<i64, String> {
+        let word = |address: u64| {
+            let mut word = [0; 8];
+            let result = read(address.wrapping_add(bias), &mut word);
+            result
+                .map(|()| i64::from_le_bytes(word))
+                .map_err(|error| format!("its memory cannot be read: {error}"))
+        };
+        match self.isolate {
+            IsolatePlace::Distance(distance) => Ok(distance),
+            IsolatePlace::DistanceAt(address) => word(address),
+            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => {
+                Err("where its C library keeps values of threads is not known".to_owned())
+            }
+            IsolatePlace::KeyAt(address) => key_distance(word(address)?),
+        }
     }
 }
 

@@ -1,62 +1,55 @@
-//! The first record of a target: what it is, and what of it is watched.
+//! The first record of a target, and the features that its build of V8 has no place for.
 
 use crate::{
+    engine::{
+        FeatureState,
+        outcome::{self, Introduction},
+    },
     host::kernel::Kernel,
-    plan::{Missing, Plan, Stripped},
+    plan::Missing,
     report::record::{Body, Feature, Features, Hello, State, Switch},
-    target::Target,
 };
 
-/// The record, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
-pub(crate) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, u64) {
-    let limit = match plan {
-        Ok(plan) => plan.limit_factor(target.process.id.pid, target.image.bias),
-        Err(stripped) => Err(blindness(stripped)),
-    };
-    let (node_version, v8_version) = match plan {
-        Ok(plan) => (&plan.node_version, &plan.v8_version),
-        Err(stripped) => (&stripped.node_version, &stripped.v8_version),
-    };
+/// What there is to know of a target.
+pub(super) fn hello(introduction: Introduction) -> Vec<Body> {
+    let missing = introduction.missing;
     let hello = Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: Kernel::running().release,
-        comm: target.process.comm.clone(),
-        cmdline: target.process.cmdline.clone(),
-        node_version: node_version.clone(),
-        v8_version: v8_version.clone(),
-        build_id: target.image.build_id.clone(),
-        libc: target.libc.map(|libc| libc.name().to_owned()),
-        allocator: target.allocator.map(|allocator| allocator.name().to_owned()),
-        container: target.container.clone(),
-        matched: None,
-        features: Features {
-            gc: plan.map_or_else(|stripped| State::Off(blindness(stripped)), |_| State::On),
-            js_stacks: State::Off(plan.err().map_or_else(String::new, blindness)),
-            heap_limit: limit.as_ref().map_or_else(|reason| State::Off(reason.clone()), |_| State::On),
-            external: match plan {
-                Ok(plan) => plan.outside.as_ref().map_or_else(|why| State::Off(why.clone()), |_| State::On),
-                Err(stripped) => State::Off(blindness(stripped)),
-            },
-            ..Features::default()
-        },
+        name: introduction.name,
+        comm: introduction.comm,
+        cmdline: introduction.cmdline,
+        node_version: introduction.node_version,
+        v8_version: introduction.v8_version,
+        build_id: introduction.build_id,
+        libc: introduction.libc.map(|libc| libc.name().to_owned()),
+        allocator: introduction.allocator.map(|allocator| allocator.name().to_owned()),
+        container: introduction.container,
+        matched: introduction.matched,
+        features: features(introduction.features),
     };
-    (hello, limit.unwrap_or(0))
+    [Body::Hello(Box::new(hello))].into_iter().chain(missing.into_iter().map(off)).collect()
 }
 
-/// What goes unseen although collections are seen: functions that this build of V8 does not have.
-pub(crate) fn missing(plan: Result<&Plan, &Stripped>) -> Vec<Body> {
-    let missing = plan.map_or(&[][..], |plan| &plan.missing);
-    let off = |missing: &Missing| Feature {
-        name: missing.program.clone(),
-        state: Switch::Off,
-        reason: missing.reason.clone(),
-    };
-    missing.iter().map(|missing| Body::Feature(off(missing))).collect()
+fn features(features: outcome::Features) -> Features {
+    Features {
+        gc: state(features.gc),
+        heap_limit: state(features.heap_limit),
+        external: state(features.external),
+        native: state(features.native),
+        js_stacks: state(features.js_stacks),
+        ..Features::default()
+    }
 }
 
-fn blindness(stripped: &Stripped) -> String {
-    format!(
-        "{} is stripped, and V8's collections have no symbols in it: run the binary as released",
-        stripped.path
-    )
+fn state(state: FeatureState) -> State {
+    match state {
+        FeatureState::On => State::On,
+        FeatureState::Off(reason) => State::Off(reason),
+    }
+}
+
+/// Something goes unseen although collections are seen.
+fn off(missing: Missing) -> Body {
+    Body::Feature(Feature { name: missing.program, state: Switch::Off, reason: missing.reason })
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Memory of the process: `budget` is what its resident set is made of, read `age` before.
-pub(crate) fn memory(reading: &Reading, budget: &Budget, age: Option<Duration>, isolates: u64) -> Body {
+pub(super) fn memory(reading: &Reading, budget: &Budget, age: Option<Duration>, isolates: u64) -> Body {
     Body::Memory(Box::new(record::Memory {
         rss: reading.rss,
         rss_anon: reading.rss_anon,

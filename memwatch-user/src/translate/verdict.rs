@@ -1,8 +1,8 @@
-//! A verdict as a record.
+//! Verdicts as records.
 
-use super::Stamp;
+use super::{place, stamp::Stamp};
 use crate::{
-    detect::Verdict,
+    engine::outcome::{Attributed, LastVerdicts},
     model::Mono,
     report::{
         describe,
@@ -11,7 +11,18 @@ use crate::{
     vocabulary::{Kind, Level, Reason, Seen, Unit},
 };
 
-pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
+/// Verdicts as they stand before the end.
+pub(super) fn last(stamp: &Stamp, last: LastVerdicts) -> Vec<Body> {
+    let silence = last.silence.map(|(since, why)| silence(stamp, since, why));
+    silence.into_iter().chain(verdicts(stamp, last.verdicts)).collect()
+}
+
+pub(super) fn verdicts(stamp: &Stamp, verdicts: Vec<Attributed>) -> Vec<Body> {
+    verdicts.into_iter().map(|attributed| verdict(stamp, attributed)).collect()
+}
+
+fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
+    let Attributed { verdict, sites } = attributed;
     let finding = &verdict.finding;
     let exhaustion = finding.exhaustion;
     Body::Verdict(Box::new(record::Verdict {
@@ -28,12 +39,12 @@ pub(crate) fn verdict(stamp: &Stamp, verdict: &Verdict) -> Body {
         exhausts: exhaustion.map(|time| time.of),
         evidence: evidence(&finding.reasons, finding.unit),
         reasons: finding.reasons.clone(),
-        sites: Vec::new(),
+        sites: place::sites(sites),
     }))
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-pub(crate) fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
+fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
     let reasons = vec![Reason::plain(why)];
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,

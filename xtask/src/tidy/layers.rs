@@ -4,7 +4,7 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 13] = [
     "target",
     "plan",
     "bpf",
@@ -15,7 +15,9 @@ const STAGES: [&str; 11] = [
     "series",
     "detect",
     "attribute",
+    "engine",
     "report",
+    "translate",
 ];
 
 /// Usable by every stage, and using no stage.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::native::{Asked, off};
+use super::asked::Asked;
 use crate::{
+    engine::features::FeatureChange,
     native::{Holder, Javascript, Mode, direct::Direct},
-    report::record::Body,
 };
 
 /// Name of the feature in records.
@@ -42,7 +42,7 @@ impl Mappings {
         Self { asked, direct: None, targets: BTreeMap::new() }
     }
 
-    /// Takes in a target, if that was asked for: as of [`super::native::Natives::start`].
+    /// Takes in a target, if that was asked for: `v8` is the file that holds its V8.
     pub(crate) fn add(&mut self, pid: u32, v8: &str, javascript: Option<Javascript>) {
         if matches!(self.asked.mode, Mode::Auto | Mode::Full) {
             let target = Target { v8: v8.to_owned(), javascript, state: State::Waits };
@@ -51,7 +51,7 @@ impl Mappings {
     }
 
     /// Follows `pid` while it `grows`; in any case where everything is to be followed. What there is to say if it cannot be done.
-    pub(crate) fn turn(&mut self, pid: u32, grows: bool) -> Option<Body> {
+    pub(crate) fn turn(&mut self, pid: u32, grows: bool) -> Option<FeatureChange> {
         let target = self.targets.get_mut(&pid)?;
         let wanted = grows || self.asked.mode == Mode::Full;
         let refused = match (target.state, wanted) {
@@ -66,7 +66,7 @@ impl Mappings {
         };
         refused.map(|reason| {
             self.refuse(pid);
-            off(NAME, reason)
+            FeatureChange::off(NAME, reason)
         })
     }
 

@@ -1,30 +1,16 @@
-//! The native memory of all targets: a tracker each, and what they say as records.
+//! The native memory of all targets: a tracker each, and who holds what.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memwatch_common::{loss::LossReason, target::TaskLayout};
+use memwatch_common::loss::LossReason;
 
-use super::mappings::Mappings;
+use super::{asked::Asked, mappings::Mappings};
 use crate::{
-    engine::losses,
-    host::{clock, features::Features},
+    detect::Level,
+    engine::{features::FeatureChange, losses, outcome::Loss},
     model::ProcessId,
-    native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
-    report::record::{Body, Feature, Kind, Level, Loss, Record, Switch},
-    translate::{self, Stamp},
+    native::{self, Decision, Holder, Javascript, Mode, Tracker, direct::Direct},
 };
-
-/// What was asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    pub(crate) mode: Mode,
-    /// Percent of one CPU.
-    pub(crate) budget_pct: f64,
-    /// What the kernel offers.
-    pub(crate) features: Features,
-    /// Where it keeps what leads to a thread's isolate.
-    pub(crate) task: TaskLayout,
-}
 
 /// The trackers of all targets.
 pub(crate) struct Natives {
@@ -32,7 +18,7 @@ pub(crate) struct Natives {
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
     mappings: Mappings,
-    /// Targets whose verdict was told before it was known who holds what grows.
+    /// Targets whose verdict was reported before it was known who holds what grows.
     nameless: BTreeSet<u32>,
     /// Of trackers that are gone: losses, by reason.
     gone_losses: BTreeMap<LossReason, u64>,
@@ -52,19 +38,22 @@ impl Natives {
         }
     }
 
-    /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
-    /// JavaScript are told. What there is to say if something cannot be done.
-    pub(crate) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
-        let Asked { mode, budget_pct, features, .. } = self.asked;
+    /// Begins to follow a target, as far as that was asked for: what it takes to have a tracker of it. `v8` is the file that holds
+    /// its V8; with `javascript` its callers in JavaScript are known.
+    pub(crate) fn start(
+        &mut self,
+        id: ProcessId,
+        v8: &str,
+        javascript: Option<Javascript>,
+    ) -> Option<TrackerJob> {
         self.mappings.add(id.pid, v8, javascript.clone());
-        match Tracker::start(id, mode, budget_pct, features, javascript) {
-            _ if mode == Mode::Off => None,
-            Ok(tracker) => {
-                self.trackers.insert(id.pid, tracker);
-                None
-            }
-            Err(reason) => Some(off("native_sites", reason)),
-        }
+        (self.asked.mode != Mode::Off).then_some(TrackerJob { id, asked: self.asked, javascript })
+    }
+
+    /// Takes in a tracker of a target, or why there is none.
+    pub(crate) fn started(&mut self, pid: u32, tracker: Result<Tracker, String>) -> Option<FeatureChange> {
+        let tracker = tracker.map_err(|reason| FeatureChange::off("native_sites", reason));
+        tracker.map(|tracker| self.trackers.insert(pid, tracker)).err()
     }
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
@@ -87,37 +76,30 @@ impl Natives {
         self.mappings.detach();
     }
 
-    /// What was decided, and what turned out to be impossible, since this was asked last, of the target that `stamp` is of.
-    pub(crate) fn decisions(&mut self, stamp: &Stamp) -> Vec<Record> {
-        let pid = stamp.subject.pid;
-        let decisions = self.trackers.get(&pid).map(Tracker::decisions).unwrap_or_default();
-        let record = |decision| {
-            let (at, body) = translate::decision(decision, self.asked.budget_pct);
-            stamp.record(at, body)
-        };
-        let mut records: Vec<Record> = decisions.into_iter().map(record).collect();
+    /// What was decided for a target since this was asked last.
+    pub(crate) fn decisions(&self, pid: u32) -> Vec<Decision> {
+        self.trackers.get(&pid).map(Tracker::decisions).unwrap_or_default()
+    }
+
+    /// Follows what a target maps itself while it grows. The change, if that turned out to be impossible.
+    pub(crate) fn turn_mappings(&mut self, pid: u32) -> Option<FeatureChange> {
         // Where it is not known whether it grows, mappings are followed in any case.
         let grows = self.trackers.get(&pid).is_none_or(Tracker::is_alarmed);
-        records.extend(self.mappings.turn(pid, grows).map(|body| stamp.record(clock::now(), body)));
-        records
+        self.mappings.turn(pid, grows)
     }
 
-    /// Says of each verdict on native memory who holds it.
-    pub(crate) fn attribute(&mut self, pid: u32, records: &mut [Record]) {
-        for record in records {
-            if let Body::Verdict(verdict) = &mut record.body
-                && verdict.kind == Kind::Native
-            {
-                verdict.sites = self.holders(pid).into_iter().map(translate::holder).collect();
-                self.nameless.remove(&pid);
-                if verdict.sites.is_empty() && verdict.verdict >= Level::Growing {
-                    self.nameless.insert(pid);
-                }
-            }
+    /// Who holds the native memory that a verdict of `level` is about.
+    pub(crate) fn holders_for(&mut self, pid: u32, level: Level) -> Vec<Holder> {
+        let holders = self.holders(pid);
+        if holders.is_empty() && level >= Level::Growing {
+            self.nameless.insert(pid);
+        } else {
+            self.nameless.remove(&pid);
         }
+        holders
     }
 
-    /// Whether it is known by now who holds the native memory of a target whose verdict was told without: it takes a window or
+    /// Whether it is known by now who holds the native memory of a target whose verdict was reported without: it takes a window or
     /// two, and then some looks, to tell.
     pub(crate) fn has_found(&self, pid: u32) -> bool {
         self.nameless.contains(&pid) && !self.holders(pid).is_empty()
@@ -145,7 +127,17 @@ impl Natives {
     }
 }
 
-/// That a feature is off, and why.
-pub(crate) fn off(name: &str, reason: String) -> Body {
-    Body::Feature(Feature { name: name.to_owned(), state: Switch::Off, reason })
+/// A tracker that is to be started: that reads the target's mappings and its C library.
+pub(crate) struct TrackerJob {
+    id: ProcessId,
+    asked: Asked,
+    javascript: Option<Javascript>,
+}
+
+impl TrackerJob {
+    /// Starts it. The error says in words why not.
+    pub(crate) fn run(self) -> Result<Tracker, String> {
+        let Asked { mode, budget_pct, features, .. } = self.asked;
+        Tracker::start(self.id, mode, budget_pct, features, self.javascript)
+    }
 }

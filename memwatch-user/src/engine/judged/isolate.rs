@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use crate::{
     detect::{Circumstances, Finding, HeapJudge},
+    engine::outcome::Statistics,
     model::{Collection, GcKind, Mono},
-    report::record::Body,
-    series::Isolate,
-    translate::{self, Stamp},
+    series::{self, MemwatchLeak},
 };
 
 /// One isolate.
-pub(crate) struct Judged {
-    pub(crate) isolate: Isolate,
+pub(crate) struct Isolate {
+    pub(crate) series: series::Isolate,
     judge: HeapJudge,
     /// How old it was when it was first seen.
     age: Duration,
@@ -20,40 +19,42 @@ pub(crate) struct Judged {
     has_finding: bool,
 }
 
-impl Judged {
-    pub(crate) fn new(isolate: Isolate, age: Duration) -> Self {
-        let judge = HeapJudge::new(isolate.since);
-        Self { isolate, judge, age, has_finding: false }
+impl Isolate {
+    pub(crate) fn new(series: series::Isolate, age: Duration) -> Self {
+        let judge = HeapJudge::new(series.since);
+        Self { series, judge, age, has_finding: false }
     }
 
-    /// Takes in a collection. What there is to say of it; the verdict is not among it.
+    /// Takes in a collection, and after a mark-compact judges the heap: node-memwatch's statistics and its event.
     pub(crate) fn collection(
         &mut self,
-        stamp: &Stamp,
         collection: &Collection,
         limit: Option<u64>,
         lost_share: f64,
-    ) -> Vec<Body> {
-        let leak = self.isolate.collection(collection, limit);
-        let mut bodies = vec![translate::collection(&self.isolate, collection)];
-        if collection.kind == GcKind::MarkCompact {
-            let now = collection.end;
-            let stats = self.isolate.memwatch.stats();
-            bodies.extend(stats.map(|stats| translate::stats(&self.isolate, &stats, now)));
-            bodies.extend(leak.map(|leak| translate::leak(stamp, &self.isolate, &leak)));
-            self.judge(now, lost_share);
+    ) -> (Option<Statistics>, Option<MemwatchLeak>) {
+        let leak = self.series.collection(collection, limit);
+        if collection.kind != GcKind::MarkCompact {
+            return (None, None);
         }
-        bodies
+        let statistics = self.statistics(collection.end);
+        self.judge(collection.end, lost_share);
+        (statistics, leak)
+    }
+
+    fn statistics(&self, now: Mono) -> Option<Statistics> {
+        let series = &self.series;
+        let (pauses, gc_share) = (series.pauses.percentiles(), series.gc_share(now));
+        series.memwatch.stats().map(|memwatch| Statistics { memwatch, pauses, gc_share })
     }
 
     pub(crate) fn judge(&mut self, now: Mono, lost_share: f64) {
         let circumstances = Circumstances { age: self.age, lost_share };
-        self.judge.judge(&self.isolate, now, &circumstances);
+        self.judge.judge(&self.series, now, &circumstances);
         self.has_finding = true;
     }
 
     /// What was found of its heap, with its serial number.
     pub(crate) fn finding(&self) -> Option<(u32, &Finding)> {
-        self.has_finding.then(|| (self.isolate.serial, self.judge.finding()))
+        self.has_finding.then(|| (self.series.serial, self.judge.finding()))
     }
 }

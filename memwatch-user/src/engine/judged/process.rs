@@ -1,24 +1,22 @@
-//! One target: its events to records. Owns what is known of its isolates; does no I/O.
+//! One process: what its collections and readings amount to. Owns what is known of its isolates; does no I/O.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::isolate::Judged;
+use super::isolate::Isolate;
 use crate::{
     detect::{Circumstances, Kind, Level, ProcessJudge, Verdict},
-    engine::{ending::Ending, features::External},
-    ingest::{Event, What},
-    model::{Collection, GcKind, LimitParts, Mono, ProcessId, Reading},
-    report::record::{Body, IsolateState, Record},
-    series::Isolate,
-    translate::{self, Stamp},
+    engine::{
+        features::External,
+        outcome::{IsolateFacts, Shown},
+    },
+    model::{Collection, GcKind, LimitParts, Mono, Reading},
+    series,
     vocabulary::Seen,
 };
 
-/// One target.
-pub(crate) struct Watched {
-    pub(crate) id: ProcessId,
-    pub(crate) stamp: Stamp,
-    pub(crate) ending: Ending,
+/// One process.
+pub(crate) struct Process {
+    pid: u32,
     /// When its probes were live.
     pub(crate) since: Mono,
     /// How old it was then.
@@ -27,10 +25,10 @@ pub(crate) struct Watched {
     semi_spaces: u64,
     external: External,
     judge: ProcessJudge,
-    /// The level that the last verdict of each kind told.
-    told: BTreeMap<(Option<u32>, Kind), Level>,
+    /// The level that was last reported of each kind.
+    reported: BTreeMap<(Option<u32>, Kind), Level>,
     /// By address of the heap.
-    isolates: BTreeMap<u64, Judged>,
+    isolates: BTreeMap<u64, Isolate>,
     serial: u32,
     /// Why no isolate was heard of, for as long as none was.
     silence: Seen,
@@ -38,25 +36,23 @@ pub(crate) struct Watched {
     pub(crate) lost_share: f64,
 }
 
-impl Watched {
-    pub(crate) fn new(
-        id: ProcessId,
-        stamp: Stamp,
-        since: Mono,
-        age: Duration,
-        semi_spaces: u64,
-        external: External,
-    ) -> Self {
+/// An isolate that is gone, with the last verdicts on it.
+pub(crate) struct Gone {
+    pub(crate) isolate: IsolateFacts,
+    pub(crate) verdicts: Vec<Verdict>,
+}
+
+impl Process {
+    /// `age` is how old it was at `since`.
+    pub(crate) fn new(pid: u32, since: Mono, age: Duration, semi_spaces: u64, external: External) -> Self {
         Self {
-            id,
-            stamp,
-            ending: Ending::default(),
+            pid,
             since,
             age,
             semi_spaces,
             external,
             judge: ProcessJudge::new(),
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
             isolates: BTreeMap::new(),
             serial: 0,
             silence: Seen::NoCollection,
@@ -79,122 +75,98 @@ impl Watched {
         self.isolates.keys().copied().collect()
     }
 
+    /// The isolates that are alive.
+    pub(crate) fn isolate_facts(&self) -> Vec<IsolateFacts> {
+        self.isolates.values().map(|isolate| IsolateFacts::from(&isolate.series)).collect()
+    }
+
+    /// The serial number of the isolate whose heap that is.
+    pub(crate) fn serial_of(&self, heap: u64) -> Option<u32> {
+        self.isolates.get(&heap).map(|isolate| isolate.series.serial)
+    }
+
     /// Takes in what was read of the process from outside.
-    pub(crate) fn reading(&mut self, reading: &Reading) -> Vec<Body> {
-        let isolates = self.isolates.values().map(|judged| &judged.isolate).collect();
+    pub(crate) fn reading(&mut self, reading: &Reading) {
+        let isolates = self.isolates.values().map(|isolate| &isolate.series).collect();
         self.judge.reading(reading, &isolates);
-        self.news(reading.at)
     }
 
-    /// Takes in one event of this process.
-    pub(crate) fn event(&mut self, event: &Event) -> Vec<Record> {
-        let at = event.time;
-        let bodies = match &event.what {
-            What::Collection(collection) => self.collection(collection),
-            What::HeapSetUp { heap, limit } => self.born(*heap, event.tid, at, *limit),
-            What::HeapTearDown { heap } => self.torn_down(*heap, at),
-            What::V8OutOfMemory { heap, location } => {
-                let serial = self.isolates.get(heap).map(|judged| judged.isolate.serial);
-                self.ending.v8_out_of_memory(serial, location.clone());
-                self.last_words(at)
-            }
-            What::Exit { status } => {
-                self.ending.status(*status);
-                Vec::new()
-            }
-            What::OomKill => {
-                self.ending.oom_killed();
-                self.last_words(at)
-            }
-            What::Exec => Vec::new(),
-        };
-        bodies.into_iter().map(|body| self.stamp.record(at, body)).collect()
-    }
-
-    /// The verdicts as they stand: what is printed before the end, of us or of the target.
-    pub(crate) fn last_words(&mut self, now: Mono) -> Vec<Body> {
-        let lost_share = self.lost_share;
-        self.isolates.values_mut().for_each(|judged| judged.judge(now, lost_share));
-        let silence =
-            (self.serial == 0).then(|| translate::silence(&self.stamp, self.since, self.silence.clone()));
-        let stamp = self.stamp;
-        silence.into_iter().chain(self.verdicts(now).iter().map(|v| translate::verdict(&stamp, v))).collect()
-    }
-
-    /// Verdicts whose level was not told yet.
-    fn news(&mut self, now: Mono) -> Vec<Body> {
-        let verdicts = self.verdicts(now);
-        let mut bodies = Vec::new();
-        for verdict in verdicts {
+    /// Verdicts whose level was not reported yet; those on `again` in any case: more is known than their level.
+    pub(crate) fn news(&mut self, now: Mono, again: Option<Kind>) -> Vec<Verdict> {
+        self.reported.retain(|(_, kind), _| Some(*kind) != again);
+        let mut verdicts = self.verdicts(now);
+        verdicts.retain(|verdict| {
             let level = verdict.finding.level;
-            if self.told.insert((verdict.isolate, verdict.kind), level) != Some(level) {
-                bodies.push(translate::verdict(&self.stamp, &verdict));
-            }
-        }
-        bodies
+            self.reported.insert((verdict.isolate, verdict.kind), level) != Some(level)
+        });
+        verdicts
     }
 
-    /// The verdicts on `kind` are news, whatever was told: more is known than their level.
-    pub(crate) fn tell_again(&mut self, kind: Kind) {
-        self.told.retain(|(_, told), _| *told != kind);
+    /// The verdicts as they stand.
+    pub(crate) fn last_verdicts(&mut self, now: Mono) -> Vec<Verdict> {
+        let lost_share = self.lost_share;
+        self.isolates.values_mut().for_each(|isolate| isolate.judge(now, lost_share));
+        self.verdicts(now)
+    }
+
+    /// Since when nothing was heard of any isolate, and why; `None` once one was.
+    pub(crate) fn silence(&self) -> Option<(Mono, Seen)> {
+        (self.serial == 0).then(|| (self.since, self.silence.clone()))
     }
 
     /// What is to be said of every kind of memory, reconciled.
     fn verdicts(&mut self, now: Mono) -> Vec<Verdict> {
-        let heaps: Vec<_> = self.isolates.values().filter_map(Judged::finding).collect();
+        let heaps: Vec<_> = self.isolates.values().filter_map(Isolate::finding).collect();
         let circumstances = Circumstances { age: self.age, lost_share: self.lost_share };
         self.judge.judge(now, &heaps, &circumstances).to_vec()
     }
 
-    fn collection(&mut self, collection: &Collection) -> Vec<Body> {
+    /// Takes in a collection: what it shows of its isolate, and the verdicts that it changes.
+    pub(crate) fn collection(&mut self, collection: &Collection) -> (Shown, Vec<Verdict>) {
         let limit = collection.limit.map(|parts| self.limit(parts));
-        let mut bodies = self.first_sight(collection, limit);
-        bodies.extend(self.external.check(collection));
+        let is_new = !self.isolates.contains_key(&collection.heap);
+        let external = self.external.check(collection);
         self.judge.collection(collection);
-        let (stamp, lost_share) = (self.stamp, self.lost_share);
-        if let Some(judged) = self.isolates.get_mut(&collection.heap) {
-            bodies.extend(judged.collection(&stamp, collection, limit, lost_share));
-        }
-        if collection.kind == GcKind::MarkCompact {
-            bodies.extend(self.news(collection.end));
-        }
-        bodies
+        let lost_share = self.lost_share;
+        let isolate = self.isolate(collection, limit);
+        let facts = IsolateFacts::from(&isolate.series);
+        let (statistics, leak) = isolate.collection(collection, limit, lost_share);
+        let isolate = IsolateFacts { limit: limit.or(facts.limit), ..facts };
+        let is_full = collection.kind == GcKind::MarkCompact;
+        let verdicts = if is_full { self.news(collection.end, None) } else { Vec::new() };
+        (Shown { isolate, is_new, external, statistics, leak }, verdicts)
     }
 
-    fn first_sight(&mut self, collection: &Collection, limit: Option<u64>) -> Vec<Body> {
-        if self.isolates.contains_key(&collection.heap) {
-            return Vec::new();
-        }
-        let isolate = self.next_isolate(collection.tid, self.since, limit);
-        let body = translate::isolate(&isolate, IsolateState::Seen);
-        self.isolates.insert(collection.heap, Judged::new(isolate, self.age));
-        vec![body]
+    /// The isolate that collected, which may be from before us.
+    fn isolate(&mut self, collection: &Collection, limit: Option<u64>) -> &mut Isolate {
+        let (pid, since, age, serial) = (self.pid, self.since, self.age, &mut self.serial);
+        self.isolates.entry(collection.heap).or_insert_with(|| {
+            *serial += 1;
+            let worker = collection.tid != pid;
+            Isolate::new(series::Isolate::new(*serial, collection.tid, worker, since, limit), age)
+        })
     }
 
-    fn born(&mut self, heap: u64, tid: u32, at: Mono, limit: Option<LimitParts>) -> Vec<Body> {
-        let mut bodies = self.torn_down(heap, at);
+    /// An isolate was set up on the thread `tid`.
+    pub(crate) fn born(&mut self, heap: u64, tid: u32, at: Mono, limit: Option<LimitParts>) -> IsolateFacts {
         let limit = limit.map(|parts| self.limit(parts));
-        let isolate = self.next_isolate(tid, at, limit);
-        bodies.push(translate::isolate(&isolate, IsolateState::Born));
-        self.isolates.insert(heap, Judged::new(isolate, Duration::ZERO));
-        bodies
-    }
-
-    fn torn_down(&mut self, heap: u64, at: Mono) -> Vec<Body> {
-        let Some(judged) = self.isolates.get_mut(&heap) else { return Vec::new() };
-        judged.judge(at, self.lost_share);
-        let verdicts = self.verdicts(at);
-        let Some(judged) = self.isolates.remove(&heap) else { return Vec::new() };
-        let serial = Some(judged.isolate.serial);
-        self.told.retain(|(isolate, _), _| *isolate != serial);
-        let its_own = verdicts.iter().filter(|verdict| verdict.isolate == serial);
-        let last_words = its_own.map(|verdict| translate::verdict(&self.stamp, verdict));
-        last_words.chain([translate::isolate(&judged.isolate, IsolateState::Gone)]).collect()
-    }
-
-    fn next_isolate(&mut self, tid: u32, since: Mono, limit: Option<u64>) -> Isolate {
         self.serial += 1;
-        Isolate::new(self.serial, tid, tid != self.id.pid, since, limit)
+        let series = series::Isolate::new(self.serial, tid, tid != self.pid, at, limit);
+        let facts = IsolateFacts::from(&series);
+        self.isolates.insert(heap, Isolate::new(series, Duration::ZERO));
+        facts
+    }
+
+    /// An isolate was torn down.
+    pub(crate) fn torn_down(&mut self, heap: u64, at: Mono) -> Option<Gone> {
+        let lost_share = self.lost_share;
+        self.isolates.get_mut(&heap)?.judge(at, lost_share);
+        let mut verdicts = self.verdicts(at);
+        let isolate = self.isolates.remove(&heap)?;
+        let serial = Some(isolate.series.serial);
+        self.reported.retain(|(isolate, _), _| *isolate != serial);
+        verdicts.retain(|verdict| verdict.isolate == serial);
+        Some(Gone { isolate: IsolateFacts::from(&isolate.series), verdicts })
     }
 
     fn limit(&self, parts: LimitParts) -> u64 {

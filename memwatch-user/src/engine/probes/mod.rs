@@ -161,6 +161,8 @@ impl Attachments {
         let scope = key.process.map_or(Scope::File, Scope::Process);
         let (samplers, others): (Vec<_>, Vec<_>) =
             plan.probes.iter().cloned().partition(|site| SAMPLERS.contains(&site.program.as_str()));
+        let sampled = self.stacks.map(|_| &samplers).into_iter().flatten();
+        kernel.verify(&others.iter().chain(sampled).map(|site| site.program.as_str()).collect());
         let places: Vec<Place<'_>> = others.iter().map(Place::from).collect();
         let attachment = kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?;
         let budget = self.stacks.filter(|_| plan.stacks.is_ok());

@@ -9,6 +9,8 @@ pub struct Hello {
     pub version: String,
     /// Release of the running kernel.
     pub kernel: String,
+    /// What tells it from its neighbours, for example `@shop/api dist/server.js :3000`; null if that could not be read.
+    pub name: Option<String>,
     /// The process's name as the kernel has it.
     pub comm: String,
     /// Its command line.

@@ -289,8 +289,8 @@ mod tests {
     fn a_feature_that_goes_off_later_is_off() {
         let mut target = target();
         target.record(Time::default(), &Body::Hello(Box::default()));
-        let off = Feature { name: "gc".into(), state: Switch::Off, reason: "too dear".into() };
+        let off = Feature { name: "gc".into(), state: Switch::Off, reason: "too expensive".into() };
         target.record(Time::default(), &Body::Feature(off));
-        assert_eq!(target.hello.unwrap().features.gc, State::Off("too dear".into()));
+        assert_eq!(target.hello.unwrap().features.gc, State::Off("too expensive".into()));
     }
 }

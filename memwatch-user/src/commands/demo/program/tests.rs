@@ -3,7 +3,6 @@
 use std::{fs, os::unix::fs::PermissionsExt, process, time::Instant};
 
 use super::*;
-use crate::report::{record::Unit, time::Time};
 
 /// A shell script in place of Node, removed again.
 fn with_script<T>(name: &str, body: &str, then: impl FnOnce(&Path) -> T) -> T {
@@ -53,40 +52,4 @@ fn programs_are_found_on_the_path_only_if_they_can_be_run() {
     assert!(on_path("sh").unwrap().is_absolute());
     assert_eq!(on_path("memwatch-no-such-program"), None);
     assert!(!is_program(Path::new("/etc/passwd")) && !is_program(Path::new("/bin")));
-}
-
-fn verdict(level: Level) -> Verdict {
-    Verdict {
-        isolate: Some(1),
-        verdict: level,
-        kind: Kind::JsHeap,
-        rate_bytes_per_hour: Some(7.23e9),
-        rate_per_hour: Some(7.23e9),
-        rate_unit: Unit::Bytes,
-        rate_interval: None,
-        since: Time::default(),
-        confidence: None,
-        time_to_exhaustion_s: Some([Some(1230.0), None]),
-        exhausts: Some(Resource::HeapLimit),
-        evidence: Vec::new(),
-        reasons: Vec::new(),
-        sites: Vec::new(),
-    }
-}
-
-#[test]
-fn the_closing_says_what_came_out_and_what_to_type() {
-    let caught = "Caught: the JavaScript heap of leaky-checkout grows by 7.2 GB/h, and reaches its limit in about 20 min.";
-    let missed = "leaky-checkout leaks, and was not caught within the time: the last verdict was growing. On a busy \
-                  machine it takes longer: try the demo again.";
-    let cases = [
-        (Some(verdict(Level::Leak)), caught),
-        (Some(verdict(Level::Growing)), missed),
-        (None, "leaky-checkout was not watched long enough for a verdict."),
-    ];
-    for (verdict, first) in cases {
-        let lines = closing(verdict.as_ref());
-        assert_eq!(lines.first().map(String::as_str), Some(first));
-        assert_eq!(lines.last().map(String::as_str), Some("    sudo memwatch-bpf --pid PID"));
-    }
 }

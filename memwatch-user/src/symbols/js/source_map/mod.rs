@@ -1,23 +1,18 @@
 //! Source maps: from a line of generated JavaScript to the user's own. Inline (a `data:` URL) or beside the script, read
-//! below the target's root directory.
+//! below the target's root directory ([`loader`]) and reduced to what a look-up needs ([`decode`]).
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Component, Path, PathBuf},
-};
+mod decode;
+mod loader;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-use sourcemap::DecodedMap;
+use std::path::{Component, Path, PathBuf};
 
+use self::loader::{Slot, Wanted};
 use crate::target::text::printable;
 
-/// The largest map that is read: maps of bundles have some tens of megabytes.
-const MAX_MAP: u64 = 64 << 20;
-
-/// A source map, ready to be asked.
+/// A source map: ready to be asked, still being read, or not to be had.
+#[derive(Debug)]
 pub(super) struct SourceMap {
-    map: DecodedMap,
+    slot: Slot,
     /// What relative names of sources are relative to.
     directory: PathBuf,
 }
@@ -31,49 +26,35 @@ pub(super) struct Original {
 }
 
 impl SourceMap {
-    /// The map that the script at `script` names with `url`; `None` if there is none that can be read. `root` is a file
-    /// system as the target sees it.
+    /// The map that the script at `script` names with `url`; `None` if that leads to no file. `root` is a file system as the
+    /// target sees it.
     pub(super) fn load(script: &str, url: &str, root: &Path) -> Option<Self> {
         let script = Path::new(script);
         let directory = script.parent().filter(|_| script.is_absolute())?;
         if url.starts_with("data:") {
-            let map = sourcemap::decode_data_url(url).ok()?;
-            return Some(Self { map, directory: directory.to_owned() });
+            let slot = loader::load(Wanted::Inline(url.to_owned()));
+            return Some(Self { slot, directory: directory.to_owned() });
         }
         // Another scheme is for browsers.
         let path = directory.join(if url.contains("://") { None } else { Some(url) }?);
-        let map = sourcemap::decode_slice(&read_below(root, &path)?).ok()?;
-        Some(Self { map, directory: path.parent()?.to_owned() })
+        let directory = path.parent()?.to_owned();
+        Some(Self { slot: loader::load(Wanted::File { root: root.to_owned(), path }), directory })
+    }
+
+    /// Whether it is still being read: what is asked meanwhile has to be asked again.
+    pub(super) fn is_pending(&self) -> bool {
+        self.slot.get().is_none()
     }
 
     /// Where `line` and `column` (both from 1) of the script come from.
     pub(super) fn original(&self, line: u32, column: u32) -> Option<Original> {
-        let token = self.map.lookup_token(line.checked_sub(1)?, column.checked_sub(1)?)?;
-        // A token of an earlier line says nothing about this one.
-        let source = token.get_source().filter(|_| token.get_dst_line() + 1 == line)?;
+        let table = self.slot.get()?.as_ref()?;
+        let (source, source_line, source_column) =
+            table.look_up(line.checked_sub(1)?, column.checked_sub(1)?)?;
         let file = normal(&self.directory.join(source.strip_prefix("file://").unwrap_or(source)));
         let file = printable(file.to_string_lossy().as_bytes());
-        Some(Original { file, line: token.get_src_line() + 1, column: token.get_src_col() + 1 })
+        Some(Original { file, line: source_line + 1, column: source_column + 1 })
     }
-}
-
-impl std::fmt::Debug for SourceMap {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SourceMap").field("directory", &self.directory).finish_non_exhaustive()
-    }
-}
-
-/// Reads a regular file. Links, absolute ones too, and `..` stay below `root`, whatever the target has put there.
-fn read_below(root: &Path, path: &Path) -> Option<Vec<u8>> {
-    let root = File::open(root).ok()?;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = File::from(openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_MAP).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 /// Without `.` and `..`, as far as that can be told from the path alone.
@@ -116,9 +97,11 @@ mod tests {
             assert_eq!(original(&map, 2, 30), Some(there));
             assert_eq!((original(&map, 1, 1), original(&map, 3, 1)), (None, None));
         }
-        for url in ["outside.map", "absent.map", ".", "https://example.com/app.js.map"] {
-            assert!(SourceMap::load("/srv/dist/app.js", url, &root).is_none(), "{url}");
+        for url in ["outside.map", "absent.map", "."] {
+            let map = SourceMap::load("/srv/dist/app.js", url, &root).unwrap();
+            assert_eq!((map.is_pending(), original(&map, 2, 3)), (false, None), "{url}");
         }
+        assert!(SourceMap::load("/srv/dist/app.js", "https://example.com/app.js.map", &root).is_none());
         assert!(SourceMap::load("evalmachine", "app.js.map", &root).is_none());
         fs::remove_dir_all(root).unwrap();
     }
@@ -128,6 +111,7 @@ mod tests {
         let url = "data:application/json;base64,eyJ2ZXJzaW9uIjozLCJzb3VyY2VzIjpbImEudHMiXSwibmFtZXMiOltdLCJtYXBwaW5ncyI6IkFBQUEifQ==";
         let map = SourceMap::load("/srv/a.js", url, Path::new("/none")).unwrap();
         assert_eq!(original(&map, 1, 1), Some(("/srv/a.ts".to_owned(), 1, 1)));
-        assert!(SourceMap::load("/srv/a.js", "data:nonsense", Path::new("/none")).is_none());
+        let nonsense = SourceMap::load("/srv/a.js", "data:nonsense", Path::new("/none")).unwrap();
+        assert_eq!(original(&nonsense, 1, 1), None);
     }
 }
