@@ -79,7 +79,7 @@ impl Watched {
     /// Follows `pid`, which is `node` or was started by it, on a kernel that has no more than `features`.
     pub(super) fn follow(node: Node, pid: u32, mode: Mode, features: Features) -> Result<Self> {
         let id = process::current(pid).context("it has ended")?;
-        let tracker = Tracker::start(id, mode, BUDGET, features, None).map_err(anyhow::Error::msg)?;
+        let tracker = Tracker::start(id, mode, BUDGET, features, None)?;
         Ok(Self { node, tracker })
     }
 

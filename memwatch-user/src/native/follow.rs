@@ -12,11 +12,11 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, governor::trap_s,
-    sites::Call, symbols::Names, unwind::Stacks,
+    Decision, Desk, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, error::NativeError,
+    governor::trap_s, sites::Call, symbols::Names, unwind::Stacks,
 };
 use crate::{
-    bpf::{armed::Armed, malloc::Tap},
+    bpf::{armed::Armed, losses::add, malloc::Tap},
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
@@ -36,7 +36,7 @@ const MOST_HOLDERS: usize = 20;
 /// Follows a process until it is told to stop.
 pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
-    let armed = || -> anyhow::Result<(Tap, Callers, Armed)> {
+    let armed = || -> Result<(Tap, Callers, Armed), NativeError> {
         let mut tap = Tap::load(plan, true, desk.multi, desk.task())?;
         tap.set_window(Window { serial: SERIAL, samples: SAMPLES })?;
         tap.prepare(plan, Scope::All)?;
@@ -53,15 +53,18 @@ pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
     };
     let mut following = Following::new(desk, plan, tap, callers);
     let mut telling = clock::now().later(TELLING);
-    while desk.wait(clock::now().later(READING)) {
+    let mut told = Ok(());
+    while told.is_ok() && desk.wait(clock::now().later(READING)) {
         following.read();
         if clock::now() >= telling {
-            following.tell();
+            told = following.tell();
             telling = clock::now().later(TELLING);
         }
     }
     following.read();
-    following.tell();
+    if let Err(error) = told.and_then(|()| following.tell()) {
+        desk.refuse(&error);
+    }
     let _paid_by_nobody = armed.disarm();
 }
 
@@ -115,15 +118,16 @@ impl<'a> Following<'a> {
         }
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self) -> Result<(), NativeError> {
         let sites = self.tap.call_sites();
         let outstanding = self.outstanding(&sites);
         let holders = self.holders(sites, outstanding.bytes);
         let cost_pct = self.tell_price();
         let cost_s = cost_pct / 100.0 * clock::now().since(self.since).as_secs_f64();
-        let mut losses = self.tap.losses().unwrap_or_default();
-        self.callers.add_to(&mut losses);
+        let mut losses = self.tap.losses(self.desk.id.pid)?;
+        add(&mut losses, self.callers.losses());
         self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct, cost_s });
+        Ok(())
     }
 
     fn outstanding(&self, sites: &[(u64, CallSite)]) -> Outstanding {

@@ -14,6 +14,7 @@ pub mod alarm;
 mod callers;
 mod chunk;
 pub mod direct;
+mod error;
 mod follow;
 pub mod governor;
 mod memory;
@@ -37,7 +38,7 @@ use std::{
 
 use memwatch_common::{loss::LossReason, target::TaskLayout};
 
-pub use self::{callers::Javascript, symbols::Frame, together::together};
+pub use self::{callers::Javascript, error::NativeError, symbols::Frame, together::together};
 use crate::{
     host::{clock, features::Features},
     model::{self, Mono, ProcessId},
@@ -185,17 +186,16 @@ struct Desk {
 }
 
 impl Tracker {
-    /// Begins to follow `id` with what the kernel has. `javascript`: what it takes to say which JavaScript called. The error
-    /// says in words why not.
+    /// Begins to follow `id` with what the kernel has. `javascript`: what it takes to say which JavaScript called.
     pub fn start(
         id: ProcessId,
         mode: Mode,
         budget_pct: f64,
         features: Features,
         javascript: Option<Javascript>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, NativeError> {
         let plan = match mode {
-            Mode::Off => return Err("not asked for (--native off)".to_owned()),
+            Mode::Off => return Err(NativeError::NotAskedFor),
             Mode::Growth => None,
             Mode::Full | Mode::Auto => Some(plan(id.pid, mode, features.attach_cookie)?),
         };
@@ -208,7 +208,7 @@ impl Tracker {
             (_, plan) => sampler::run(&desk, plan.as_ref()),
         };
         let thread = thread::Builder::new().name("native".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        let thread = thread.map_err(NativeError::Thread)?;
         Ok(Self { shared, stop: Some(sender), thread: Some(thread) })
     }
 
@@ -246,16 +246,14 @@ impl Tracker {
 }
 
 /// Sampled blocks have to be told freed from live; where they are not, they can be followed only.
-fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, String> {
+fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, NativeError> {
     if !cookies {
-        return Err("probes inside of malloc need Linux 5.15 or later".to_owned());
+        return Err(NativeError::NoCookies);
     }
-    let maps = maps::of(pid).map_err(|error| format!("cannot read its mappings: {error}"))?;
-    let plan = malloc::prepare(pid, &maps).map_err(|error| error.to_string())?;
+    let maps = maps::of(pid).map_err(NativeError::Mappings)?;
+    let plan = malloc::prepare(pid, &maps)?;
     match plan.marks {
-        Err(why) if mode == Mode::Auto => {
-            Err(format!("{}: {why}; --native full follows every block", plan.allocator.name()))
-        }
+        Err(why) if mode == Mode::Auto => Err(NativeError::NoMarks { allocator: plan.allocator.name(), why }),
         _ => Ok(plan),
     }
 }
@@ -282,15 +280,15 @@ impl Desk {
     }
 
     /// Says once that probes cannot be had.
-    fn refuse(&self, error: &anyhow::Error) {
-        log::warn!("the native memory of process {} is not followed: {error:#}", self.id.pid);
+    fn refuse(&self, error: &NativeError) {
+        log::warn!("the native memory of process {} is not followed: {error}", self.id.pid);
         self.decide(Decision {
             at: clock::now(),
             mode: Mode::Growth.name(),
             traps_per_s: 0.0,
             cost_pct: 0.0,
             coverage: 0.0,
-            reason: format!("who holds its native memory will not be known: {error:#}"),
+            reason: format!("who holds its native memory will not be known: {error}"),
         });
     }
 

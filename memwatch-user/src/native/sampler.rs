@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use memwatch_common::native::NativeCount;
+use memwatch_common::{loss::LossReason, native::NativeCount};
 
 use super::{
     Decision, Desk, Holder, Known, Mode, TakenBy,
     alarm::Alarm,
     anonymous_bytes,
     callers::Callers,
+    error::NativeError,
     governor::{Governor, Opening, Spent},
     memory::Memory,
     sites::{Call, Seen, Sites},
@@ -22,7 +23,7 @@ use super::{
     window::{self, Caught},
 };
 use crate::{
-    bpf::malloc::Tap,
+    bpf::{losses::add, malloc::Tap},
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
@@ -57,7 +58,12 @@ pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
         if watch.alarmed && sampling.is_none() {
             sampling = plan.take().and_then(|plan| Sampling::start(desk, plan));
         }
-        let next = sampling.as_mut().map(|sampling| sampling.turn(now, watch.alarmed));
+        let turn = sampling.as_mut().map(|sampling| sampling.turn(now, watch.alarmed)).transpose();
+        let next = turn.unwrap_or_else(|error| {
+            desk.refuse(&error);
+            sampling.take().into_iter().for_each(Sampling::end);
+            None
+        });
         if !desk.wait(next.map_or(reading, |next| next.min(reading))) {
             break;
         }
@@ -129,11 +135,11 @@ struct Sampling<'a> {
 impl<'a> Sampling<'a> {
     fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
         let (pid, marks) = (NonZeroU32::new(desk.id.pid)?, plan.marks.ok()?);
-        let loaded = || -> anyhow::Result<(Tap, Memory, Callers)> {
+        let loaded = || -> Result<(Tap, Memory, Callers), NativeError> {
             let mut tap = Tap::load(plan, false, desk.multi, desk.task())?;
             tap.prepare(plan, Scope::Allocations)?;
             let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
-            Ok((tap, Memory::open(desk.id.pid)?, callers))
+            Ok((tap, Memory::open(desk.id.pid).map_err(NativeError::Memory)?, callers))
         };
         let (tap, memory, callers) = match loaded() {
             Ok(loaded) => loaded,
@@ -164,7 +170,7 @@ impl<'a> Sampling<'a> {
     }
 
     /// Does what is due. Returns when there is something to do next.
-    fn turn(&mut self, now: Mono, alarmed: bool) -> Mono {
+    fn turn(&mut self, now: Mono, alarmed: bool) -> Result<Mono, NativeError> {
         self.verify.look(now, &mut self.memory, &mut self.sites);
         let is_leaving = self.is_leaving(now);
         if alarmed
@@ -177,7 +183,7 @@ impl<'a> Sampling<'a> {
         }
         if now >= self.tell {
             self.tell = now.later(TELLING);
-            self.tell_known(now);
+            self.tell_known(now)?;
         }
         if now >= self.repeat && alarmed {
             self.repeat = now.later(REPEATING);
@@ -185,11 +191,8 @@ impl<'a> Sampling<'a> {
         }
         let window = self.governor.next().filter(|_| alarmed && !is_leaving);
         let soon = now.later(if is_leaving { Duration::from_millis(50) } else { TELLING });
-        [window, self.verify.next(), Some(self.tell)]
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(soon, |next| next.min(soon))
+        let next = [window, self.verify.next(), Some(self.tell), Some(soon)].into_iter().flatten().min();
+        Ok(next.unwrap_or(soon))
     }
 
     /// Whether probes of the last window are still there; what that cost is charged when they have gone.
@@ -204,7 +207,7 @@ impl<'a> Sampling<'a> {
     }
 
     /// Opens a window, waits, closes it, and takes in what it caught.
-    fn window(&mut self, opening: &Opening) -> anyhow::Result<()> {
+    fn window(&mut self, opening: &Opening) -> Result<(), NativeError> {
         let scope = match opening.seen {
             Seen::Misses => Scope::Misses,
             Seen::All => Scope::Allocations,
@@ -251,7 +254,7 @@ impl<'a> Sampling<'a> {
         self.callers.forget(&mut self.tap);
     }
 
-    fn tell_known(&mut self, now: Mono) {
+    fn tell_known(&mut self, now: Mono) -> Result<(), NativeError> {
         let seconds = now.since(self.since).as_secs_f64();
         let mut holding = self.sites.holding();
         holding.truncate(MOST_HOLDERS);
@@ -266,9 +269,11 @@ impl<'a> Sampling<'a> {
         });
         let holders = holders.collect();
         let Spent { cost_pct, cost_s, .. } = self.governor.spent(now);
-        let mut losses = self.tap.losses().unwrap_or_default();
-        self.callers.add_to(&mut losses);
+        let mut losses = self.tap.losses(self.desk.id.pid)?;
+        add(&mut losses, self.callers.losses());
+        add(&mut losses, [(LossReason::SitesFull, self.sites.left_out)]);
         self.desk.publish(Known { holders, outstanding: None, losses, cost_pct, cost_s });
+        Ok(())
     }
 
     fn tell_governor(&self, now: Mono) {

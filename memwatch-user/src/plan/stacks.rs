@@ -136,8 +136,6 @@ impl StackPlan {
             entry_fp: direct.entry_fp,
             direct_fp: direct.fp,
             direct_pc: direct.pc,
-            hits: 0,
-            walks: 0,
         })
     }
 }

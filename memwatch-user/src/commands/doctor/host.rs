@@ -128,7 +128,8 @@ fn of_features(features: Features) -> [Check; 6] {
 /// Whether what processes map themselves can be followed. Asks by doing so for a moment, with nobody to be followed.
 pub(super) fn mappings(features: Features) -> Check {
     let name = "mappings";
-    let tried = Direct::start(features, TaskLayout::UNKNOWN, None).and_then(|direct| {
+    let started = Direct::start(features, TaskLayout::UNKNOWN, None).map_err(|error| error.to_string());
+    let tried = started.and_then(|direct| {
         let attached = direct.attached();
         direct.stop();
         attached

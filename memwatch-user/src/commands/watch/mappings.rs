@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::native::{Asked, off};
 use crate::{
-    native::{Holder, Javascript, Mode, direct::Direct},
+    native::{Holder, Javascript, Mode, NativeError, direct::Direct},
     report::record::Body,
 };
 
@@ -55,7 +55,9 @@ impl Mappings {
         let target = self.targets.get_mut(&pid)?;
         let wanted = grows || self.asked.mode == Mode::Full;
         let refused = match (target.state, wanted) {
-            (State::Waits, true) => begin(&mut self.direct, &self.asked, pid, target).err(),
+            (State::Waits, true) => {
+                begin(&mut self.direct, &self.asked, pid, target).err().map(|why| why.to_string())
+            }
             (State::Follows, true) => self.direct.as_ref().and_then(|direct| direct.refusal(pid)),
             (State::Follows, false) => {
                 target.state = State::Waits;
@@ -73,7 +75,9 @@ impl Mappings {
     /// A target is gone, or is to be left alone.
     pub(super) fn remove(&mut self, pid: u32) {
         self.targets.remove(&pid);
-        self.leave(pid);
+        if let Some(direct) = &self.direct {
+            direct.forget(pid);
+        }
     }
 
     /// Takes all programs away; blocks until they are gone.
@@ -107,7 +111,12 @@ impl Mappings {
 }
 
 /// Follows `target`, the first of which begins it all.
-fn begin(direct: &mut Option<Direct>, asked: &Asked, pid: u32, target: &mut Target) -> Result<(), String> {
+fn begin(
+    direct: &mut Option<Direct>,
+    asked: &Asked,
+    pid: u32,
+    target: &mut Target,
+) -> Result<(), NativeError> {
     let begun = if let Some(direct) = direct.take() {
         direct
     } else {

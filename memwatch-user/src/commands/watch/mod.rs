@@ -66,7 +66,7 @@ use crate::{
     },
     target::process,
 };
-use memwatch_common::target::TaskLayout;
+use memwatch_common::{loss::LossReason, target::TaskLayout};
 
 /// The exit status of a leak.
 const LEAK: u8 = 1;
@@ -249,7 +249,7 @@ impl Run {
         let session = &mut self.session;
         self.events.ring.drain(|bytes| match ingest::decode(bytes) {
             Ok(event) => events.push(event),
-            Err(_) => session.malformed(),
+            Err(_) => session.malformed(ingest::process_of(bytes), LossReason::EventMalformed),
         });
         // The stack on which a collection began was sent before it ended.
         self.stacks(output)?;

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memwatch_common::{loss::LossReason, target::TaskLayout};
+use memwatch_common::target::TaskLayout;
 
 use super::{
-    losses,
     mappings::Mappings,
     translate::{self, Stamp},
 };
 use crate::{
+    bpf::losses::{self, Counts},
     host::{clock, features::Features},
     model::ProcessId,
     native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
-    report::record::{Body, Feature, Kind, Level, Loss, Record},
+    report::record::{Body, Feature, Kind, Level, Record},
 };
 
 /// What was asked for.
@@ -36,9 +36,7 @@ pub(super) struct Natives {
     mappings: Mappings,
     /// Targets whose verdict was told before it was known who holds what grows.
     nameless: BTreeSet<u32>,
-    /// Of trackers that are gone: losses, by reason.
-    gone_losses: BTreeMap<LossReason, u64>,
-    /// What they cost, CPU seconds.
+    /// What trackers that are gone cost, CPU seconds.
     gone_s: f64,
 }
 
@@ -49,7 +47,6 @@ impl Natives {
             trackers: BTreeMap::new(),
             mappings: Mappings::new(asked),
             nameless: BTreeSet::new(),
-            gone_losses: BTreeMap::new(),
             gone_s: 0.0,
         }
     }
@@ -65,18 +62,14 @@ impl Natives {
                 self.trackers.insert(id.pid, tracker);
                 None
             }
-            Err(reason) => Some(off("native_sites", reason)),
+            Err(reason) => Some(off("native_sites", reason.to_string())),
         }
     }
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
     pub(super) fn stop(&mut self, pid: u32) {
         if let Some(tracker) = self.trackers.remove(&pid) {
-            let known = tracker.known();
-            self.gone_s += known.cost_s;
-            for (reason, count) in known.losses {
-                *self.gone_losses.entry(reason).or_default() += count;
-            }
+            self.gone_s += tracker.known().cost_s;
         }
         self.mappings.remove(pid);
         self.nameless.remove(&pid);
@@ -130,14 +123,11 @@ impl Natives {
         native::together(blocks.unwrap_or_default(), self.mappings.holders(pid))
     }
 
-    /// Adds what was lost to what is lost beside it.
-    pub(super) fn add_losses(&self, loss: &mut Loss) {
-        let blocks = self.trackers.values().flat_map(|tracker| tracker.known().losses);
-        let mappings = self.mappings.direct().into_iter().flat_map(Direct::losses);
-        let gone = self.gone_losses.iter().map(|(reason, count)| (*reason, *count));
-        for (reason, count) in blocks.chain(mappings).chain(gone) {
-            losses::add(loss, reason, count);
-        }
+    /// Adds what was lost of a target to what is lost of it beside that.
+    pub(super) fn add_losses(&self, pid: u32, counts: &mut Counts) {
+        let blocks = self.trackers.get(&pid).map(|tracker| tracker.known().losses);
+        let mappings = self.mappings.direct().map(|direct| direct.losses(pid));
+        losses::add(counts, blocks.into_iter().chain(mappings).flatten());
     }
 
     /// What the targets were charged, those that are gone too, CPU seconds.

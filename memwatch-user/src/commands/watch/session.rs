@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
-use memwatch_common::{outside::OutsideLayout, target::UNCLAIMED};
+use memwatch_common::{loss::LossReason, outside::OutsideLayout, target::UNCLAIMED};
 
 use super::{
     attachments::Attachments,
@@ -12,7 +12,8 @@ use super::{
     features::{External, Told},
     hello,
     looks::{self, Look, Looked, Looks},
-    losses::{Losses, Reading},
+    losses::{Losses, lost_share},
+    native,
     origins::Origins,
     pace::Rest,
     stacks,
@@ -79,6 +80,8 @@ struct Member {
     program: Option<Program>,
     /// The number of what serves it.
     attachment: u32,
+    /// Collections that were seen.
+    collections: u64,
     cgroup: Option<MemoryCgroup>,
     /// The cgroup's count of refusals when we were attached.
     limit_hits: Option<u64>,
@@ -204,6 +207,7 @@ impl Session {
     }
 
     fn let_go(&mut self, pid: u32) {
+        self.losses.forget(pid);
         self.origins.forget(pid);
         self.kernel.remove_target(pid);
         self.attachments.release(pid);
@@ -244,7 +248,8 @@ impl Session {
         let limit_hits = cgroup.as_ref().and_then(MemoryCgroup::limit_hits);
         let looks = Looks::new(target.process.id, sampler);
         let program = target.process.program;
-        let member = Member { watched, looks, looked_at, program, attachment, cgroup, limit_hits };
+        let member =
+            Member { watched, looks, looked_at, program, attachment, collections: 0, cgroup, limit_hits };
         self.watched.insert(pid, member);
         let id = target.process.id;
         let no_sites = match newcomer {
@@ -344,6 +349,7 @@ impl Session {
         records.splice(0..0, member.records(event.time, news));
         if let What::Collection(collection) = &event.what {
             self.collections += 1;
+            member.collections += 1;
             self.origins.collection(event.pid, collection, &mut records);
         }
         let starts = self.origins.starts.of_gone(event.pid, &records);
@@ -365,7 +371,7 @@ impl Session {
     /// Takes in one new stack.
     pub(super) fn stack(&mut self, bytes: &[u8]) -> Option<Record> {
         let Ok(said) = self.origins.stacks.event(bytes) else {
-            self.malformed();
+            self.malformed(None, LossReason::StackMalformed);
             return None;
         };
         let (pid, body) = said?;
@@ -378,8 +384,8 @@ impl Session {
     }
 
     /// Counts a record that could not be decoded.
-    pub(super) fn malformed(&mut self) {
-        self.losses.malformed();
+    pub(super) fn malformed(&mut self, pid: Option<u32>, reason: LossReason) {
+        self.losses.malformed(pid.filter(|pid| self.watched.contains_key(pid)), reason);
     }
 
     /// Looks at a process that has executed a program: the kernel side has made it a target if it may be meant.
@@ -506,20 +512,22 @@ impl Session {
         records
     }
 
-    /// Brings what verdicts must know of losses up to date, and tells losses that were not told.
+    /// Brings what verdicts must know of losses up to date, and reports of each target those that were not reported.
     fn new_losses(&mut self, now: Mono) -> Vec<Record> {
         if self.watched.is_empty() {
             return Vec::new();
         }
-        let Reading { mut loss, collections } = self.losses.read(&self.kernel);
-        self.origins.natives.add_losses(&mut loss);
-        let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
-        self.watched.values_mut().for_each(|member| member.watched.lost_share = lost_share);
-        if !self.losses.is_news(&loss) {
-            return Vec::new();
+        let blind = self.losses.read(self.kernel.losses());
+        let mut records = Vec::new();
+        for (pid, member) in &mut self.watched {
+            let mut counts = self.losses.of(*pid);
+            self.origins.natives.add_losses(*pid, &mut counts);
+            member.watched.lost_share = lost_share(&counts, member.collections);
+            let blind = blind.clone().map(|reason| native::off("losses", reason));
+            let bodies = blind.into_iter().chain(self.losses.news(*pid, &counts).map(Body::Loss));
+            records.extend(bodies.map(|body| member.watched.stamp.record(now, body)));
         }
-        let tell = |member: &Member| member.watched.stamp.record(now, Body::Loss(loss.clone()));
-        self.watched.values().map(tell).collect()
+        records
     }
 
     /// Detaches everything; takes the kernel some tenths of a second.
