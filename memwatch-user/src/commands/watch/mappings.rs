@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::native::{Asked, off};
 use crate::{
-    native::{Holder, Javascript, Mode, NativeError, direct::Direct},
+    native::{
+        Holder, Javascript, Mode, NativeError,
+        direct::{self, Direct},
+    },
     report::record::Body,
 };
 
@@ -90,6 +93,12 @@ impl Mappings {
     /// Who holds memory of `pid` by them.
     pub(super) fn holders(&self, pid: u32) -> Vec<Holder> {
         self.direct.as_ref().map(|direct| direct.holders(pid)).unwrap_or_default()
+    }
+
+    /// What of the budget is not to be spent otherwise, as the mappings of `pid` are followed.
+    pub(super) fn share_of_budget(&self, pid: u32) -> f64 {
+        let follows = self.targets.get(&pid).is_some_and(|target| target.state == State::Follows);
+        if follows { direct::SHARE_OF_BUDGET } else { 0.0 }
     }
 
     /// What follows them, if anybody's are.

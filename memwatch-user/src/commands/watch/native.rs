@@ -12,7 +12,7 @@ use crate::{
     bpf::losses::{self, Counts},
     host::{clock, features::Features},
     model::ProcessId,
-    native::{self, Holder, Javascript, Mode, Tracker, direct::Direct},
+    native::{self, Holder, Javascript, Mode, Tracker, Trackers, direct::Direct},
     report::record::{Body, Feature, Kind, Level, Record},
 };
 
@@ -31,6 +31,7 @@ pub(super) struct Asked {
 /// The trackers of all targets.
 pub(super) struct Natives {
     asked: Asked,
+    starting: Trackers,
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
     mappings: Mappings,
@@ -44,6 +45,7 @@ impl Natives {
     pub(super) fn new(asked: Asked) -> Self {
         Self {
             asked,
+            starting: Trackers::new(asked.mode, asked.budget_pct, asked.features),
             trackers: BTreeMap::new(),
             mappings: Mappings::new(asked),
             nameless: BTreeSet::new(),
@@ -54,10 +56,9 @@ impl Natives {
     /// Begins to follow a target, if that was asked for. `v8` is the file that holds its V8; with `javascript` its callers in
     /// JavaScript are told. What there is to say if something cannot be done.
     pub(super) fn start(&mut self, id: ProcessId, v8: &str, javascript: Option<Javascript>) -> Option<Body> {
-        let Asked { mode, budget_pct, features, .. } = self.asked;
         self.mappings.add(id.pid, v8, javascript.clone());
-        match Tracker::start(id, mode, budget_pct, features, javascript) {
-            _ if mode == Mode::Off => None,
+        match self.starting.start(id, javascript) {
+            _ if self.asked.mode == Mode::Off => None,
             Ok(tracker) => {
                 self.trackers.insert(id.pid, tracker);
                 None
@@ -75,11 +76,24 @@ impl Natives {
         self.nameless.remove(&pid);
     }
 
+    /// Whether anything of native memory is looked at that costs the targets something.
+    pub(super) fn may_cost(&self) -> bool {
+        matches!(self.asked.mode, Mode::Auto | Mode::Full)
+    }
+
     /// Takes all probes away; blocks until they are gone.
     pub(super) fn detach(self) {
         let trackers: Vec<Tracker> = self.trackers.into_values().collect();
         Tracker::stop_all(trackers);
         self.mappings.detach();
+    }
+
+    /// What a target pays by now for collections and stacks of JavaScript, percent of one CPU: the budget is for the sum.
+    pub(super) fn leave_for_others(&self, pid: u32, cost_pct: f64) {
+        let mappings_pct = self.asked.budget_pct * self.mappings.share_of_budget(pid);
+        if let Some(tracker) = self.trackers.get(&pid) {
+            tracker.leave_for_others(cost_pct + mappings_pct);
+        }
     }
 
     /// What was decided, and what turned out to be impossible, since this was asked last, of the target that `stamp` is of.

@@ -51,6 +51,9 @@ const ATTEMPTS: u32 = 5;
 /// of everything.
 const LONGEST_START: Duration = Duration::from_secs(10);
 
+/// What of the budget stacks of JavaScript may cost a target where its native memory is looked at as well.
+const SHARE_OF_STACKS: f64 = 0.5;
+
 /// All targets of one watch.
 pub(super) struct Session {
     kernel: Kernel,
@@ -124,9 +127,10 @@ pub(super) enum Next {
 
 impl Session {
     pub(super) fn new(kernel: Kernel, cookies: bool, roster: Roster, origins: Origins, budget: f64) -> Self {
+        let share = if origins.natives.may_cost() { SHARE_OF_STACKS } else { 1.0 };
         Self {
             kernel,
-            attachments: Attachments::new(cookies, origins.stacks.are_wanted().then_some(budget)),
+            attachments: Attachments::new(cookies, origins.stacks.are_wanted().then_some(budget * share)),
             budget,
             cookies,
             clock: WallClock::sample(),
@@ -477,6 +481,12 @@ impl Session {
     /// Lets probes on allocations rest where they cost more than they may.
     fn pace(&mut self, now: Mono) -> Vec<Record> {
         let charges = self.origins.stacks.charges();
+        for (pid, member) in &self.watched {
+            let stacks_s = charges.get(pid).map_or(0.0, |charge| charge.seconds);
+            let seconds = now.since(member.watched.since).as_secs_f64().max(1.0);
+            let cost_s = cost::of_collections(member.collections) + stacks_s;
+            self.origins.natives.leave_for_others(*pid, 100.0 * cost_s / seconds);
+        }
         let rests = self.attachments.pace(&mut self.kernel, now, &charges);
         self.backoffs += rests.len() as u64;
         let tell = |(pid, rest): (u32, Rest)| {

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     super::{Javascript, error::NativeError},
-    Shared,
+    SHARE_OF_BUDGET, Shared,
     process::{Mapped, Process},
 };
 use crate::{
@@ -186,13 +186,13 @@ impl<'a> Feed<'a> {
         let Some(budget_pct) = self.budget_pct else { return };
         let change_s = self.change_s();
         let charged = |(pid, process): (&u32, &mut Process)| {
-            Some((*pid, process.charged(now, change_s, budget_pct / 100.0)?))
+            Some((*pid, process.charged(now, change_s, SHARE_OF_BUDGET * budget_pct / 100.0)?))
         };
         for (pid, per_s) in self.processes.iter_mut().filter_map(charged).collect::<Vec<_>>() {
             self.leave(pid);
             let reason = format!(
                 "it maps and unmaps memory {per_s:.0} times a second, which costs it {:.1} % of one CPU; \
-                 --budget is {budget_pct} %",
+                 {SHARE_OF_BUDGET} of --budget, which is {budget_pct} %, is for that",
                 100.0 * per_s * change_s
             );
             self.shared().refusals.insert(pid, reason);

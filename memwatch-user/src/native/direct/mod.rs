@@ -33,6 +33,10 @@ use crate::{
     host::features::Features,
 };
 
+/// What of the budget following a process's mappings may cost it: where that is not enough it is left alone, and other probes
+/// can count on the rest.
+pub const SHARE_OF_BUDGET: f64 = 0.25;
+
 /// Follows the direct mappings of processes: one set of programs in the kernel, and one thread, for all of them. They go when
 /// it is dropped.
 pub struct Direct {
@@ -56,7 +60,7 @@ struct Shared {
 
 impl Direct {
     /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate;
-    /// `budget_pct`: what a process may pay, percent of one CPU. What is refused later is told by
+    /// `budget_pct`: what a process may pay for all probes of ours, percent of one CPU. What is refused later is told by
     /// [`Self::refusal`].
     pub fn start(features: Features, task: TaskLayout, budget_pct: Option<f64>) -> Result<Self, NativeError> {
         let shared = Arc::new(Mutex::new(Shared::default()));
