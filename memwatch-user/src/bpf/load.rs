@@ -67,6 +67,9 @@ pub enum LoadError {
     /// How many CPUs there are cannot be found out.
     #[error("cannot count the CPUs that maps have values for: {0}")]
     Cpus(#[source] std::io::Error),
+    /// The kernel side's debug lines.
+    #[error("cannot read the debug lines of the kernel side: {0}")]
+    DebugLines(String),
     /// Waiting for the ring buffer.
     #[error("cannot wait for the ring buffer: {0}")]
     Ring(#[source] std::io::Error),
@@ -134,7 +137,7 @@ impl Kernel {
         let mut refused = Vec::new();
         for (program, tracepoint) in tracepoint::ALL {
             if let Err(error) = self.attach_tracepoint(program, tracepoint) {
-                refused.push((tracepoint, format!("{:#}", anyhow::Error::from(error))));
+                refused.push((tracepoint, error.to_string()));
             }
         }
         refused

@@ -10,7 +10,9 @@ use crate::{
 /// The record, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
 pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, u64) {
     let limit = match plan {
-        Ok(plan) => plan.limit_factor(target.process.id.pid, target.image.bias),
+        Ok(plan) => {
+            plan.limit_factor(target.process.id.pid, target.image.bias).map_err(|why| why.to_string())
+        }
         Err(stripped) => Err(blindness(stripped)),
     };
     let (node_version, v8_version) = match plan {
@@ -34,7 +36,9 @@ pub(super) fn hello(target: &Target, plan: Result<&Plan, &Stripped>) -> (Hello, 
             js_stacks: State::Off(plan.err().map_or_else(String::new, blindness)),
             heap_limit: limit.as_ref().map_or_else(|reason| State::Off(reason.clone()), |_| State::On),
             external: match plan {
-                Ok(plan) => plan.outside.as_ref().map_or_else(|why| State::Off(why.clone()), |_| State::On),
+                Ok(plan) => {
+                    plan.outside.as_ref().map_or_else(|why| State::Off(why.to_string()), |_| State::On)
+                }
                 Err(stripped) => State::Off(blindness(stripped)),
             },
             ..Features::default()

@@ -237,7 +237,7 @@ impl Session {
         let (mut hello, semi_spaces) = hello::hello(&target, plan);
         let newcomer = plan.ok().map(|plan| {
             let refused = self.attachments.refused(pid).map(str::to_owned);
-            let stacks = refused.map_or_else(|| plan.stacks.clone(), Err);
+            let stacks = refused.map_or_else(|| plan.stacks.clone().map_err(|why| why.to_string()), Err);
             hello.features.js_stacks = self.origins.stacks.adopt(&target, &stacks);
             let told = Told::new(stacks::FEATURE, &hello.features.js_stacks);
             (stacks, plan.stacks.clone().ok(), told)

@@ -230,7 +230,8 @@ fn begin(maps: &mut StackMaps, target: &Target, plan: &Result<StackPlan, String>
 fn memory_and_layout(target: &Target, plan: &StackPlan) -> Result<(ProcessMemory, StackLayout), String> {
     let unreadable = |error| format!("its memory cannot be read: {error}");
     let memory = ProcessMemory::open(target.process.id.pid).map_err(unreadable)?;
-    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+    let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to));
+    let layout = layout.map_err(|why| why.to_string())?;
     Ok((memory, layout))
 }
 
