@@ -15,7 +15,7 @@
 //!
 //! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
 //! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data; [`units`] puts figures into
-//! words.
+//! words; [`vocabulary`] defines the words that records and verdicts share.
 
 pub mod cli;
 pub mod commands;
@@ -24,6 +24,7 @@ pub mod host;
 pub mod model;
 pub mod units;
 pub mod v8;
+pub mod vocabulary;
 
 pub mod target;
 
@@ -45,4 +46,8 @@ pub mod attribute;
 
 pub mod detect;
 
+mod engine;
+
 pub mod report;
+
+mod translate;

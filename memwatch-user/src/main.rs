@@ -38,6 +38,7 @@ fn run() -> anyhow::Result<u8> {
             log::start(watch.verbose);
             Ok(commands::watch::run(&watch)?.status)
         }
+        Job::List(list) => commands::list::run(list),
         Job::Doctor(doctor) => commands::doctor::run(&doctor),
         Job::Demo(demo) => commands::demo::run(&demo),
     }

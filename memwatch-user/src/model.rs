@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 mod reading;
 mod stack;
 
+pub use crate::vocabulary::GcKind;
 pub use reading::{Descriptors, Limits, MallocBooks, Reading, Resident};
 pub use stack::{Frame, FrameKind, Stack, StackEnd, origin};
 
@@ -44,29 +45,6 @@ impl Mono {
     #[must_use]
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1e9
-    }
-}
-
-/// Which of V8's collectors ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GcKind {
-    /// Young generation, copying.
-    Scavenge,
-    /// Young generation, marking (`--minor-ms`; not V8's default).
-    MinorMark,
-    /// Whole heap.
-    MarkCompact,
-}
-
-impl GcKind {
-    /// The kind's name in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scavenge => "scavenge",
-            Self::MinorMark => "minor-mark",
-            Self::MarkCompact => "mark-compact",
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
-    machine, node, proc, releases, scratch, skip,
+    machine, node, proc, releases, scratch,
     tool::{self, Finished, Tool},
     workspace,
 };
@@ -84,9 +84,7 @@ fn files_stay_until_there_is_something_to_write() -> Result<()> {
 #[test]
 fn v8_without_symbols() -> Result<()> {
     let deno = workspace().join(".cache/deno/deno");
-    if !deno.exists() {
-        return skip("Deno", &format!("there is none at {}", deno.display()));
-    }
+    ensure!(deno.exists(), "no {}: run `cargo xtask setup`", deno.display());
     let script = scratch::directory("deno")?.join("wait.js");
     fs::write(&script, "setInterval(() => {}, 1000)")?;
     let deno = Ended(Command::new(deno).arg("run").arg(script).stdout(Stdio::null()).spawn()?);

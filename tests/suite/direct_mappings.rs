@@ -19,8 +19,9 @@ use memwatch_tests::{
     tool::Tool,
 };
 use memwatch_user::{
-    native::{Holder, TakenBy, direct::Direct},
+    native::{Holder, direct::Direct},
     target,
+    vocabulary::TakenBy,
 };
 
 use super::{
@@ -303,7 +304,7 @@ fn the_verdict_names_who_maps() -> Result<()> {
     let pid = node.pid().to_string();
     let sites = first_sites(&mut Tool::start(&["--pid", &pid, "--json", "--interval", "1s"])?)?;
     let site = &sites[0];
-    ensure!(site.call.as_deref() == Some("mmap") && site.share > 0.8, "{site:?}");
+    ensure!(site.call == Some(TakenBy::Mmap) && site.share > 0.8, "{site:?}");
     let named = |name: &str| site.frames.iter().position(|frame| frame.function.as_deref() == Some(name));
     // The function of the addon, and that of JavaScript which called it.
     ensure!(named("leak_mapping") == Some(0) && named("leak-1m").is_some(), "{site:?}");

@@ -9,15 +9,62 @@ use memwatch_tests::{
     releases, scratch,
     tool::{self, Finished},
 };
+use memwatch_user::host::kernel::Kernel;
 use serde_json::Value;
+
+/// Since which kernel a check is `ok` for root, as the tests run: what distributions have brought to older ones may be.
+const OK_SINCE: [(&str, (u32, u32)); 6] = [
+    ("kernel", (5, 10)),
+    ("ring buffer", (5, 8)),
+    ("uprobes", (4, 17)),
+    ("cookies", (5, 15)),
+    ("uprobe links", (6, 10)),
+    ("tracepoints", (4, 17)),
+];
+
+/// The check that says what each feature is good for, by the feature's name on the command line.
+const FEATURES: [(&str, &str); 6] = [
+    ("ring-buffer", "ring buffer"),
+    ("attach-cookie", "cookies"),
+    ("uprobe-pmu", "uprobes"),
+    ("uprobe-multi", "uprobe links"),
+    ("raw-tracepoints", "tracepoints"),
+    ("btf", "BTF"),
+];
 
 #[test]
 fn nothing_is_wrong_with_this_host() -> Result<()> {
-    let finished = tool::run(&["doctor"])?;
+    let finished = tool::run(&["doctor", "--json"])?;
     finished.expect(0)?;
-    let graded =
-        |line: &str| line.starts_with("ok ") || line.starts_with("warn ") || line.starts_with("    ");
-    ensure!(finished.stdout.lines().all(graded), "{}", finished.stdout);
+    let checks = checks(&finished)?;
+    let version = Kernel::running().version;
+    for (name, (major, minor)) in OK_SINCE {
+        let check = named(&checks, name)?;
+        ensure!(text(check, "state") == "ok" || !version.at_least(major, minor), "{check}");
+    }
+    checks.iter().try_for_each(comes_with_its_fix)
+}
+
+/// Each feature that is missing is told by its own check and no other, and the exit status says whether that forbids to
+/// watch. How mappings are seen is asked of the kernel itself, each time.
+#[test]
+fn a_feature_that_is_missing_is_told() -> Result<()> {
+    let found = |missing: &[&str]| -> Result<(Vec<Value>, i32)> {
+        let finished = tool::run(&[&["doctor", "--json"], missing].concat())?;
+        let mut checks = checks(&finished)?;
+        checks.retain(|check| text(check, "name") != "mappings");
+        Ok((checks, finished.code()?))
+    };
+    let (all, _) = found(&[])?;
+    for (feature, name) in FEATURES {
+        let (checks, code) = found(&["--assume-missing", feature])?;
+        let check = named(&checks, name)?;
+        comes_with_its_fix(check)?;
+        ensure!(text(check, "state") != "ok", "{check}");
+        ensure!((code == 2) == (text(check, "state") == "fail"), "{code} for {check}");
+        let same = checks.iter().zip(&all).all(|(one, other)| one == other || one == check);
+        ensure!(same && checks.len() == all.len(), "without {feature}: {checks:#?}");
+    }
     Ok(())
 }
 
@@ -50,6 +97,18 @@ fn what_fails_comes_with_its_fix() -> Result<()> {
     let failed = checks.iter().find(|check| text(check, "state") == "fail").context("nothing failed")?;
     ensure!(text(failed, "detail").contains("stripped") && !text(failed, "fix").is_empty(), "{failed}");
     Ok(())
+}
+
+/// What is not well has a way out, and what is well needs none.
+fn comes_with_its_fix(check: &Value) -> Result<()> {
+    let state = text(check, "state");
+    ensure!(["ok", "warn", "fail"].contains(&state), "{check}");
+    ensure!((state == "ok") == text(check, "fix").is_empty(), "{check}");
+    Ok(())
+}
+
+fn named<'a>(checks: &'a [Value], name: &str) -> Result<&'a Value> {
+    checks.iter().find(|check| text(check, "name") == name).with_context(|| format!("no check `{name}`"))
 }
 
 fn checks(finished: &Finished) -> Result<Vec<Value>> {

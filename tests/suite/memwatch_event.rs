@@ -59,5 +59,5 @@ fn counts(stats: &Stats, seen: &[&Gc]) -> Result<()> {
 }
 
 fn after_full(collections: &[&Gc]) -> Vec<u64> {
-    collections.iter().filter(|gc| gc.kind == "mark-compact").filter_map(|gc| gc.after_bytes).collect()
+    collections.iter().filter(|gc| gc.kind.is_full()).filter_map(|gc| gc.after_bytes).collect()
 }

@@ -10,7 +10,7 @@ use memwatch_tests::{
     releases,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, Frame, Kind, Record, Site, Verdict};
+use memwatch_user::report::record::{Body, Code, Frame, Kind, Record, Site, Verdict};
 
 use super::js_stacks;
 
@@ -62,13 +62,13 @@ fn marks(fixture: &str) -> Result<Marks> {
 /// native function.
 fn are_true(sites: &[Site], program: &Program, marks: &Marks) -> bool {
     let is_true = |(site, (mark, share)): (&Site, &(&str, f64))| {
-        let natives = site.frames.iter().take_while(|frame| frame.kind == "native").count();
+        let natives = site.frames.iter().take_while(|frame| frame.kind == Code::Native).count();
         let (native, javascript) = site.frames.split_at(natives);
         let is_its = |frame: &&Frame| is_of(frame, program.fixture);
         let place = javascript.iter().find(is_its).and_then(|frame| frame.line);
         let line = marks.get(*mark).copied();
         native.first().and_then(|frame| frame.function.as_deref()) == Some(NATIVE)
-            && javascript.iter().all(|frame| frame.kind == "js")
+            && javascript.iter().all(|frame| frame.kind == Code::Js)
             && javascript.iter().any(|frame| frame.function.as_deref() == Some(mark))
             && place == line
             && (site.share - share).abs() < TOLERANCE

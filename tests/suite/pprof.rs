@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use memwatch_tests::{machine, node, releases, scratch, skip, tool};
+use memwatch_tests::{machine, node, releases, scratch, tool};
 
 use crate::js_stacks::{self, Marks};
 
@@ -18,9 +18,6 @@ const BYTES: usize = 10;
 #[test]
 fn the_standard_viewer_reads_the_same_stacks() -> Result<()> {
     let _machine = machine::shared();
-    if Command::new("go").arg("version").output().is_err() {
-        return skip("pprof", "no Go here: `cargo xtask setup` brings it");
-    }
     let directory = scratch::directory("pprof")?;
     let [profile, collapsed] = ["profile", "collapsed"].map(|name| directory.join(name));
     let mut node = node::running(FIXTURE)?;
@@ -49,7 +46,8 @@ fn the_standard_viewer_reads_the_same_stacks() -> Result<()> {
 }
 
 fn pprof(options: &[&str], profile: &Path) -> Result<String> {
-    let output = Command::new("go").args(["tool", "pprof"]).args(options).arg(profile).output()?;
+    let output = Command::new("go").args(["tool", "pprof"]).args(options).arg(profile).output();
+    let output = output.context("no Go: run `cargo xtask setup`")?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }

@@ -13,7 +13,7 @@ use memwatch_tests::{
     proc, releases, scratch,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Body, End, Frame, IsolateState};
+use memwatch_user::report::record::{Body, End, Frame, IsolateState, Switch};
 
 use crate::{
     compare::{same, wait_for_collections},
@@ -52,6 +52,92 @@ fn by_name() -> Result<()> {
     tool.attached(later.pid())?;
     let records = tool.interrupt()?.records()?;
     ensure!(records.iter().all(|record| !tool::of(record, other.pid())));
+    Ok(())
+}
+
+/// As Next.js and pm2 have it: the command line is gone, and the script with it.
+#[test]
+fn by_a_title_and_by_the_script_below_it() -> Result<()> {
+    let _machine = machine::shared();
+    for version in releases::chosen() {
+        let title = format!("memwatch-shop-{} (v15)", process::id());
+        let node = node::start(version, "retitled")?.argument(&title).ready()?;
+        let script = node::fixture("retitled").display().to_string();
+        for (glob, matched) in [
+            (format!("memwatch-shop-{}*", process::id()), format!("title {title}")),
+            (script.clone(), format!("script {script}")),
+        ] {
+            let mut tool = Tool::start(&["--name", &glob, "--json"])?;
+            let hello = tool.attached(node.pid())?;
+            let Body::Hello(hello) = hello.body else { unreachable!("it was waited for") };
+            ensure!(hello.matched.as_deref() == Some(&matched), "Node {version}: {:?}", hello.matched);
+            let name = hello.name.unwrap_or_default();
+            ensure!(name == format!("{title} node/retitled.js"), "Node {version}: {name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn by_a_title_that_is_set_later() -> Result<()> {
+    let _machine = machine::shared();
+    let title = format!("memwatch-later-{}", process::id());
+    let start = || node::start(releases::USUAL, "retitled")?.argument(&title).argument("later").ready();
+    let mut first = start()?;
+    let mut tool = Tool::start(&["--name", &title, "--json"])?;
+    first.tell("rename")?;
+    tool.attached(first.pid())?;
+    let mut second = start()?;
+    second.tell("rename")?;
+    tool.attached(second.pid())?;
+    tool.interrupt()?.done()
+}
+
+/// pm2 says what it calls a process in the environment: of a fork field by field, of a worker of a cluster in one variable.
+#[test]
+fn by_the_name_that_pm2_gave() -> Result<()> {
+    let _machine = machine::shared();
+    let name = format!("memwatch-pm2-{}", process::id());
+    let script = node::fixture("idle").display().to_string();
+    let fork = [format!("name={name}"), "pm_id=4".to_owned(), format!("pm_exec_path={script}")];
+    let cluster = [format!("pm2_env={{\"name\":\"{name}\",\"pm_id\":5,\"pm_exec_path\":\"{script}\"}}")];
+    for (environment, shown) in [(&fork[..], "#4"), (&cluster[..], "#5")] {
+        let words: Vec<&str> = ["env"].into_iter().chain(environment.iter().map(String::as_str)).collect();
+        let node = node::start(releases::USUAL, "idle")?.under(&words).ready()?;
+        let mut tool = Tool::start(&["--name", &name, "--json"])?;
+        let Body::Hello(hello) = tool.attached(node.pid())?.body else { unreachable!("it was waited for") };
+        ensure!(hello.name.as_deref() == Some(&format!("{name} {shown}")), "{:?}", hello.name);
+        ensure!(hello.matched.as_deref() == Some(&format!("pm2 name {name}")), "{:?}", hello.matched);
+    }
+    Ok(())
+}
+
+/// Two programs of the same name, and two processes of the same program.
+#[test]
+fn two_of_the_same_name_are_told_apart() -> Result<()> {
+    let _machine = machine::shared();
+    let start = |package: &str| in_package(package)?.ready();
+    let nodes = [start("memwatch-front")?, start("memwatch-back")?];
+    let mut tool = Tool::watch(&nodes.each_ref().map(Node::pid))?;
+    let names: Vec<_> = tool
+        .records()?
+        .into_iter()
+        .filter_map(|record| if let Body::Hello(hello) = record.body { hello.name } else { None })
+        .collect();
+    ensure!(names[0].starts_with("memwatch-front ") && names[1].starts_with("memwatch-back "), "{names:?}");
+    Ok(())
+}
+
+/// A name that nobody has is no finding: the job could not be done.
+#[test]
+fn a_name_that_nobody_has() -> Result<()> {
+    let _machine = machine::shared();
+    let _node = node::running("idle")?;
+    let finished = tool::run(&["--name", "memwatch-nobody", "--duration", "1s"])?;
+    finished.expect(2)?;
+    for text in ["no process matches --name 'memwatch-nobody'", "Node.js process", "memwatch-bpf list"] {
+        ensure!(finished.stderr.contains(text), "`{text}` is not in: {}", finished.stderr);
+    }
     Ok(())
 }
 
@@ -123,7 +209,7 @@ fn who_allocates_in_a_node_that_the_tool_starts() -> Result<()> {
         let off: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.body {
-                Body::Feature(feature) if feature.state == "off" => Some(feature),
+                Body::Feature(feature) if feature.state == Switch::Off => Some(feature),
                 _ => None,
             })
             .collect();

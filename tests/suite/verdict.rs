@@ -5,7 +5,7 @@ use memwatch_tests::{
     machine, node,
     tool::{self, Finished, Tool},
 };
-use memwatch_user::report::record::{Exhausts, Kind, Level, RateUnit, Record, Verdict};
+use memwatch_user::report::record::{Kind, Level, Record, Resource, Unit, Verdict};
 
 #[test]
 fn a_leak_is_called_and_the_status_is_1() -> Result<()> {
@@ -47,10 +47,10 @@ fn descriptors_that_stay_open_are_named() -> Result<()> {
     let record = tool.wait("verdict `leak`", is_leak)?;
     let verdict = tool::verdict(&record).context("no verdict")?;
     ensure!((verdict.isolate, verdict.kind) == (None, Kind::Fds), "{verdict:?}");
-    ensure!((verdict.rate_bytes_per_hour, verdict.rate_unit) == (None, RateUnit::Count), "{verdict:?}");
+    ensure!((verdict.rate_bytes_per_hour, verdict.rate_unit) == (None, Unit::Count), "{verdict:?}");
     let hourly = verdict.rate_per_hour.context("no rate")?;
     ensure!((hourly / 36_000.0 - 1.0).abs() < 0.1, "{hourly} instead of 36000 an hour");
-    ensure!(verdict.exhausts == Some(Exhausts::FdLimit), "{verdict:?}");
+    ensure!(verdict.exhausts == Some(Resource::FdLimit), "{verdict:?}");
     tool.interrupt()?.expect(1)
 }
 

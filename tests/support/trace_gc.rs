@@ -28,6 +28,8 @@ pub struct Line {
     pub isolates: Vec<String>,
     /// What records call the kind.
     pub kind: &'static str,
+    /// Milliseconds since the isolate's birth at which it was over; unknown where it may be any of several isolates.
+    pub at_ms: Option<u64>,
     /// V8's words; Node 25 and later only.
     pub reason: Option<String>,
     /// How long it took, milliseconds; one decimal until Node 24, three later.
@@ -47,8 +49,8 @@ pub fn parse(output: &str) -> Vec<Line> {
     let (mut met, mut open) = (Vec::new(), 0);
     let mut lines = Vec::new();
     for mut line in output.lines() {
-        while let Some((isolate, rest)) = beginning(line) {
-            met.push(isolate.to_owned());
+        while let Some((isolate, at_ms, rest)) = beginning(line) {
+            met.push((isolate.to_owned(), at_ms));
             open += 1;
             line = rest;
         }
@@ -63,21 +65,22 @@ pub fn parse(output: &str) -> Vec<Line> {
     lines
 }
 
-/// The isolate's address and what follows the beginning of a line.
-fn beginning(line: &str) -> Option<(&str, &str)> {
+/// The isolate's address, its age, and what follows the beginning of a line.
+fn beginning(line: &str) -> Option<(&str, u64, &str)> {
     let (ids, rest) = line.strip_prefix('[')?.split_once(']')?;
     let (at, rest) = rest.split_once(" ms: ")?;
-    at.trim().parse::<u64>().ok()?;
+    let at_ms = at.trim().parse().ok()?;
     let isolate = ids.split(':').nth(1).filter(|address| address.starts_with("0x"))?;
-    Some((isolate, rest))
+    Some((isolate, at_ms, rest))
 }
 
-fn collection(isolates: &[String], text: &str) -> Option<Line> {
+fn collection(met: &[(String, u64)], text: &str) -> Option<Line> {
     let fields = Fields::of(text)?;
     let size = |names: [&str; 2]| names.iter().find_map(|name| fields.get(name))?.parse::<u64>().ok();
     let kind = fields.get("gc")?;
     Some(Line {
-        isolates: isolates.to_vec(),
+        isolates: met.iter().map(|(isolate, _)| isolate.clone()).collect(),
+        at_ms: if let [(_, at_ms)] = met { Some(*at_ms) } else { None },
         kind: KINDS.iter().find(|(short, _)| *short == kind)?.1,
         reason: fields.get("reason"),
         pause_ms: fields.get("pause")?.parse().ok()?,
@@ -160,6 +163,7 @@ mod tests {
                     \"start_object_size\":8,\"end_object_size\":7}";
         let expected = Line {
             isolates: vec!["0x2dda9000".to_owned()],
+            at_ms: Some(77),
             kind: "scavenge",
             reason: Some("task".to_owned()),
             pause_ms: 2.756,

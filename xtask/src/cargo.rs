@@ -18,9 +18,17 @@ pub(crate) fn looking() -> Cmd {
     cargo().env("AYA_BUILD_SKIP", "1")
 }
 
-/// Builds `memwatch-bpf` for release.
-pub(crate) fn build_release() -> Result<()> {
-    cargo().args(["build", "--release", "--package", "memwatch-user"]).run()
+/// Builds `memwatch-bpf` as it is shipped: what tests, benches and virtual machines run is what `dist` packs.
+///
+/// With glibc inside, so that it runs on any distribution; naming the target keeps the flag from build scripts and
+/// procedural macros, which cannot be static.
+pub(crate) fn build_shipped(and: &[&str]) -> Result<()> {
+    cargo()
+        .args(["build", "--profile", "dist", "--package", "memwatch-user", "--bin", "memwatch-bpf"])
+        .args(and)
+        .args(["--target", &repo::shipped_target()])
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .run()
 }
 
 /// All tests, or only those that need a kernel. With the same packages named each time: which are, decides on the features

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::cargo::{cargo, looking};
 use crate::run::{cmd, say};
 use crate::toolchain::Toolchain;
-use crate::{repo, setup, test, tidy, vm};
+use crate::{dist, repo, setup, test, tidy, vm};
 
 /// The kernel of the virtual machine in `ci`; the others are for `vm-test`, and run every night.
 const VM_KERNEL: &str = "6.1";
@@ -24,13 +24,14 @@ struct Step {
     run: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "setup", run: || setup::run(&setup::Args {}) },
     Step { name: "fmt", run: fmt },
     Step { name: "tidy", run: || tidy::run(&tidy::Args {}) },
     Step { name: "clippy", run: clippy_host },
     Step { name: "clippy-bpf", run: clippy_bpf },
     Step { name: "doc", run: doc },
+    Step { name: "dist", run: || dist::run(&dist::Args {}) },
     Step { name: "test", run: || test::run(&test::Args::default()) },
     Step { name: "vm-test", run: || vm::run(&vm::Args::for_kernel(VM_KERNEL)?) },
 ];

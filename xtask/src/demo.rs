@@ -19,11 +19,11 @@ pub(crate) struct Args {
 /// Brings what is missing, builds, and runs `memwatch-bpf demo`.
 pub(crate) fn run(args: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
-    cargo::build_release()?;
+    cargo::build_shipped(&[])?;
     let demo = if is_root() {
-        cmd(repo::release_binary())
+        cmd(repo::shipped_binary())
     } else {
-        cmd("sudo").arg("-E").arg(repo::release_binary())
+        cmd("sudo").arg("-E").arg(repo::shipped_binary())
     };
     demo.arg("demo").args(&args.rest).interactive().run_to(LEAK)
 }

@@ -61,7 +61,7 @@ fn record(args: &Recording) -> Result<()> {
     };
     let binary = match env::var_os("MEMWATCH_BIN") {
         Some(binary) => binary.into(),
-        None => cargo::build_release().map(|()| repo::release_binary())?,
+        None => cargo::build_shipped(&[]).map(|()| repo::shipped_binary())?,
     };
     recorder.env("MEMWATCH_BIN", binary).run()
 }

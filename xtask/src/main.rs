@@ -48,7 +48,7 @@ enum Verb {
     Bless(bless::Args),
     /// Judge the detector and others on simulated heaps, and write docs/detection.md.
     Evaluate(evaluate::Args),
-    /// Pack a release: a static binary with its README and licences.
+    /// Pack a release: a static binary with its man pages, completions, README and licences, and its line tables apart.
     Dist(dist::Args),
 }
 

@@ -13,7 +13,17 @@ pub(crate) fn cache() -> PathBuf {
     root().join(".cache")
 }
 
-/// The release build of the tool.
-pub(crate) fn release_binary() -> PathBuf {
-    root().join("target/release/memwatch-bpf")
+/// The target that is shipped: the machine's own.
+pub(crate) fn shipped_target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+/// Where cargo leaves what is shipped.
+pub(crate) fn shipped() -> PathBuf {
+    root().join("target").join(shipped_target()).join("dist")
+}
+
+/// The tool as it is shipped, before its line tables are taken out.
+pub(crate) fn shipped_binary() -> PathBuf {
+    shipped().join("memwatch-bpf")
 }

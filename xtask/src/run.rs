@@ -88,8 +88,13 @@ impl Cmd {
 
     /// Prints it, runs it, and returns what it wrote to standard output.
     pub(crate) fn read(self) -> Result<String> {
+        self.read_of(&[0])
+    }
+
+    /// Like [`Cmd::read`], where it may end with any of these.
+    pub(crate) fn read_of(self, expected: &[i32]) -> Result<String> {
         self.announce();
-        self.capture()
+        self.capture_of(expected)
     }
 
     /// Runs it and returns what it wrote to standard output, without a word: for questions that change nothing.
@@ -103,9 +108,13 @@ impl Cmd {
         self.command
     }
 
-    fn capture(mut self) -> Result<String> {
+    fn capture(self) -> Result<String> {
+        self.capture_of(&[0])
+    }
+
+    fn capture_of(mut self, expected: &[i32]) -> Result<String> {
         let output = self.command.output().with_context(|| self.cannot_start())?;
-        if !output.status.success() {
+        if !output.status.code().is_some_and(|code| expected.contains(&code)) {
             bail!("`{}` failed: {}\n{}", self.shown, output.status, tail(&output));
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())

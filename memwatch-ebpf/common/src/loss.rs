@@ -73,6 +73,10 @@ pub enum LossReason {
     MappingMalformed = 25,
     /// A process has more call sites of native memory than the collector keeps apart: a sample is not counted.
     SitesFull = 26,
+    /// So much happened to a process while the collector found out what it is that some of it was dropped.
+    ExaminedTooLong = 27,
+    /// The collector failed in reading a process from outside.
+    ScrapeFailed = 28,
 }
 
 impl LossReason {
@@ -105,10 +109,12 @@ impl LossReason {
         Self::BlockMalformed,
         Self::MappingMalformed,
         Self::SitesFull,
+        Self::ExaminedTooLong,
+        Self::ScrapeFailed,
     ];
 
     /// How many there are.
-    pub const COUNT: u32 = Self::SitesFull as u32 + 1;
+    pub const COUNT: u32 = Self::ScrapeFailed as u32 + 1;
 
     /// The reason's name in reports.
     #[must_use]
@@ -141,13 +147,15 @@ impl LossReason {
             Self::BlockMalformed => "block-not-understood",
             Self::MappingMalformed => "mapping-not-understood",
             Self::SitesFull => "sites-full",
+            Self::ExaminedTooLong => "examined-too-long",
+            Self::ScrapeFailed => "scrape-failed",
         }
     }
 
     /// Whether it may have cost a collection its place in the report: verdicts on heaps rest on those.
     #[must_use]
     pub const fn may_be_a_collection(self) -> bool {
-        matches!(self, Self::RingFull | Self::ThreadsFull | Self::EventMalformed)
+        matches!(self, Self::RingFull | Self::ThreadsFull | Self::EventMalformed | Self::ExaminedTooLong)
     }
 
     /// The reason with this number.
@@ -172,7 +180,9 @@ impl LossReason {
             | Self::InFlightFull
             | Self::MappingsFull
             | Self::SamplersFull
-            | Self::SitesFull => LossClass::Lost,
+            | Self::SitesFull
+            | Self::ExaminedTooLong
+            | Self::ScrapeFailed => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
             Self::LimitUnreadable
             | Self::LocationUnreadable
@@ -212,6 +222,6 @@ mod tests {
             assert_eq!((reason as u32, LossReason::of(number)), (number, Some(reason)));
             assert_eq!(LossReason::ALL.iter().filter(|other| other.name() == reason.name()).count(), 1);
         }
-        assert_eq!(LossReason::of(LossReason::ALL.len() as u32), None);
+        assert_eq!(LossReason::of(LossReason::COUNT), None);
     }
 }

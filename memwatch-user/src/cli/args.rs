@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::version;
 use crate::host::features::FeatureName;
 
 /// Says whether a running Node.js process leaks memory, what kind, how fast, and how long is left.
@@ -13,20 +14,30 @@ use crate::host::features::FeatureName;
 #[command(
     name = "memwatch-bpf",
     version,
+    long_version = version::long(),
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_help = "\
 Examples:
-  sudo memwatch-bpf --pid 1234                 watch one process
-  sudo memwatch-bpf --name 'api-*'             every process of that name, and those that start later
-  sudo memwatch-bpf --pid 1234 --json          one JSON object a line (docs/json.md)
-  sudo memwatch-bpf --duration 60s -- node app.js  start a program and watch it
+  memwatch-bpf list
+      Show the Node.js processes of this host
+  sudo memwatch-bpf 1234
+      Watch the process 1234
+  sudo memwatch-bpf --name 'api-*'
+      Watch all processes of that name, including those that start later
+  sudo memwatch-bpf 1234 --duration 10m --json > watch.jsonl
+      Write one JSON object per line for ten minutes
+  sudo memwatch-bpf --duration 60s -- node app.js
+      Start a program and watch it for a minute
 
-Exit status: 1 if a last verdict is `leak`; else 2 if the job could not be done;
-else 3 if a last verdict is `inconclusive`; else 0."
+Exit status:
+  1 if the last verdict on any process is `leak`; otherwise
+  2 if the job could not be done, or if no process matched; otherwise
+  3 if a last verdict is `inconclusive`; otherwise
+  0, which means that a leak was excluded."
 )]
 pub struct Cli {
-    /// What to do; without one: watch.
+    /// What to do [default: watch].
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Options of `watch`.
@@ -37,45 +48,54 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Watch processes until Ctrl-C, their end, or --duration (the default command)
+    /// Watch processes until they end, Ctrl-C, or --duration (the default command)
     Watch(Box<WatchArgs>),
-    /// Say what this host and a process allow, each line with its fix
+    /// List the Node.js processes of this host
+    List(ListArgs),
+    /// Check what this host and a process allow, with a fix for whatever does not work
     Doctor(DoctorArgs),
-    /// Start a small leaking Node program and watch it being caught
+    /// Start a small leaking Node.js program and watch it being caught
     Demo(DemoArgs),
 }
 
-/// Whom to watch, for how long, and how to show it.
+/// Which processes to watch, for how long, and how to report it.
 #[derive(Args, Clone, Debug, Default)]
 pub struct WatchArgs {
+    /// Watch these processes
+    #[arg(value_name = "PID")]
+    pub pids: Vec<String>,
     /// Watch these processes (comma-separated)
-    #[arg(long, value_name = "PID,…", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "PID,…", allow_hyphen_values = true)]
     pub pid: Option<String>,
-    /// Watch processes whose executable, script or npm package name matches, also those that start later
+    /// Watch Node.js processes of this name, including those that start later
+    ///
+    /// The pattern (`*`, `?`, `[…]`, `{a,b}`) is compared with the process title, the name that pm2 gave, the path and the
+    /// file name of the script, the name of the npm package, the systemd unit, the executable, and `:PORT` for a TCP port
+    /// that the process listens on. The report says which of these matched.
     #[arg(long, value_name = "GLOB")]
     pub name: Option<String>,
-    /// Watch every Node process, also those that start later
+    /// Watch all Node.js processes, including those that start later
     #[arg(long)]
     pub all: bool,
-    /// Watch every Node process of this container (id or its first characters), also those that start later
+    /// Watch all Node.js processes of this container, including those that start later (id, or its first characters)
     #[arg(long, value_name = "ID")]
     pub container: Option<String>,
-    /// Also watch Node processes that the watched ones start (cluster, child_process)
+    /// Also watch Node.js processes that the watched ones start (cluster, child_process)
     #[arg(long)]
     pub children: bool,
-    /// Stop after this long, for example `90s` or `1h 30m`
+    /// Stop after this long, for example `10` (seconds), `90s`, `1h 30m` or `2d`
     #[arg(long, value_name = "TIME")]
     pub duration: Option<String>,
-    /// How often to look at the memory of the process; verdicts stand on these looks too
+    /// How often to read the memory use of a process; also sets the resolution of verdicts
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: String,
-    /// How closely to look at the memory of malloc
+    /// How to follow native memory (malloc and mmap)
     #[arg(long, value_enum, value_name = "MODE", default_value_t)]
     pub native: NativeArg,
-    /// Whether to say where JavaScript allocates
+    /// Record which JavaScript functions allocate
     #[arg(long, value_enum, value_name = "STATE", default_value_t)]
     pub stacks: Switch,
-    /// What each of the two may cost a process, percent of one CPU (but for `--native full`)
+    /// Overhead limit for each watched process, in percent of one CPU (`--native full` ignores it)
     #[arg(long, value_name = "PERCENT", default_value = "1%")]
     pub budget: String,
     /// Files to write
@@ -84,16 +104,16 @@ pub struct WatchArgs {
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Say more: -v every collection, -vv also the kernel side's own debug lines (on standard error)
+    /// Report more: -v every collection, -vv also debug messages of the eBPF programs (on standard error)
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Say only the verdicts
+    /// Report verdicts only
     #[arg(short, long)]
     pub quiet: bool,
-    /// Take the host for one without this, to see what happens (used by the tests)
+    /// Treat this kernel as one without this feature (used by the tests)
     #[arg(long, value_enum, value_name = "FEATURE", hide = true)]
     pub assume_missing: Vec<FeatureName>,
-    /// Start this program and watch it and what it starts
+    /// Start this program, and watch it and the programs that it starts
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
@@ -101,13 +121,13 @@ pub struct WatchArgs {
 /// What to write of where JavaScript allocated, at the end.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileArgs {
-    /// At the end, write where JavaScript allocated as a pprof profile
+    /// At the end, write a pprof profile of where JavaScript allocated
     #[arg(long, value_name = "FILE")]
     pub pprof: Option<PathBuf>,
-    /// Likewise as a flame graph (SVG)
+    /// At the end, write a flame graph (SVG) of where JavaScript allocated
     #[arg(long, value_name = "FILE")]
     pub flamegraph: Option<PathBuf>,
-    /// Likewise as collapsed stacks, one a line
+    /// At the end, write collapsed stacks, one per line, of where JavaScript allocated
     #[arg(long, value_name = "FILE")]
     pub collapsed: Option<PathBuf>,
 }
@@ -115,24 +135,24 @@ pub struct ProfileArgs {
 /// How to show it.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct OutputArgs {
-    /// One JSON object a line
+    /// Print JSON Lines: one object per line
     #[arg(long)]
     pub json: bool,
-    /// Colours; `auto` is on a terminal unless NO_COLOR is set
+    /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorArg,
 }
 
-/// How closely to look at the memory of malloc.
+/// How to follow native memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum NativeArg {
-    /// Not at all
+    /// Disabled
     Off,
-    /// Whether it grows: no probe
+    /// Report whether it grows, without any probe
     Growth,
-    /// Every malloc and free, whatever that costs
+    /// Trace every malloc and free, without an overhead limit
     Full,
-    /// Which call sites hold it, within the budget
+    /// Find the call sites that hold it, within the overhead limit
     #[default]
     Auto,
 }
@@ -140,17 +160,17 @@ pub enum NativeArg {
 /// Whether to do something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// Where it works
+    /// Enabled where this build of Node.js allows it
     #[default]
     On,
-    /// Not
+    /// Disabled
     Off,
 }
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ColorArg {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     #[default]
     Auto,
     /// Always
@@ -159,16 +179,27 @@ pub enum ColorArg {
     Never,
 }
 
+/// How to list processes.
+#[derive(Args, Clone, Debug)]
+pub struct ListArgs {
+    /// Print JSON Lines: one object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What to examine.
 #[derive(Args, Clone, Debug)]
 pub struct DoctorArgs {
-    /// Also examine this process
-    #[arg(long, value_name = "PID", allow_hyphen_values = true)]
+    /// Also check this process
+    #[arg(value_name = "PID")]
+    pub process: Option<String>,
+    /// Also check this process
+    #[arg(short, long, value_name = "PID", allow_hyphen_values = true, conflicts_with = "process")]
     pub pid: Option<String>,
     /// How to show it
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Take the host for one without this, to see what happens (used by the tests)
+    /// Treat this kernel as one without this feature (used by the tests)
     #[arg(long, value_enum, value_name = "FEATURE", hide = true)]
     pub assume_missing: Vec<FeatureName>,
 }
@@ -176,7 +207,7 @@ pub struct DoctorArgs {
 /// What to demonstrate with.
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// The Node to start; without one: `node` on the PATH
+    /// Node.js binary to start [default: `node` from PATH]
     #[arg(long, value_name = "FILE")]
     pub node: Option<PathBuf>,
     /// Give up after this long

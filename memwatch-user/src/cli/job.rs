@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 
 use super::args::{
     Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
@@ -20,6 +20,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 pub enum Job {
     /// Watch.
     Watch(Watch),
+    /// List the Node processes of the host.
+    List(List),
     /// Examine host and process.
     Doctor(Doctor),
     /// Show off.
@@ -85,6 +87,13 @@ pub enum Whom {
     Command(Vec<OsString>),
 }
 
+/// How to list processes.
+#[derive(Clone, Copy, Debug)]
+pub struct List {
+    /// As JSON Lines.
+    pub json: bool,
+}
+
 /// What to examine.
 #[derive(Clone, Debug)]
 pub struct Doctor {
@@ -124,6 +133,7 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job
     match cli.command {
         None => watch(cli.watch).map(Job::Watch),
         Some(Command::Watch(args)) => watch(*args).map(Job::Watch),
+        Some(Command::List(args)) => Ok(Job::List(List { json: args.json })),
         Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
         Some(Command::Demo(args)) => demo(args).map(Job::Demo),
     }
@@ -178,6 +188,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
 
 fn whom(args: &WatchArgs) -> Result<Whom, Usage> {
     let given = [
+        (!args.pids.is_empty()).then(|| positional(&args.pids).map(Whom::Pids)),
         args.pid.as_deref().map(|list| pids(list).map(Whom::Pids)),
         args.name.clone().map(|glob| Ok(Whom::Name(glob))),
         args.all.then_some(Ok(Whom::All)),
@@ -188,11 +199,11 @@ fn whom(args: &WatchArgs) -> Result<Whom, Usage> {
     match (given.next(), given.next()) {
         (Some(whom), None) => whom,
         (None, _) => Err(Usage(
-            "whom to watch? --pid PID, --name GLOB, --all, --container ID or -- COMMAND; `memwatch-bpf --help` shows more"
+            "which process? Give a PID, --name GLOB, --all, --container ID or -- COMMAND; `memwatch-bpf list` shows the Node.js processes of this host"
                 .to_owned(),
         )),
         (Some(_), Some(_)) => {
-            Err(Usage("--pid, --name, --all, --container and -- COMMAND exclude each other: give one".to_owned()))
+            Err(Usage("PID, --pid, --name, --all, --container and -- COMMAND exclude each other: give one".to_owned()))
         }
     }
 }
@@ -213,6 +224,18 @@ fn budget(text: &str) -> Result<f64, Usage> {
     })
 }
 
+/// What stands without an option is a pid, or was meant as a command.
+fn positional(words: &[String]) -> Result<Vec<u32>, Usage> {
+    let is_list = |word: &String| word.chars().all(|char| char.is_ascii_digit() || char == ',');
+    if let Some(word) = words.iter().find(|word| !is_list(word)) {
+        let word = word.escape_debug();
+        return Err(Usage(format!(
+            "{word} is neither a command nor a process id (processes by name: --name {word}); `memwatch-bpf --help` shows more"
+        )));
+    }
+    pids(&words.join(","))
+}
+
 fn pids(list: &str) -> Result<Vec<u32>, Usage> {
     let mut pids = Vec::new();
     for text in list.split(',') {
@@ -227,7 +250,10 @@ fn pids(list: &str) -> Result<Vec<u32>, Usage> {
 
 fn pid(text: &str) -> Result<u32, Usage> {
     let number: i128 = text.trim().parse().map_err(|_| {
-        Usage(format!("--pid {}: not a number; `pgrep node` lists candidates", text.escape_debug()))
+        Usage(format!(
+            "--pid {}: not a number; `memwatch-bpf list` shows the Node.js processes of this host",
+            text.escape_debug()
+        ))
     })?;
     u32::try_from(number)
         .ok()
@@ -244,7 +270,7 @@ fn container(id: &str) -> Result<String, Usage> {
 }
 
 fn doctor(args: &DoctorArgs) -> Result<Doctor, Usage> {
-    let pid = args.pid.as_deref().map(pid).transpose()?;
+    let pid = args.process.as_deref().or(args.pid.as_deref()).map(pid).transpose()?;
     Ok(Doctor { pid, output: args.output, assume_missing: args.assume_missing.clone() })
 }
 
@@ -252,11 +278,20 @@ fn demo(args: DemoArgs) -> Result<Demo, Usage> {
     Ok(Demo { node: args.node, duration: duration("--duration", &args.duration)?, output: args.output })
 }
 
+/// `90s`, `1h 30m`, `2d`; a number alone is seconds.
 fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
-    let wrong =
-        || Usage(format!("{option} {}: not a length of time, such as 90s or 1h 30m", text.escape_debug()));
-    let parsed: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)
+    let wrong = || {
+        let text = text.escape_debug();
+        Usage(format!("{option} {text}: not a length of time, such as 10 (seconds), 90s, 1h 30m or 2d"))
+    };
+    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
+    let duration = seconds.unwrap_or_else(|| Ok(spelt_out(text).unwrap_or_default())).map_err(|_| wrong())?;
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+}
+
+fn spelt_out(text: &str) -> Option<Duration> {
+    let span: Span = text.parse().ok()?;
+    Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -276,9 +311,36 @@ mod tests {
 
     #[test]
     fn watch_is_the_default_command() {
-        for line in ["memwatch-bpf --pid 7,8", "memwatch-bpf watch --pid 7,8"] {
-            assert_eq!(watch_of(line).whom, Whom::Pids(vec![7, 8]));
+        for line in [
+            "memwatch-bpf --pid 7,8",
+            "memwatch-bpf watch --pid 7,8",
+            "memwatch-bpf 7 8",
+            "memwatch-bpf 7,8",
+            "memwatch-bpf watch 7 8",
+            "memwatch-bpf -p 7,8",
+            "memwatch-bpf --json 7 8 -q",
+        ] {
+            assert_eq!(watch_of(line).whom, Whom::Pids(vec![7, 8]), "{line}");
         }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        let day = 24 * 60 * 60;
+        for (text, seconds) in [("10", 10), ("90s", 90), ("1h30m", 5400), ("2d", 2 * day), ("1w", 7 * day)] {
+            let watch = watch_of(&format!("memwatch-bpf 7 --duration {text}"));
+            assert_eq!(watch.duration, Some(Duration::from_secs(seconds)), "{text}");
+        }
+        assert_eq!(watch_of("memwatch-bpf 7 --interval 0.5").interval, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn the_other_commands() {
+        assert!(matches!(parse("memwatch-bpf list --json"), Ok(Job::List(List { json: true }))));
+        for line in ["memwatch-bpf doctor 7", "memwatch-bpf doctor -p 7"] {
+            assert!(matches!(parse(line), Ok(Job::Doctor(Doctor { pid: Some(7), .. }))), "{line}");
+        }
+        assert!(matches!(parse("memwatch-bpf --version"), Ok(Job::Print(text)) if text.contains("commit")));
     }
 
     #[test]
@@ -292,7 +354,7 @@ mod tests {
     #[test]
     fn bad_input_is_one_line() {
         let cases = [
-            ("memwatch-bpf", "whom to watch?"),
+            ("memwatch-bpf", "which process?"),
             ("memwatch-bpf --pid 0", "no process can have this id"),
             ("memwatch-bpf --pid -4", "no process can have this id"),
             ("memwatch-bpf --pid 99999999999999999999", "no process can have this id"),
@@ -312,7 +374,14 @@ mod tests {
             ("memwatch-bpf --pid 7 -v -q", "cannot be used with"),
             ("memwatch-bpf --container x", "four characters"),
             ("memwatch-bpf --frobnicate", "unexpected argument"),
-            ("memwatch-bpf frobnicate", "frobnicate"),
+            ("memwatch-bpf frobnicate", "neither a command nor a process id"),
+            ("memwatch-bpf 7 --pid 8", "exclude each other"),
+            ("memwatch-bpf 7 7", "twice"),
+            ("memwatch-bpf 0", "no process can have this id"),
+            ("memwatch-bpf 7 --duration nan", "not a length of time"),
+            ("memwatch-bpf 7 --duration 1e300", "not a length of time"),
+            ("memwatch-bpf 7 --duration 0", "not a length of time"),
+            ("memwatch-bpf doctor 7 --pid 7", "cannot be used with"),
         ];
         for (line, expected) in cases {
             let message = parse(line).unwrap_err().to_string();

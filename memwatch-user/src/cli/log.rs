@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
+use crate::host::errors::one_line;
+
 struct ToStandardError;
 
 impl Log for ToStandardError {
@@ -41,37 +43,7 @@ pub fn complain(error: &anyhow::Error) {
     let _closed = writeln!(io::stderr(), "memwatch-bpf: {}", one_line(error));
 }
 
-/// An error with what caused it. Some errors say that themselves: it is said once.
-#[must_use]
-pub fn one_line(error: &anyhow::Error) -> String {
-    let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !line.contains(&cause) {
-            line = format!("{line}: {cause}");
-        }
-    }
-    line
-}
-
 /// Stops logging: the terminal belongs to the live view now.
 pub fn silence() {
     log::set_max_level(LevelFilter::Off);
-}
-
-#[cfg(test)]
-mod tests {
-    use anyhow::{Context as _, anyhow};
-
-    use super::*;
-
-    #[test]
-    fn nothing_is_said_twice() {
-        let cause = || anyhow!("too many open files");
-        let says_it = anyhow::Error::from(io::Error::other("cannot read x: too many open files"));
-        assert_eq!(one_line(&cause().context("cannot read x")), "cannot read x: too many open files");
-        let twice = Err::<(), _>(says_it).context("cannot watch").unwrap_err();
-        assert_eq!(one_line(&twice), "cannot watch: cannot read x: too many open files");
-        let twice = cause().context("cannot read x: too many open files; try less");
-        assert_eq!(one_line(&twice), "cannot read x: too many open files; try less");
-    }
 }

@@ -1,22 +1,11 @@
 //! How long until what grows has used up what it grows in.
 
+use crate::vocabulary::Resource;
+
 /// V8 gives up when mark-compacts free next to nothing, which begins at about 80 % of the limit: three processes run to
 /// their end at 120 MB died with 96, 98 and 100 MB live.
 const EARLIEST_SHARE: f64 = 0.8;
 const SECONDS_PER_HOUR: f64 = 3600.0;
-
-/// What can be used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resource {
-    /// V8's limit of one heap.
-    HeapLimit,
-    /// The limit of the process's memory cgroup.
-    Cgroup,
-    /// The host's memory.
-    Host,
-    /// `RLIMIT_NOFILE`.
-    Descriptors,
-}
 
 /// Seconds until a resource is used up, from the last point of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,65 +1,10 @@
 //! What a judge says.
 
 use super::Exhaustion;
-use crate::{model::Mono, units};
-
-/// How sure we are, in rising order of alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Watched too short, or too much was lost.
-    Inconclusive,
-    /// It does not grow.
-    Stable,
-    /// It grows, and may well stop: a cache that fills, a warm-up.
-    Growing,
-    /// It grows the way leaks do; more evidence is needed.
-    Suspect,
-    /// It leaks.
-    Leak,
-}
-
-impl Level {
-    /// The level in words.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Inconclusive => "inconclusive",
-            Self::Stable => "stable",
-            Self::Growing => "growing",
-            Self::Suspect => "suspect",
-            Self::Leak => "leak",
-        }
-    }
-}
-
-/// What the values of a series count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Bytes.
-    Bytes,
-    /// Whole things: descriptors, threads, isolates.
-    Count,
-}
-
-impl Unit {
-    /// `48.2 MB`, `312`.
-    #[must_use]
-    pub fn amount(self, value: f64) -> String {
-        match self {
-            Self::Bytes => units::size(value),
-            Self::Count => units::count(value),
-        }
-    }
-
-    /// `+11.7 MB/h`, `+28800/h`, from an amount an hour.
-    #[must_use]
-    pub fn rate(self, per_hour: f64) -> String {
-        match self {
-            Self::Bytes => units::rate(per_hour),
-            Self::Count => units::count_rate(per_hour),
-        }
-    }
-}
+use crate::{
+    model::Mono,
+    vocabulary::{Level, Unit},
+};
 
 /// What a judge says of one series: one isolate's heap, or one kind of memory of a process.
 #[derive(Clone, Debug, PartialEq)]

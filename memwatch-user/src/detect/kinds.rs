@@ -2,30 +2,10 @@
 //! it is not called a leak too.
 
 use super::{
-    Finding, Level, Unit,
+    Finding, Kind, Level, Unit,
     follow::{explained, growth},
     trend::Point,
 };
-
-/// Which memory, or what else, a verdict is about. In the order in which causes are sought: a worker brings threads,
-/// descriptors and memory of every kind; a socket brings memory; a buffer brings a wrapper in the heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Isolates or threads.
-    Isolates,
-    /// File descriptors.
-    Fds,
-    /// Array buffers and other memory that V8 accounts for but does not hold.
-    External,
-    /// malloc.
-    Native,
-    /// Objects in V8's heap.
-    JsHeap,
-    /// Freed, and held by the allocator.
-    Fragmentation,
-    /// What follows the load.
-    Load,
-}
 
 /// A verdict on one kind of memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,25 +69,24 @@ const MOST_FOR_ISOLATE: f64 = 128.0 * MIB;
 /// And descriptors: its loop's epoll, its pipes and events.
 const MOST_DESCRIPTORS_FOR_ISOLATE: f64 = 32.0;
 
-impl Kind {
-    /// The kind in words.
-    #[must_use]
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::Isolates => "isolates and threads",
-            Self::Fds => "file descriptors",
-            Self::External => "external memory",
-            Self::Native => "native memory",
-            Self::JsHeap => "JavaScript heap",
-            Self::Fragmentation => "fragmentation",
-            Self::Load => "load",
-        }
+/// The kind in words.
+const fn words(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Isolates => "isolates and threads",
+        Kind::Fds => "file descriptors",
+        Kind::Handles => "handles",
+        Kind::External => "external memory",
+        Kind::Native => "native memory",
+        Kind::JsHeap => "JavaScript heap",
+        Kind::Fragmentation => "fragmentation",
+        Kind::Load => "load",
+        Kind::None => "memory",
     }
+}
 
-    /// Whether it is memory that may be another's companion, or have companions.
-    const fn is_cause(self) -> bool {
-        !matches!(self, Self::Fragmentation | Self::Load)
-    }
+/// Whether it is memory that may be another's companion, or have companions.
+const fn is_cause(kind: Kind) -> bool {
+    !matches!(kind, Kind::Fragmentation | Kind::Load | Kind::None)
 }
 
 /// Lowers what only comes along with another to `growing`, and tells each alarm what the other kinds do.
@@ -137,7 +116,7 @@ enum Companion {
 fn companion(first: &Claim, second: &Claim) -> Option<(Companion, String)> {
     let (a, b) = (first.verdict.kind, second.verdict.kind);
     let known = first.is_companion || second.is_companion;
-    if known || a == b || !a.is_cause() || !b.is_cause() {
+    if known || a == b || !is_cause(a) || !is_cause(b) {
         return None;
     }
     if first.verdict.finding.unit == Unit::Count {
@@ -160,7 +139,7 @@ fn along(cause: &Claim, other: &Claim) -> Option<String> {
     };
     let each = follows(cause, other).filter(|each| *each <= most)?;
     let each = other.verdict.finding.unit.amount(each);
-    Some(format!("comes along with the {}, {each} for each: no leak of its own", cause.verdict.kind.words()))
+    Some(format!("comes along with the {}, {each} for each: no leak of its own", words(cause.verdict.kind)))
 }
 
 /// What is in step with memory that grows by more.
@@ -175,7 +154,7 @@ fn in_step(cause: &Claim, other: &Claim) -> Option<String> {
     };
     Some(format!(
         "grows in step with the {}, {times:.1} times slower: {because}, no leak of its own",
-        kind.words()
+        words(kind)
     ))
 }
 
@@ -192,7 +171,7 @@ fn rise(claim: &Claim) -> f64 {
 fn summary(claim: &Claim) -> (Kind, Option<u32>, String) {
     let (kind, finding) = (claim.verdict.kind, &claim.verdict.finding);
     let rate = finding.rate.map_or_else(|| "rate unknown".to_owned(), |rate| finding.unit.rate(rate));
-    (kind, claim.verdict.isolate, format!("{} {rate} ({})", kind.words(), finding.level.word()))
+    (kind, claim.verdict.isolate, format!("{} {rate} ({})", words(kind), finding.level.word()))
 }
 
 /// Tells an alarm what the other kinds of memory do.

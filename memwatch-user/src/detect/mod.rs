@@ -22,8 +22,9 @@ pub mod shape;
 pub mod tier;
 pub mod trend;
 
-pub use exhaustion::{Exhaustion, Resource};
-pub use finding::{Finding, Level, Unit};
+pub use crate::vocabulary::{Kind, Level, Resource, Unit};
+pub use exhaustion::Exhaustion;
+pub use finding::Finding;
 pub use heap::{Circumstances, HeapJudge};
-pub use kinds::{Kind, Verdict};
+pub use kinds::Verdict;
 pub use process::ProcessJudge;

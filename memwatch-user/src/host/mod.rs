@@ -10,6 +10,7 @@
 pub mod btf;
 pub mod cgroup;
 pub mod clock;
+pub mod errors;
 pub mod exit;
 pub mod features;
 pub mod freezer;

@@ -18,8 +18,8 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Holder, Known, Mode, Outstanding, TakenBy, callers::Callers, context::Context,
-    error::NativeError, governor::trap_s, sites::Call, symbols::Names, unwind::Stacks,
+    Decision, Holder, Known, Mode, Outstanding, callers::Callers, context::Context, error::NativeError,
+    governor::trap_s, sites::Call, symbols::Names, unwind::Stacks,
 };
 use crate::{
     bpf::{armed::Armed, losses::add, malloc::Tap},
@@ -27,6 +27,7 @@ use crate::{
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
     target::process,
+    vocabulary::TakenBy,
 };
 
 /// How often what is known is told anew.

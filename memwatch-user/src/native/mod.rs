@@ -40,6 +40,7 @@ pub use self::{
 use crate::{
     bpf::losses::Counts,
     model::{self, Mono},
+    vocabulary::TakenBy,
 };
 
 /// How much is to be known of native memory.
@@ -84,27 +85,6 @@ pub struct Decision {
     pub coverage: f64,
     /// Why.
     pub reason: String,
-}
-
-/// How memory was taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TakenBy {
-    /// From the allocator: `malloc` and its kin.
-    #[default]
-    Malloc,
-    /// From the kernel: `mmap` and `mremap`.
-    Mmap,
-}
-
-impl TakenBy {
-    /// Its name in records.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Malloc => "malloc",
-            Self::Mmap => "mmap",
-        }
-    }
 }
 
 /// One place that memory is held by.

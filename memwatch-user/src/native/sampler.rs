@@ -12,7 +12,7 @@ use std::{
 use memwatch_common::{loss::LossReason, native::NativeCount};
 
 use super::{
-    Decision, Holder, Known, Mode, NativeError, TakenBy,
+    Decision, Holder, Known, Mode, NativeError,
     callers::Callers,
     context::Context,
     governor::{Governor, Opening, Spent},
@@ -31,6 +31,7 @@ use crate::{
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
+    vocabulary::TakenBy,
 };
 
 /// How the debug line about a window begins; the benchmarks look for it.

@@ -34,7 +34,8 @@ fn whole(holders: &[Holder]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::TakenBy, *};
+    use super::*;
+    use crate::vocabulary::TakenBy;
 
     fn holder(by: TakenBy, bytes: u64, share: f64) -> Holder {
         let interval = Some([share / 2.0, share]);

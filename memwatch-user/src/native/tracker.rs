@@ -4,7 +4,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
@@ -26,13 +26,14 @@ use crate::{
 /// Processes of which every block is followed at once: about 90 MB of the kernel's memory and a thread each.
 pub const MOST_FULL: usize = 4;
 
-/// Whose native memory is followed, and how. All of it ends when the last tracker and this are dropped.
+/// Whose native memory is followed, and how. All of it ends when the last tracker and the last copy of this are dropped.
+#[derive(Clone)]
 pub struct Trackers {
     mode: Mode,
     budget_pct: f64,
     features: Features,
     /// The thread for all that are not followed in full, once there is one.
-    pool: Option<Sender<Command>>,
+    pool: Arc<Mutex<Option<Sender<Command>>>>,
     /// Counts trackers that follow every block.
     full: Arc<()>,
 }
@@ -54,11 +55,11 @@ impl Trackers {
     /// With what the kernel has. Nobody is followed yet.
     #[must_use]
     pub fn new(mode: Mode, budget_pct: f64, features: Features) -> Self {
-        Self { mode, budget_pct, features, pool: None, full: Arc::default() }
+        Self { mode, budget_pct, features, pool: Arc::default(), full: Arc::default() }
     }
 
     /// Begins to follow `id`. `javascript`: what it takes to say which JavaScript called.
-    pub fn start(&mut self, id: ProcessId, javascript: Option<Javascript>) -> Result<Tracker, NativeError> {
+    pub fn start(&self, id: ProcessId, javascript: Option<Javascript>) -> Result<Tracker, NativeError> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (budget_pct, multi) = (self.budget_pct, self.features.uprobe_multi);
         let context = Context { id, budget_pct, multi, javascript, shared: Arc::clone(&shared) };
@@ -72,13 +73,19 @@ impl Trackers {
         Ok(Tracker { shared, kind })
     }
 
-    fn watch(&mut self, context: Context, plan: Option<MallocPlan>) -> Result<Kind, NativeError> {
+    fn watch(&self, context: Context, plan: Option<MallocPlan>) -> Result<Kind, NativeError> {
         let pid = context.id.pid;
-        let pool =
-            if let Some(pool) = &self.pool { pool.clone() } else { self.pool.insert(start_pool()?).clone() };
+        let pool = self.pool()?;
         // A thread that has ended has said why.
         let _ended = pool.send(Command::Watch(Arc::new(context), plan.map(Box::new)));
         Ok(Kind::Pooled { pid, pool })
+    }
+
+    /// The thread of all, which is started for the first of them.
+    fn pool(&self) -> Result<Sender<Command>, NativeError> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = pool.take().map_or_else(start_pool, Ok)?;
+        Ok(pool.insert(started).clone())
     }
 
     fn follow(&self, context: Context, plan: MallocPlan) -> Result<Kind, NativeError> {

@@ -28,7 +28,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         return Err(PlanError::Machine { path: image.path.clone(), machine: elf.machine });
     }
     let found = elf.symbols(&COMMON_PREFIXES, is_of_interest).map_err(read)?;
-    let versions = match elf.read_only_data() {
+    let versions = match elf.read_only_data().map_err(read)? {
         Some(range) => version::find(range, |at, to| elf.read(at, to)).map_err(read)?,
         None => Versions::default(),
     };
@@ -69,10 +69,17 @@ fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
     (probes, missing)
 }
 
+/// Copies of one function: compilers make up to four of V8's.
+const MAX_COPIES: usize = 16;
+
 /// All copies of a function, each address once; the reason if there is none or one cannot be probed.
 fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, Unresolved> {
     let mut sites: Vec<ProbeSite> = Vec::new();
-    for symbol in found.iter().filter(|symbol| function.is_instance(&symbol.name)) {
+    let copies = || found.iter().filter(|symbol| function.is_instance(&symbol.name));
+    if copies().nth(MAX_COPIES).is_some() {
+        return Err(Unresolved::Copies(MAX_COPIES));
+    }
+    for symbol in copies() {
         let cold = found.iter().find(|part| symbols::is_cold_part(&part.name, &symbol.name));
         for site in sites_in(elf, function, symbol, cold)? {
             if sites.iter().all(|known| known.file_offset != site.file_offset) {

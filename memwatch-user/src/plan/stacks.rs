@@ -101,21 +101,7 @@ impl StackPlan {
         libc: Option<Libc>,
         read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
     ) -> Result<StackLayout, Unresolved> {
-        let word = |address: u64| {
-            let mut word = [0; 8];
-            let result = read(address.wrapping_add(bias), &mut word);
-            result
-                .map(|()| i64::from_le_bytes(word))
-                .map_err(|error| Unresolved::unreadable("its memory", error))
-        };
-        let isolate_from_thread = match self.isolate {
-            IsolatePlace::Distance(distance) => distance,
-            IsolatePlace::DistanceAt(address) => word(address)?,
-            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => {
-                return Err(Unresolved::ThreadValues);
-            }
-            IsolatePlace::KeyAt(address) => key_distance(word(address)?)?,
-        };
+        let isolate_from_thread = self.isolate_from_thread(bias, libc, read)?;
         let offset = |item| self.objects.offset(item);
         let nowhere = DirectCalls { entry_fp: NO_OFFSET, fp: NO_OFFSET, pc: NO_OFFSET };
         let direct = self.direct.unwrap_or(nowhere);
@@ -138,6 +124,28 @@ impl StackPlan {
             direct_fp: direct.fp,
             direct_pc: direct.pc,
         })
+    }
+
+    /// How far an isolate's address is from the thread pointer of its thread.
+    fn isolate_from_thread(
+        &self,
+        bias: u64,
+        libc: Option<Libc>,
+        read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
+    ) -> Result<i64, Unresolved> {
+        let word = |address: u64| {
+            let mut word = [0; 8];
+            let result = read(address.wrapping_add(bias), &mut word);
+            result
+                .map(|()| i64::from_le_bytes(word))
+                .map_err(|error| Unresolved::unreadable("its memory", error))
+        };
+        match self.isolate {
+            IsolatePlace::Distance(distance) => Ok(distance),
+            IsolatePlace::DistanceAt(address) => word(address),
+            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => Err(Unresolved::ThreadValues),
+            IsolatePlace::KeyAt(address) => key_distance(word(address)?),
+        }
     }
 }
 

@@ -53,6 +53,9 @@ pub enum Unresolved {
         /// Whereto, in words.
         to: String,
     },
+    /// More functions of one name than any build of V8 has.
+    #[error("it has more than {0} copies, as no build of V8 has")]
+    Copies(usize),
     /// No instruction at that address.
     #[error("its code at {0:#x} is not understood")]
     Code(u64),

@@ -128,7 +128,7 @@ impl Outcome {
 mod tests {
     use super::*;
     use crate::report::{
-        record::{Hello, Isolate, RateUnit, SCHEMA, Verdict},
+        record::{Hello, Isolate, SCHEMA, Unit, Verdict},
         time::Time,
     };
     use Level::{Growing, Inconclusive, Leak, Stable, Suspect};
@@ -190,7 +190,7 @@ mod tests {
             kind: Kind::JsHeap,
             rate_bytes_per_hour: None,
             rate_per_hour: None,
-            rate_unit: RateUnit::Bytes,
+            rate_unit: Unit::Bytes,
             rate_interval: None,
             since: Time::default(),
             confidence: None,

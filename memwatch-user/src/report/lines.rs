@@ -31,7 +31,7 @@ impl Verbosity {
             (Self::Verbose, _)
             | (_, Body::Verdict(_) | Body::End(_) | Body::Loss(_) | Body::Bye(_) | Body::Hello(_)) => true,
             (Self::Quiet, _) | (_, Body::Stats(_) | Body::Starts(_) | Body::Memory(_)) => false,
-            (Self::Normal, Body::Gc(gc)) => gc.kind == "mark-compact",
+            (Self::Normal, Body::Gc(gc)) => gc.kind.is_full(),
             (Self::Normal, _) => true,
         }
     }

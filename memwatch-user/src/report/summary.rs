@@ -42,7 +42,7 @@ fn line(out: &mut String, text: &str) {
 
 fn paragraph(out: &mut String, target: &Target, color: bool) {
     let level = target.alarm().unwrap_or(Level::Inconclusive);
-    let word = verdict::level(level).to_uppercase();
+    let word = level.word().to_uppercase();
     let title =
         join([format!("{} {}", target.subject.pid, target.name()).trim().to_owned(), watched(target)]);
     line(out, &format!("\n{} {title}", verdict::tone(level).paint(word, color)));
@@ -98,7 +98,7 @@ fn say(out: &mut String, verdict: &Verdict, several: bool) {
 fn headline(verdict: &Verdict, several: bool) -> String {
     let speed = verdict::speed(verdict);
     let comma = if speed.is_empty() { "" } else { ", " };
-    format!("{}: {}{comma}{speed}", verdict::subject(verdict, several), verdict::level(verdict.verdict))
+    format!("{}: {}{comma}{speed}", verdict::subject(verdict, several), verdict.verdict.word())
 }
 
 /// Where collections start, of the isolates that stood still for the longest.

@@ -4,11 +4,14 @@ use std::io;
 
 use thiserror::Error;
 
+/// The largest pid there can be: the kernel's `PID_MAX_LIMIT` on 64 bits is one more.
+pub(super) const MAX_PID: u32 = (1 << 22) - 1;
+
 /// Why a process cannot be a target. Names in messages are fit to be shown.
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// Not a pid at all.
-    #[error("`{text}` is not a process id: give a number from 1 to {}", super::process::MAX_PID)]
+    #[error("`{text}` is not a process id: give a number from 1 to {}", MAX_PID)]
     NotAPid {
         /// What was given.
         text: String,

@@ -168,7 +168,9 @@ fn mappings(process: &Process) -> Result<Vec<Mapping>, TargetError> {
 fn open(process: &Process, path: &Path) -> Result<Elf, TargetError> {
     Elf::open(path).map_err(|error| match error {
         ElfError::Io(error) => access(process, path, error),
-        source @ ElfError::Format(_) => TargetError::Elf { pid: process.id.pid, path: shown(path), source },
+        source @ (ElfError::Format(_) | ElfError::TooLarge(_)) => {
+            TargetError::Elf { pid: process.id.pid, path: shown(path), source }
+        }
     })
 }
 

@@ -4,6 +4,8 @@ pub mod allocator;
 pub mod container;
 pub mod elf;
 mod error;
+pub mod file;
+pub mod identity;
 pub mod image;
 pub mod libc;
 pub mod library;
@@ -18,10 +20,11 @@ use std::path::PathBuf;
 pub use self::{
     allocator::Allocator,
     error::TargetError,
+    identity::{Identity, Matched},
     image::{FileKey, Image},
     libc::Libc,
     process::{Process, parse_pid},
-    select::{Candidate, Matched, Scanner, Selector},
+    select::{Candidate, Scanner, Selector},
 };
 
 /// A Node.js process and what it is made of. Its versions are the plan's, which knows the file.

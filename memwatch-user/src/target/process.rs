@@ -1,13 +1,16 @@
 //! Which process: what /proc says of a pid, and one clear error for each way in which it is no process to watch.
 
-use std::{fs, io, num::NonZeroU64, thread, time::Duration};
+use std::{fs, io, num::NonZeroU64, path::Path, thread, time::Duration};
 
-use super::{TargetError, text::printable};
+use super::{
+    error::{MAX_PID, TargetError},
+    file,
+    text::printable,
+};
 use crate::model::ProcessId;
 
-/// The largest pid there can be: the kernel's `PID_MAX_LIMIT` on 64 bits is one more.
-pub const MAX_PID: u32 = (1 << 22) - 1;
-
+/// Bytes that are read of what /proc has of a process; a command line can have 6 MB (`_STK_LIM / 4 * 3`, fs/exec.c).
+const MAX_FILE: u64 = 64 << 10;
 /// `PF_KTHREAD` of the kernel's `linux/sched.h`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 /// How often a process is asked whether it has its program by now: once a millisecond, which is most of what it takes to
@@ -111,14 +114,9 @@ pub(super) fn parent(pid: u32) -> Option<u32> {
     Some(Stat::parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)?.parent)
 }
 
-/// The arguments of `pid`; empty for a kernel thread or a process that is gone.
-pub(super) fn cmdline(pid: u32) -> Vec<String> {
-    fs::read(format!("/proc/{pid}/cmdline")).map(|bytes| arguments(&bytes)).unwrap_or_default()
-}
-
 fn read(pid: u32, name: &str) -> Result<Vec<u8>, TargetError> {
     let path = format!("/proc/{pid}/{name}");
-    fs::read(&path).map_err(|source| match source.kind() {
+    file::read_start(Path::new(&path), MAX_FILE).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => TargetError::NoProcess { pid },
         // ESRCH: it ended between opening and reading.
         _ if source.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {

@@ -1,10 +1,8 @@
 //! Which of all running processes are meant. Cheap: a program's file is read once, however many processes run it.
 
-mod name;
-
 use std::{
     collections::{HashMap, HashSet},
-    fmt, fs,
+    fs, io,
     path::PathBuf,
 };
 
@@ -13,9 +11,9 @@ use globset::GlobMatcher;
 use super::{
     container,
     elf::Elf,
+    identity::{Identity, Matched},
     image::{self, FileKey, NodeIn},
     process,
-    text::printable,
 };
 
 /// Which processes are meant.
@@ -35,38 +33,6 @@ impl Selector {
     /// A selector by name: `glob` has `*`, `?`, `[…]` and `{a,b}`; `*` also matches `/`.
     pub fn name(glob: &str) -> Result<Self, globset::Error> {
         Ok(Self::Name(globset::Glob::new(glob)?.compile_matcher()))
-    }
-}
-
-/// What made a process match.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Matched {
-    /// Its pid was given.
-    Pid,
-    /// It runs Node.
-    Node,
-    /// The name of its executable.
-    Executable(String),
-    /// The path or the name of its script.
-    Script(String),
-    /// The name in the `package.json` nearest to its script.
-    Package(String),
-    /// It runs in the container with this id.
-    Container(String),
-}
-
-impl fmt::Display for Matched {
-    /// `pid`, `node`, or which name it was, for example `script /srv/api.js`; free of control characters.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, name) = match self {
-            Self::Pid => return f.write_str("pid"),
-            Self::Node => return f.write_str("node"),
-            Self::Executable(name) => ("executable", name),
-            Self::Script(path) => ("script", path),
-            Self::Package(name) => ("package", name),
-            Self::Container(id) => ("container", id),
-        };
-        write!(f, "{what} {}", printable(name.as_bytes()))
     }
 }
 
@@ -107,7 +73,7 @@ impl Scanner {
         }
         let matched = match selector {
             Selector::Pids(_) | Selector::All => Matched::Node,
-            Selector::Name(glob) => name::matches(pid, glob)?,
+            Selector::Name(glob) => Identity::of(pid)?.matches(glob)?,
             Selector::Container(prefix) => {
                 Matched::Container(container::id(pid).filter(|id| id.starts_with(prefix.as_str()))?)
             }
@@ -156,6 +122,16 @@ fn descend(roots: &[u32], parents: &[(u32, u32)]) -> Vec<u32> {
     family
 }
 
+/// How many processes run whose program we may not look at: those of other users, for who is not root.
+#[must_use]
+pub fn unseen() -> usize {
+    let is_refused = |pid: &u32| {
+        let program = fs::metadata(format!("/proc/{pid}/exe"));
+        program.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    pids().iter().filter(|pid| is_refused(pid)).count()
+}
+
 fn pids() -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let mut pids: Vec<u32> =
@@ -173,20 +149,6 @@ mod tests {
         let parents = [(10, 1), (11, 10), (5, 11), (4, 5), (20, 1)];
         assert_eq!(descend(&[10], &parents), [4, 5, 10, 11]);
         assert_eq!(descend(&[20, 4], &parents), [4, 20]);
-    }
-
-    #[test]
-    fn matches_say_which_name_it_was() {
-        for (matched, expected) in [
-            (Matched::Pid, "pid"),
-            (Matched::Node, "node"),
-            (Matched::Executable("node".into()), "executable node"),
-            (Matched::Script("/srv/a\x1b[2J.js".into()), "script /srv/a\\u{1b}[2J.js"),
-            (Matched::Package("@shop/api".into()), "package @shop/api"),
-            (Matched::Container("3f2a".into()), "container 3f2a"),
-        ] {
-            assert_eq!(matched.to_string(), expected);
-        }
     }
 
     #[test]

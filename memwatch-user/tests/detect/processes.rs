@@ -266,7 +266,7 @@ fn what_is_used_up_first_is_named() {
             .unwrap_or_else(|| panic!("{:#?}", judge.verdicts()))
     };
     let (native, files) = (end(Kind::Native), end(Kind::Fds));
-    assert_eq!((native.of, files.of), (Resource::Cgroup, Resource::Descriptors));
+    assert_eq!((native.of, files.of), (Resource::Cgroup, Resource::FdLimit));
     assert!((native.earliest_s - 4080.0).abs() < 200.0, "{native:?}");
     assert!((files.earliest_s - 8000.0).abs() < 200.0, "{files:?}");
 }

@@ -9,7 +9,7 @@ use memwatch_user::report::{
     json::Json,
     lines::{Lines, Verbosity},
     live::{draw::draw, view::View},
-    record::Record,
+    record::{Body, Level, Record},
     state::State,
     time::Time,
 };
@@ -25,7 +25,7 @@ use crate::{golden_path, stream};
 #[track_caller]
 fn check(name: &str, actual: &str) {
     let path = golden_path(name);
-    if env::var_os("MEMWATCH_BLESS").is_some() {
+    if env::var_os("MEMWATCH_BLESS").is_some_and(|value| value == "1") {
         fs::write(&path, actual).unwrap();
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
@@ -62,12 +62,27 @@ fn json_is_what_was_read() {
 
 #[test]
 fn exit_status() {
-    for (name, expected) in [("leak.jsonl", 1), ("fleet.jsonl", 1)] {
+    let without = |name, is_left_out: fn(&Record) -> bool| {
+        stream(name).into_iter().filter(move |record| !is_left_out(record)).collect::<Vec<_>>()
+    };
+    let is_leak =
+        |record: &Record| matches!(&record.body, Body::Verdict(verdict) if verdict.verdict == Level::Leak);
+    let is_of_leaking = |record: &Record| record.subject.is_some_and(|subject| subject.pid == 2290);
+    let cases = [
+        ("a leak", stream("leak.jsonl"), Job::Done, 1),
+        ("a leak beside others", stream("fleet.jsonl"), Job::Done, 1),
+        ("a leak, and a failure", stream("leak.jsonl"), Job::Failed, 1),
+        ("a failure", Vec::new(), Job::Failed, 2),
+        ("inconclusive beside others", without("fleet.jsonl", is_of_leaking), Job::Done, 3),
+        ("nothing worse than a suspicion", without("leak.jsonl", is_leak), Job::Done, 0),
+        ("before the first verdict", stream("leak.jsonl")[..1].to_vec(), Job::Done, 3),
+    ];
+    for (what, records, job, expected) in cases {
         let mut outcome = Outcome::default();
-        for record in &stream(name) {
+        for record in &records {
             outcome.record(record);
         }
-        assert_eq!(outcome.exit_status(Job::Done), expected, "{name}");
+        assert_eq!(outcome.exit_status(job), expected, "{what}");
     }
 }
 

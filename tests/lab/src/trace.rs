@@ -114,7 +114,7 @@ fn collection(line: &str) -> Result<Collection> {
     let field: Vec<&str> = line.split(',').collect();
     let [end_ms, pause_us, kind, before, after] = field[..] else { bail!("not five fields") };
     let kind =
-        [GcKind::Scavenge, GcKind::MinorMark, GcKind::MarkCompact].into_iter().find(|k| k.name() == kind);
+        [GcKind::Scavenge, GcKind::MinorMark, GcKind::MarkCompact].into_iter().find(|k| k.word() == kind);
     let kind = kind.context("no such kind")?;
     let end = Mono(end_ms.parse::<u64>()? * 1_000_000);
     Ok(gc(end, pause_us.parse()?, kind, before.parse()?, after.parse()?))
@@ -123,7 +123,7 @@ fn collection(line: &str) -> Result<Collection> {
 fn line(c: &Collection) -> String {
     let bytes = |b: Option<u64>| b.unwrap_or(0);
     let (end_ms, pause_us) = (c.end.0 / 1_000_000, c.pause().as_micros());
-    format!("{end_ms},{pause_us},{},{},{}", c.kind.name(), bytes(c.before_bytes), bytes(c.after_bytes))
+    format!("{end_ms},{pause_us},{},{},{}", c.kind.word(), bytes(c.before_bytes), bytes(c.after_bytes))
 }
 
 #[cfg(test)]

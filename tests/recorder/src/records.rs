@@ -80,7 +80,7 @@ fn serial(record: &Value) -> Result<u32> {
 pub(crate) fn collection(record: &Value, at: u64) -> Result<Collection> {
     let name = text(record, "kind")?;
     let kinds = [GcKind::Scavenge, GcKind::MinorMark, GcKind::MarkCompact];
-    let kind = kinds.into_iter().find(|kind| kind.name() == name).context("no such kind")?;
+    let kind = kinds.into_iter().find(|kind| kind.word() == name).context("no such kind")?;
     let pause_us = number(record, "pause_us").context("no pause")?;
     let outside =
         OutsideHeap { array_buffers: number(record, "array_buffers"), external: number(record, "external") };

@@ -23,7 +23,7 @@ pub(super) fn section(bench: &Bench) -> Result<Section> {
     let mut node = Node::start_with(&[YOUNG], "batch", &[])?;
     let pid = node.pid();
     work(&mut node)?;
-    let (traffic, _) = Traffic::of(bench, pid, || work(&mut node))?;
+    let (traffic, _) = Traffic::of(bench, pid, &[], || work(&mut node))?;
     let pairs = Pairs::measure(bench.rounds, |attached| {
         let tool = attached.then(|| Tool::attach(&[pid], &bench.cache)).transpose()?;
         let cpu_s = work(&mut node)?;

@@ -5,21 +5,24 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::Bench;
+use super::footprint::cpu_seconds;
 use super::node::Node;
 use super::page::{Bar, COMPARED, Section, compared};
 use super::pairs::Pairs;
 use super::stats::median;
-use super::tool::Tool;
+use super::tool::{BARE, Tool};
 use super::traffic::Traffic;
 
 /// Seconds of a measurement.
-pub(super) const SECONDS: u32 = 3;
+const SECONDS: u32 = 3;
 /// The server and the load generator keep a processor each busy.
 const CONNECTIONS: u32 = 16;
 /// Requests a second: at least this times as many when attached.
 const THROUGHPUT: Bar = Bar::AtLeast(0.99);
 /// 99th percentile of the latency: at most this times as long.
 const LATENCY: Bar = Bar::AtMost(1.02);
+/// CPU time of a request: at most this times as much.
+const CPU: Bar = Bar::AtMost(1.01);
 
 /// What a load measured.
 pub(super) struct Load {
@@ -29,41 +32,85 @@ pub(super) struct Load {
     pub(super) p99_s: f64,
 }
 
+/// A load, and what it took of the server.
+pub(super) struct Served {
+    pub(super) load: Load,
+    /// CPU time a request, seconds: the machine's ups and downs are less in it than in requests a second.
+    pub(super) cpu_s: f64,
+}
+
+/// The server with some of our features, and without us.
+struct Compared {
+    pairs: Pairs<Served>,
+    traffic: Traffic,
+    features: String,
+}
+
 /// The section.
 pub(super) fn section(bench: &Bench) -> Result<Section> {
     let server = Node::start("server", &[])?;
-    let (pid, port) = (server.pid(), &server.hello);
     // Compiled and grown before it counts.
-    load(port)?;
-    let (traffic, _) = Traffic::of(bench, pid, || load(port))?;
-    let pairs = Pairs::measure(bench.rounds, |attached| {
-        let tool = attached.then(|| Tool::attach(&[pid], &bench.cache)).transpose()?;
-        let loaded = load(port)?;
-        tool.map(Tool::detach).transpose()?;
-        Ok(loaded)
-    })?;
-    Ok(written(&pairs, traffic))
+    load(&server.hello)?;
+    let (defaults, bare) = (measure(bench, &server, &[])?, measure(bench, &server, &BARE)?);
+    Ok(written(&defaults, &bare))
 }
 
-fn written(pairs: &Pairs<Load>, traffic: Traffic) -> Section {
+fn measure(bench: &Bench, server: &Node, arguments: &[&str]) -> Result<Compared> {
+    let attach = || Tool::attach_with(&[server.pid()], &bench.cache, arguments);
+    let (traffic, _) = Traffic::of(bench, server.pid(), arguments, || load(&server.hello))?;
+    let mut features = String::new();
+    let pairs = Pairs::measure(bench.rounds, |attached| {
+        let tool = attached.then(attach).transpose()?;
+        let measured = served(server)?;
+        if let Some(tool) = tool {
+            features = tool.features()?;
+            tool.detach()?;
+        }
+        Ok(measured)
+    })?;
+    Ok(Compared { pairs, traffic, features })
+}
+
+fn written(defaults: &Compared, bare: &Compared) -> Section {
     let mut section = Section::new("http", "HTTP server under load").says(&format!(
         "A server that answers with 1.3 KB of JSON made anew for each request, on the loopback device, with as many \
          requests as it can take (wrk, {CONNECTIONS} connections, {SECONDS} s each time); attached and detached in \
-         turn, with as many pairs of which neither is attached. Geometric means of the pairs' ratios. The bound: {}.",
-        traffic.text()
+         turn, with as many pairs of which neither is attached. Geometric means of the pairs' ratios. A bound counts all \
+         hits. With the defaults (on are {}): {}. With `{}` (on are {}): {}.",
+        defaults.features,
+        defaults.traffic.text(),
+        BARE.join(" "),
+        bare.features,
+        bare.traffic.text(),
     ));
-    let p99_s = median(pairs.bare().map(|load| load.p99_s));
+    section.table(COMPARED, rows("the defaults", defaults).into_iter().chain(rows("without both", bare)));
+    section
+}
+
+fn rows(what: &str, Compared { pairs, traffic, .. }: &Compared) -> [[String; 6]; 6] {
     let bound = |ratio: f64, bar: Bar| {
         ["its bound", "", "", &format!("{ratio:.5}"), "", &bar.judge(ratio)].map(str::to_owned)
     };
-    let rows = [
-        compared("requests a second", pairs, |load| load.per_s, 1.0, THROUGHPUT),
+    let middle = |of: fn(&Served) -> f64| median(pairs.bare().map(of));
+    let (p99_s, cpu_s) = (middle(|served| served.load.p99_s), middle(|served| served.cpu_s));
+    let cost_s = traffic.share() / middle(|served| served.load.per_s);
+    let (per_s, p99, cpu) = ("requests a second", "99th percentile, ms", "CPU time a request, µs");
+    [
+        compared(&format!("{what}: {per_s}"), pairs, |served| served.load.per_s, 1.0, THROUGHPUT),
         bound(1.0 - traffic.share(), THROUGHPUT),
-        compared("99th percentile, ms", pairs, |load| load.p99_s, 1e3, LATENCY),
+        compared(&format!("{what}: {p99}"), pairs, |served| served.load.p99_s, 1e3, LATENCY),
         bound(1.0 + traffic.delay(p99_s) / p99_s, LATENCY),
-    ];
-    section.table(COMPARED, rows);
-    section
+        compared(&format!("{what}: {cpu}"), pairs, |served| served.cpu_s, 1e6, CPU),
+        bound(1.0 + cost_s / cpu_s, CPU),
+    ]
+}
+
+/// A load on the server, and what it took.
+pub(super) fn served(server: &Node) -> Result<Served> {
+    let before = cpu_seconds(server.pid())?;
+    let load = load(&server.hello)?;
+    let cpu_s = (cpu_seconds(server.pid())? - before) / (load.per_s * f64::from(SECONDS));
+    Ok(Served { load, cpu_s })
 }
 
 /// As many requests as the server takes for [`SECONDS`].

@@ -1,13 +1,15 @@
 //! `cargo xtask bench`: measures, and writes docs/performance.md. Every figure of that page comes from here.
 //!
-//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`stacks`], [`native`]. What they
-//! share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on and [`requests`] with what,
+//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`fleet`], [`stacks`], [`native`]. What
+//! they share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on and [`requests`] with what,
 //! [`pairs`] alternates and compares, [`page`] writes.
 
 mod attach;
 mod batch;
 mod bpf_stats;
 mod child;
+mod fleet;
+mod footprint;
 mod hit;
 mod http;
 mod machine;
@@ -41,7 +43,7 @@ const PACKAGES: [&str; 2] = ["bpftrace", "wrk"];
 /// Options of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only the section of this name: attach, http, batch, hit, own, stacks or native.
+    /// Only the section of this name: attach, http, batch, hit, own, fleet, stacks or native.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each thing is measured; fewer than five give no interval to speak of.
@@ -50,17 +52,24 @@ pub(crate) struct Args {
     /// Write docs/performance.md; with --only, this section of it.
     #[arg(long)]
     write: bool,
+    /// So many processes in each fleet of the section `fleet`, instead of 100 and as many as have room.
+    #[arg(long, value_name = "COUNT")]
+    fleet: Option<usize>,
+    /// Measure what takes half an hour for half an hour.
+    #[arg(long)]
+    full: bool,
 }
 
 /// A name, and what measures and writes the section.
 type Part = (&'static str, fn(&Bench) -> Result<Section>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("attach", attach::section),
     ("http", http::section),
     ("batch", batch::section),
     ("hit", hit::section),
     ("own", own::section),
+    ("fleet", fleet::section),
     ("stacks", stacks::section),
     ("native", native::section),
 ];
@@ -71,6 +80,9 @@ struct Bench {
     /// Plans are kept here from one attach to the next, and nobody's real cache is touched.
     cache: PathBuf,
     hit: OnceCell<hit::Cost>,
+    /// Processes in a fleet, if a number was given.
+    fleet: Option<usize>,
+    full: bool,
 }
 
 /// Brings what is missing, builds, measures, prints, and writes the page if told to.
@@ -80,8 +92,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     setup::run(&setup::Args {})?;
     ensure!(is_root(), "attaching needs root; run: sudo -E cargo xtask bench");
     Apt::default().install(&PACKAGES, &[])?;
-    cargo::build_release()?;
-    let bench = Bench { rounds: args.rounds, cache: fresh_directory("cache")?, hit: OnceCell::new() };
+    cargo::build_shipped(&[])?;
+    let bench = Bench {
+        rounds: args.rounds,
+        cache: fresh_directory("cache")?,
+        hit: OnceCell::new(),
+        fleet: args.fleet,
+        full: args.full,
+    };
     let date = machine::date()?;
     let mut sections = Vec::new();
     for (name, measure) in parts {

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -66,6 +67,11 @@ impl Node {
         let talker = Talker::start(command)?;
         let hello = talker.wait_for("ready")?.text.replace("ready", "").trim().to_owned();
         Ok(Self { talker, hello })
+    }
+
+    /// When it was started.
+    pub(super) const fn started(&self) -> Instant {
+        self.talker.since
     }
 
     /// Its process id.

@@ -14,6 +14,14 @@ pub(super) fn build_tools() -> Result<String> {
     Ok("gcc, make".to_owned())
 }
 
+/// strace, by which the tests have system calls fail.
+pub(super) fn strace() -> Result<String> {
+    if which("strace").is_none() {
+        Apt::default().install(&["strace"], &[])?;
+    }
+    Ok(cmd("strace").arg("--version").ask()?.lines().next().unwrap_or_default().to_owned())
+}
+
 /// Go, whose `pprof` is the standard viewer of profiles: the tests have it read ours.
 pub(super) fn go() -> Result<String> {
     if which("go").is_none() {

@@ -29,8 +29,9 @@ type Part = (&'static str, fn() -> Result<String>);
 
 /// Brings what is missing. Fails when something still is.
 pub(crate) fn run(_: &Args) -> Result<()> {
-    let parts: [Part; 8] = [
+    let parts: [Part; 9] = [
         ("build tools", host::build_tools),
+        ("strace", host::strace),
         ("Go", host::go),
         ("Node", host::node),
         ("eBPF toolchain", rust::toolchain),

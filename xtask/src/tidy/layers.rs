@@ -4,7 +4,7 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 11] = [
+const STAGES: [&str; 13] = [
     "target",
     "plan",
     "bpf",
@@ -15,17 +15,19 @@ const STAGES: [&str; 11] = [
     "series",
     "detect",
     "attribute",
+    "engine",
     "report",
+    "translate",
 ];
 
 /// Usable by every stage, and using no stage.
-const SHARED: [&str; 4] = ["host", "model", "units", "v8"];
+const SHARED: [&str; 5] = ["host", "model", "units", "v8", "vocabulary"];
 
 /// Knows nothing but its own records, so that a recorded report can be printed where nothing can be watched.
 const OUTPUT: &str = "report";
 
-/// The only thing that `report` shares with the stages.
-const WORDS: &str = "units";
+/// What `report` shares with the stages: figures in words, and the words of records.
+const WORDS: [&str; 2] = ["units", "vocabulary"];
 
 /// Checks every `crate::…` of the collector's stages. `commands` and `cli` connect the stages and may use all.
 pub(super) fn check(text: &Text) -> Vec<Finding> {
@@ -46,7 +48,7 @@ fn may_use(module: &str, name: &str) -> bool {
     let place = |of: &str| STAGES.iter().position(|stage| *stage == of);
     match (place(module), place(name)) {
         _ if module == name => true,
-        _ if module == OUTPUT => name == WORDS,
+        _ if module == OUTPUT => WORDS.contains(&name),
         (_, None) => SHARED.contains(&name),
         (None, Some(_)) => false,
         (Some(here), Some(there)) => there < here,
@@ -129,6 +131,7 @@ mod tests {
     #[test]
     fn the_report_knows_its_own_records_only() {
         finds("memwatch-user/src/report/text.rs", "use crate::report::record::Gc;", &[]);
+        finds("memwatch-user/src/report/text.rs", "use crate::{units, vocabulary::Level};", &[]);
         finds("memwatch-user/src/report/text.rs", "use crate::model::Pid;", &[1]);
     }
 

@@ -1,11 +1,14 @@
 //! `cargo xtask tidy`: the rules that rustfmt and clippy do not know. Each finding is one line,
 //! `file:line: what, what to do`.
 
+mod circles;
+mod imports;
 mod layers;
 mod licences;
 mod links;
 mod machine;
 mod scan;
+mod sizes;
 mod source;
 mod words;
 
@@ -58,6 +61,8 @@ pub(crate) fn run(_: &Args) -> Result<()> {
     let texts = texts()?;
     let mut findings: Vec<Finding> = texts.iter().flat_map(check).collect();
     findings.extend(links::check(&texts, repo::root()));
+    findings.extend(circles::check(&texts));
+    findings.extend(sizes::check_all(&texts));
     findings.extend(licences::check()?);
     for finding in &findings {
         complain(&finding.to_string());
@@ -75,6 +80,7 @@ fn check(text: &Text) -> Vec<Finding> {
         findings.extend(source::check(text));
         findings.extend(words::check(text));
         findings.extend(layers::check(text));
+        findings.extend(sizes::check(text));
     }
     findings
 }

@@ -2,19 +2,31 @@
 
 /// The source with comments and the insides of string and character literals replaced by spaces. Lines stay lines.
 pub(super) fn code_only(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
+    split(source).0
+}
+
+/// The string and character literals, with their quotes and the byte offsets at which they begin.
+pub(super) fn literals(source: &str) -> Vec<(usize, &str)> {
+    split(source).1
+}
+
+fn split(source: &str) -> (String, Vec<(usize, &str)>) {
+    let (mut code, mut literals) = (String::with_capacity(source.len()), Vec::new());
     let mut rest = source;
     while let Some(first) = rest.chars().next() {
-        let skipped = comment(rest).or_else(|| literal(rest, &out));
-        let taken = skipped.unwrap_or(first.len_utf8());
-        let (piece, after) = rest.split_at(taken);
-        match skipped {
-            Some(_) => out.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' })),
-            None => out.push_str(piece),
+        let (comment, literal) = (comment(rest), literal(rest, &code));
+        let (piece, after) = rest.split_at(comment.or(literal).unwrap_or(first.len_utf8()));
+        if comment.or(literal).is_none() {
+            code.push_str(piece);
+        } else {
+            code.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' }));
+        }
+        if comment.is_none() && literal.is_some() {
+            literals.push((source.len() - rest.len(), piece));
         }
         rest = after;
     }
-    out
+    (code, literals)
 }
 
 /// The length of the comment that the text starts with.
@@ -112,6 +124,12 @@ mod tests {
         for (source, code) in cases {
             assert_eq!(code_only(source), code, "{source}");
         }
+    }
+
+    #[test]
+    fn literals_are_found_where_they_begin() {
+        let source = "f(\"a\", 'b') // \"c\"\nr#\"d\"#";
+        assert_eq!(literals(source), [(2, "\"a\""), (7, "'b'"), (19, "r#\"d\"#")]);
     }
 
     #[test]

@@ -82,11 +82,11 @@ fn boot(qemu: &qemu::Qemu, archive: &Archive, series: &Series, args: &Args, comm
 /// Builds what the tests run, and says how the guest starts them.
 fn core_tests() -> Result<String> {
     setup::run(&setup::Args {})?;
-    cargo::build_release()?;
+    cargo::build_shipped(&[])?;
     let suite = cargo::build_suite()?;
     // Emulated, everything takes about thirty times as long (measured: Node's start 35, a collection 25).
     let settings =
-        format!("MEMWATCH_VM=1 MEMWATCH_PATIENCE=30 MEMWATCH_BIN='{}'", repo::release_binary().display());
+        format!("MEMWATCH_VM=1 MEMWATCH_PATIENCE=30 MEMWATCH_BIN='{}'", repo::shipped_binary().display());
     Ok(format!("{settings} '{}' core:: --test-threads=1", suite.display()))
 }
 

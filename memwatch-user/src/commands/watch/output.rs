@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::Result;
 
-use super::events::{Input, Stop};
+use super::{
+    events::{Input, Stop},
+    last_verdicts::LastVerdicts,
+};
 use crate::{
     cli::{
         args::{ColorArg, OutputArgs},
@@ -22,7 +25,7 @@ use crate::{
         json::Json,
         lines::{Lines, Verbosity},
         live::{Live, view::Flow},
-        record::{Body, Level, Own, Record, Verdict},
+        record::{Own, Record, Verdict},
         time::Time,
     },
 };
@@ -34,7 +37,7 @@ const FRAME: Duration = Duration::from_millis(100);
 pub(super) struct Output {
     view: View,
     outcome: Outcome,
-    last_verdict: Option<Verdict>,
+    last_verdicts: LastVerdicts,
 }
 
 enum View {
@@ -59,15 +62,13 @@ impl Output {
         } else {
             View::Lines(Lines::new(stdout, verbosity(watch), color))
         };
-        Ok(Self { view, outcome: Outcome::default(), last_verdict: None })
+        Ok(Self { view, outcome: Outcome::default(), last_verdicts: LastVerdicts::default() })
     }
 
     pub(super) fn records(&mut self, records: &[Record]) -> io::Result<()> {
         for record in records {
             self.outcome.record(record);
-            if let Body::Verdict(verdict) = &record.body {
-                self.last_verdict = Some(verdict.as_ref().clone());
-            }
+            self.last_verdicts.record(record);
             self.sink().record(record)?;
         }
         Ok(())
@@ -81,12 +82,12 @@ impl Output {
 
     /// Whether anyone's last verdict is `leak`.
     pub(super) fn has_leak(&self) -> bool {
-        self.last_verdict.as_ref().is_some_and(|verdict| verdict.verdict == Level::Leak)
+        self.last_verdicts.has_leak()
     }
 
-    /// The last verdict of all.
+    /// The worst of everyone's last verdicts.
     pub(super) fn last_verdict(self) -> Option<Verdict> {
-        self.last_verdict
+        self.last_verdicts.into_worst()
     }
 
     /// The exit status where nobody reads any more.

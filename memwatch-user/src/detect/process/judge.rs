@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     detect::{
-        Finding, Level,
+        Finding, Kind, Level,
         follow::{self, explained, grew_as_well, resembles, roughly_explained},
         gates::Gate,
-        kinds::{Claim, Kind, Verdict},
+        kinds::{Claim, Verdict},
         trend::{Point, Z_80, Z_95},
     },
     model::Mono,

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     detect::{
-        Circumstances, Level, Unit,
+        Circumstances, Kind, Level, Unit,
         follow::{growth, rate_of},
-        kinds::{Claim, Kind},
+        kinds::Claim,
     },
     model::Mono,
     series::{ProcessSeries, Series},

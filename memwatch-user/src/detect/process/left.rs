@@ -1,11 +1,7 @@
 //! How much is left of what a process can use up, and how long it lasts.
 
 use crate::{
-    detect::{
-        Exhaustion, Level, Resource, Unit,
-        exhaustion::until,
-        kinds::{Claim, Kind},
-    },
+    detect::{Exhaustion, Kind, Level, Resource, Unit, exhaustion::until, kinds::Claim},
     model::Reading,
 };
 
@@ -48,7 +44,7 @@ impl Left {
         let memory = all_memory.unwrap_or(claim.narrow);
         let left = |of, left: Option<f64>, rate| left.and_then(|left| until(of, [left; 2], rate));
         let ends: [Option<Exhaustion>; 3] = match kind {
-            Kind::Fds => [left(Resource::Descriptors, self.descriptors, claim.narrow), None, None],
+            Kind::Fds => [left(Resource::FdLimit, self.descriptors, claim.narrow), None, None],
             Kind::Isolates | Kind::Fragmentation | Kind::Load if finding.unit == Unit::Count => [None; 3],
             _ => [
                 finding.exhaustion,

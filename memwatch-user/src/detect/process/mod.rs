@@ -12,8 +12,8 @@ use judges::Judges;
 use left::Left;
 
 use super::{
-    Circumstances, Finding, Level,
-    kinds::{Claim, Kind, Verdict, reconcile},
+    Circumstances, Finding, Kind, Level,
+    kinds::{Claim, Verdict, reconcile},
 };
 use crate::{
     model::{Collection, Mono, Reading},

@@ -6,7 +6,7 @@ use memwatch_common::{loss::LossReason, mapping::MappingChange, native::StackCop
 
 use super::{
     super::{
-        Holder, Javascript, TakenBy,
+        Holder, Javascript,
         callers::Callers,
         error::NativeError,
         memory,
@@ -24,6 +24,7 @@ use crate::{
     plan::malloc,
     sample::pace::Pace,
     target::{Allocator, libc, maps::Mapping, pagemap::Pagemap},
+    vocabulary::TakenBy,
 };
 
 /// Sites that are told apart; mappings of further ones are counted as lost.

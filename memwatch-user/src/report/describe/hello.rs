@@ -86,11 +86,15 @@ fn table(features: &Features) -> [(&'static str, &State); 6] {
 /// Options of Node whose value is the next argument and which come often.
 const WITH_VALUE: [&str; 6] = ["-r", "--require", "--import", "--loader", "--experimental-loader", "-C"];
 
-/// What to call the process: the executable with the script, for example `node server.js`; not escaped.
+/// What to call the process: its name, else the executable with the script, for example `node server.js`; not escaped.
 ///
 /// The kernel's name does not do: since Node 20 it is `MainThread` or `node-MainThread` for every process.
 #[must_use]
 pub fn program(hello: &Hello) -> String {
+    hello.name.clone().unwrap_or_else(|| executed(hello))
+}
+
+fn executed(hello: &Hello) -> String {
     let Some((executable, arguments)) = hello.cmdline.split_first() else { return hello.comm.clone() };
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
@@ -127,6 +131,9 @@ mod tests {
             assert_eq!(program(&Hello { cmdline, ..Hello::default() }), expected);
         }
         assert_eq!(program(&Hello { comm: "node".into(), ..Hello::default() }), "node");
+        let named =
+            Hello { name: Some("api/server.js :3000".to_owned()), comm: "node".into(), ..Hello::default() };
+        assert_eq!(program(&named), "api/server.js :3000");
     }
 
     #[test]

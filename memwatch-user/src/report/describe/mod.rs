@@ -77,7 +77,7 @@ fn limit_text(limit: Option<u64>) -> String {
 
 fn feature(feature: &Feature) -> String {
     let name = escape_untrusted(&feature.name).replace('_', " ");
-    format!("{name} {}: {}", escape_untrusted(&feature.state), escape_untrusted(&feature.reason))
+    format!("{name} {}: {}", feature.state.word(), escape_untrusted(&feature.reason))
 }
 
 fn gc(gc: &Gc, limit: Option<u64>) -> String {
@@ -89,7 +89,7 @@ fn gc(gc: &Gc, limit: Option<u64>) -> String {
         (None, Some(after)) => format!("? → {}", bytes(after)),
         (None, None) => "sizes not seen".to_owned(),
     };
-    let first = format!("{} {sizes} in {}", escape_untrusted(&gc.kind), pause(gc.pause_us));
+    let first = format!("{} {sizes} in {}", gc.kind.word(), pause(gc.pause_us));
     let marking = gc.marking_ms.map_or_else(String::new, |ms| format!("marked for {ms} ms"));
     let compacted = if gc.compacted == Some(true) { "compacted" } else { "" };
     let place = gc.started_in.as_deref().map_or_else(String::new, starts::place);

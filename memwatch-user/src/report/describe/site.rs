@@ -1,7 +1,7 @@
 //! A place that memory comes from, in words.
 
 use crate::report::{
-    record::{Frame, Site},
+    record::{Code, Frame, Measure, Site, TakenBy},
     text::escape_untrusted,
 };
 use crate::units::{bytes, percent, things};
@@ -15,18 +15,6 @@ const SITES: usize = 3;
 /// The least share that is told of sites after the first.
 const LEAST_SHARE: f64 = 0.01;
 
-/// [`Site::measure`] of what was allocated, whatever became of it.
-const ALLOCATED: &str = "allocated";
-
-/// [`Site::call`] of memory that was taken past the allocator.
-const MMAP: &str = "mmap";
-
-/// [`Site::call`] of memory that the allocator handed out.
-const MALLOC: &str = "malloc";
-
-/// [`Frame::kind`] of machine code with a symbol.
-const NATIVE: &str = "native";
-
 /// The sites that matter, in their order: the records have all of them.
 pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
     let matters = |(place, site): &(usize, &Site)| *place == 0 || site.share >= LEAST_SHARE;
@@ -36,17 +24,17 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
 /// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
-    let counted = match (site.call.as_deref(), site.interval) {
-        (Some(MMAP), _) => "mapping",
+    let counted = match (site.call, site.interval) {
+        (Some(TakenBy::Mmap), _) => "mapping",
         // Each was followed.
-        (Some(MALLOC), None) => "block",
+        (Some(TakenBy::Malloc), None) => "block",
         _ => "sample",
     };
     let amount = format!("{} ({})", bytes(site.bytes), things(site.n, counted));
-    let measured = match site.measure.as_str() {
+    let measured = match site.measure {
         // Most of it does not live long: no part of the growth is meant.
-        ALLOCATED => format!("of what was allocated, {amount}, survival unknown"),
-        other => format!("of the growth, {amount} {}", escape_untrusted(other)),
+        Measure::Allocated => format!("of what was allocated, {amount}, survival unknown"),
+        other => format!("of the growth, {amount} {}", other.word()),
     };
     format!("{} {measured}: {}", percent(site.share), stack(&site.frames))
 }
@@ -54,7 +42,7 @@ pub(super) fn line(site: &Site) -> String {
 /// `hash_blob hash.cc:88 (hash.node), called from handler /srv/app/server.js:42 ← main /srv/app/main.js:7`: what the way
 /// between the two leads through (Node's own, V8's) is left out.
 fn stack(frames: &[Frame]) -> String {
-    let natives = frames.iter().take_while(|frame| frame.kind == NATIVE).count();
+    let natives = frames.iter().take_while(|frame| frame.kind == Code::Native).count();
     let (native, javascript) = frames.split_at(natives);
     let arrows = |frames: &[Frame], most| frames.iter().take(most).map(frame).collect::<Vec<_>>().join(" ← ");
     if native.is_empty() || javascript.is_empty() {
@@ -74,7 +62,7 @@ fn is_users(frame: &Frame) -> bool {
 /// `handler /srv/app/server.js:42`, `db_get_many binding.cc:1192 (leveldown.node)`; of a doubtful one `handler
 /// /srv/app/server.js:40 or behind`.
 pub(super) fn frame(frame: &Frame) -> String {
-    let is_native = frame.kind == NATIVE;
+    let is_native = frame.kind == Code::Native;
     let function =
         frame.function.as_deref().map(|name| if is_native { without_parameters(name) } else { name });
     let function = function.map_or_else(|| "?".to_owned(), escape_untrusted);
@@ -138,11 +126,11 @@ mod tests {
             file: Some("/build/hash.cc".to_owned()),
             line: Some(88),
             module: Some("/srv/node_modules/hash/hash.node".to_owned()),
-            kind: "native".to_owned(),
+            kind: Code::Native,
             doubtful: false,
         };
         assert_eq!(frame(&native), "hash_blob hash.cc:88 (hash.node)");
-        let script = Frame { kind: "js".to_owned(), module: None, doubtful: true, ..native };
+        let script = Frame { kind: Code::Js, module: None, doubtful: true, ..native };
         assert_eq!(frame(&script), "hash_blob(char*) /build/hash.cc:88 or behind");
     }
 
@@ -152,7 +140,7 @@ mod tests {
             file: file.map(str::to_owned),
             line: file.map(|_| 7),
             module: None,
-            kind: "js".to_owned(),
+            kind: Code::Js,
             doubtful: false,
         }
     }
@@ -160,7 +148,7 @@ mod tests {
     #[test]
     fn a_native_function_is_told_with_the_users_line_that_called_it() {
         let native = |(function, module): &(&str, &str)| Frame {
-            kind: NATIVE.to_owned(),
+            kind: Code::Native,
             module: Some((*module).to_owned()),
             ..javascript(function, None)
         };
@@ -195,20 +183,20 @@ mod tests {
 
     #[test]
     fn what_is_counted() {
-        let site = |call: Option<&str>, n, interval| Site {
+        let site = |call: Option<TakenBy>, n, interval| Site {
             share: 0.5,
             bytes: 812,
-            measure: "outstanding".to_owned(),
-            call: call.map(str::to_owned),
+            measure: Measure::Outstanding,
+            call,
             n,
             interval,
             frames: Vec::new(),
         };
         let sampled = Some([Some(0.4), Some(0.6)]);
         for (site, told) in [
-            (site(Some("malloc"), 2, sampled), "2 samples"),
-            (site(Some("malloc"), 1, None), "1 block"),
-            (site(Some("mmap"), 1, None), "1 mapping"),
+            (site(Some(TakenBy::Malloc), 2, sampled), "2 samples"),
+            (site(Some(TakenBy::Malloc), 1, None), "1 block"),
+            (site(Some(TakenBy::Mmap), 1, None), "1 mapping"),
             (site(None, 1, sampled), "1 sample"),
         ] {
             assert_eq!(line(&site), format!("50 % of the growth, 812 B ({told}) outstanding: "));
@@ -220,7 +208,7 @@ mod tests {
         let site = |share| Site {
             share,
             bytes: 1,
-            measure: "live".to_owned(),
+            measure: Measure::Live,
             call: None,
             n: 1,
             interval: None,

@@ -7,9 +7,6 @@ use crate::report::{
 };
 use crate::units::{pause, percent, things};
 
-/// [`Start::kind`] of collections of the whole heap.
-const FULL: &str = "mark-compact";
-
 /// `in load /srv/app.js:12`, or `outside JavaScript`.
 pub(super) fn place(frames: &[Frame]) -> String {
     frames
@@ -39,12 +36,12 @@ pub(super) fn all(starts: &Starts) -> Vec<String> {
 /// The most important start of mark-compacts and of other collections; empty if none is known.
 #[must_use]
 pub fn brief(starts: &Starts) -> String {
-    let first = |full: bool| starts.starts.iter().find(|start| (start.kind == FULL) == full);
+    let first = |full: bool| starts.starts.iter().find(|start| start.kind.is_full() == full);
     join([true, false].into_iter().filter_map(first).map(start))
 }
 
 fn start(start: &Start) -> String {
     let (n, reason) = (start.paused.n, escape_untrusted(&start.reason));
-    let kind = escape_untrusted(&start.kind);
+    let kind = start.kind.word();
     format!("{kind} {} ({n} in {}, {reason})", place(&start.frames), pause(start.paused.pause_us))
 }

@@ -3,7 +3,7 @@
 use super::site;
 use crate::report::{
     color::Tone,
-    record::{Exhausts, Kind, Level, RateUnit, Verdict},
+    record::{Kind, Level, Resource, Unit, Verdict},
     text::{LONGEST_SENTENCE, escape_to, join},
 };
 use crate::units::{count_rate, count_rate_interval, rate, rate_interval, span_interval};
@@ -16,34 +16,6 @@ pub const fn tone(level: Level) -> Tone {
         Level::Suspect | Level::Growing => Tone::Warn,
         Level::Stable => Tone::Good,
         Level::Inconclusive => Tone::Dim,
-    }
-}
-
-/// The level's name in records.
-#[must_use]
-pub const fn level(level: Level) -> &'static str {
-    match level {
-        Level::Inconclusive => "inconclusive",
-        Level::Stable => "stable",
-        Level::Growing => "growing",
-        Level::Suspect => "suspect",
-        Level::Leak => "leak",
-    }
-}
-
-/// The kind's name in records.
-#[must_use]
-pub const fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::JsHeap => "js-heap",
-        Kind::External => "external",
-        Kind::Native => "native",
-        Kind::Handles => "handles",
-        Kind::Fds => "fds",
-        Kind::Isolates => "isolates",
-        Kind::Fragmentation => "fragmentation",
-        Kind::Load => "load",
-        Kind::None => "none",
     }
 }
 
@@ -65,17 +37,17 @@ pub const fn kind_words(kind: Kind) -> &'static str {
 
 /// What is used up, as part of a sentence.
 #[must_use]
-pub const fn exhausts(what: Exhausts) -> &'static str {
+pub const fn exhausts(what: Resource) -> &'static str {
     match what {
-        Exhausts::HeapLimit => "heap limit",
-        Exhausts::Cgroup => "cgroup's limit",
-        Exhausts::Host => "host's memory",
-        Exhausts::FdLimit => "limit of open files",
+        Resource::HeapLimit => "heap limit",
+        Resource::Cgroup => "cgroup's limit",
+        Resource::Host => "host's memory",
+        Resource::FdLimit => "limit of open files",
     }
 }
 
 pub(super) fn line(verdict: &Verdict) -> String {
-    let first = [level(verdict.verdict).to_owned(), kind(verdict.kind).to_owned(), speed(verdict)];
+    let first = [verdict.verdict.word().to_owned(), verdict.kind.word().to_owned(), speed(verdict)];
     let first: Vec<_> = first.into_iter().filter(|part| !part.is_empty()).collect();
     join([first.join(" "), time_left(verdict), confidence(verdict), format!("since {}", clock(verdict))])
 }
@@ -98,8 +70,8 @@ pub fn subject(verdict: &Verdict, several: bool) -> String {
 #[must_use]
 pub fn speed(verdict: &Verdict) -> String {
     let interval = verdict.rate_interval.and_then(match verdict.rate_unit {
-        RateUnit::Bytes => rate_interval,
-        RateUnit::Count => count_rate_interval,
+        Unit::Bytes => rate_interval,
+        Unit::Count => count_rate_interval,
     });
     let interval = interval.map(|interval| format!("({interval})"));
     [rate_alone(verdict), interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -109,8 +81,8 @@ pub fn speed(verdict: &Verdict) -> String {
 #[must_use]
 pub fn rate_alone(verdict: &Verdict) -> Option<String> {
     match verdict.rate_unit {
-        RateUnit::Bytes => verdict.rate_bytes_per_hour.map(rate),
-        RateUnit::Count => verdict.rate_per_hour.map(count_rate),
+        Unit::Bytes => verdict.rate_bytes_per_hour.map(rate),
+        Unit::Count => verdict.rate_per_hour.map(count_rate),
     }
 }
 

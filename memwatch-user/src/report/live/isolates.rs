@@ -119,6 +119,6 @@ fn level(row: &Row<'_>) -> Piece {
     let said = row.target.heap_verdict(row.isolate.serial).map(|verdict| verdict.verdict);
     said.map_or_else(
         || (format!(" {}", dash()), PLAIN),
-        |level| (format!(" {}", verdict::level(level)), tone(verdict::tone(level))),
+        |level| (format!(" {}", level.word()), tone(verdict::tone(level))),
     )
 }

@@ -40,10 +40,9 @@ fn pid(row: &Row<'_>) -> Piece {
 
 fn level(row: &Row<'_>) -> Piece {
     let none = if row.target.ended.is_some() { "no verdict" } else { "watching" };
-    row.target.alarm().map_or_else(
-        || (none.to_owned(), DIM),
-        |level| (verdict::level(level).to_owned(), tone(verdict::tone(level))),
-    )
+    row.target
+        .alarm()
+        .map_or_else(|| (none.to_owned(), DIM), |level| (level.word().to_owned(), tone(verdict::tone(level))))
 }
 
 fn kind(row: &Row<'_>) -> Piece {

@@ -40,7 +40,7 @@ fn waiting(target: &Target) -> Vec<Line<'static>> {
 }
 
 fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
-    let badge = badge(&words::level(verdict.verdict).to_uppercase(), tone(words::tone(verdict.verdict)));
+    let badge = badge(&verdict.verdict.word().to_uppercase(), tone(words::tone(verdict.verdict)));
     let left = width.saturating_sub(u16::try_from(badge.width()).unwrap_or(width) + 1);
     let mut first = Line::from(vec![badge, Span::raw(" ")]);
     first.spans.extend(
@@ -78,11 +78,7 @@ fn others(target: &Target, shown: &Verdict) -> String {
         target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Growing && *verdict != shown);
     let named: Vec<_> = alarming
         .map(|verdict| {
-            format!(
-                "{} {}",
-                words::subject(verdict, target.has_several_isolates()),
-                words::level(verdict.verdict)
-            )
+            format!("{} {}", words::subject(verdict, target.has_several_isolates()), verdict.verdict.word())
         })
         .collect();
     if named.is_empty() { String::new() } else { format!("also: {}", named.join(", ")) }

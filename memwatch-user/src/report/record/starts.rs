@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Frame;
+use crate::vocabulary::GcKind;
 
 /// Where the collections of one isolate started since we are attached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Paused {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
     /// As [`super::Gc::kind`].
-    pub kind: String,
+    pub kind: GcKind,
     /// As [`super::Gc::reason`].
     pub reason: String,
     /// How many, and how long.

@@ -59,7 +59,7 @@ impl Isolate {
     }
 
     pub(super) fn collected(&mut self, ts: Time, gc: &Gc) {
-        let full = gc.kind == "mark-compact";
+        let full = gc.kind.is_full();
         if full {
             self.full += 1;
         } else {

@@ -6,7 +6,8 @@ use super::isolate::Isolate;
 use crate::report::{
     describe,
     record::{
-        Body, End, Feature, Governor, Hello, IsolateState, Kind, Level, Loss, Memory, State, Subject, Verdict,
+        Body, End, Feature, Governor, Hello, IsolateState, Kind, Level, Loss, Memory, State, Subject, Switch,
+        Verdict,
     },
     text::escape_to,
     time::Time,
@@ -107,7 +108,7 @@ impl Target {
     fn remember(&mut self, ts: Time, body: &Body) {
         let often = match body {
             Body::Hello(_) | Body::Stats(_) | Body::Starts(_) | Body::Memory(_) => true,
-            Body::Gc(gc) => gc.kind != "mark-compact",
+            Body::Gc(gc) => !gc.kind.is_full(),
             _ => false,
         };
         if often {
@@ -139,7 +140,7 @@ impl Target {
 
     fn feature(&mut self, feature: &Feature) {
         let Some(features) = self.hello.as_mut().map(|hello| &mut hello.features) else { return };
-        let state = if feature.state == "on" { State::On } else { State::Off(feature.reason.clone()) };
+        let state = if feature.state == Switch::On { State::On } else { State::Off(feature.reason.clone()) };
         match feature.name.as_str() {
             "gc" => features.gc = state,
             "heap_limit" => features.heap_limit = state,
@@ -242,8 +243,8 @@ mod tests {
     fn a_feature_that_goes_off_later_is_off() {
         let mut target = target();
         target.record(Time::default(), &Body::Hello(Box::default()));
-        let off = Feature { name: "gc".into(), state: "off".into(), reason: "too dear".into() };
+        let off = Feature { name: "gc".into(), state: Switch::Off, reason: "too expensive".into() };
         target.record(Time::default(), &Body::Feature(off));
-        assert_eq!(target.hello.unwrap().features.gc, State::Off("too dear".into()));
+        assert_eq!(target.hello.unwrap().features.gc, State::Off("too expensive".into()));
     }
 }

@@ -15,7 +15,7 @@ mod script;
 mod source_map;
 mod string;
 
-use std::{collections::HashMap, path::PathBuf, rc::Rc};
+use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use memwatch_common::stack::{JsFrame, StackEvent, frame_kind, stack_end, stack_start};
 
@@ -63,8 +63,8 @@ impl From<&JsFrame> for PlaceId {
 pub struct Resolver<M> {
     heap: Heap<M>,
     bytecode_sizes: Vec<u8>,
-    functions: HashMap<Of<FunctionId>, Rc<Known>>,
-    scripts: HashMap<Of<u32>, Rc<Mapped>>,
+    functions: HashMap<Of<FunctionId>, Arc<Known>>,
+    scripts: HashMap<Of<u32>, Arc<Mapped>>,
     /// The functions that each place stands for, innermost first.
     places: HashMap<Of<PlaceId>, Vec<Frame>>,
     /// The root directory as the process sees it.
@@ -75,7 +75,7 @@ pub struct Resolver<M> {
 #[derive(Debug)]
 struct Known {
     function: Function,
-    script: Option<Rc<Mapped>>,
+    script: Option<Arc<Mapped>>,
 }
 
 /// A script, and where its lines come from.
@@ -195,10 +195,10 @@ impl<M: Memory> Resolver<M> {
     }
 
     /// The function, from what is kept or from memory. A builtin has no number of its own and is read each time.
-    fn function(&mut self, thread: u64, shared: Object, id: FunctionId) -> Option<Rc<Known>> {
+    fn function(&mut self, thread: u64, shared: Object, id: FunctionId) -> Option<Arc<Known>> {
         let key = (thread, id);
         if let Some(known) = self.functions.get(&key).filter(|_| id.literal >= 0) {
-            return Some(Rc::clone(known));
+            return Some(Arc::clone(known));
         }
         let function = function::read(&self.heap, shared, id).ok()?;
         let script = match function.script {
@@ -206,24 +206,24 @@ impl<M: Memory> Resolver<M> {
             Some(script) => Some(self.script(thread, script, id.script)?),
             None => None,
         };
-        let known = Rc::new(Known { function, script });
+        let known = Arc::new(Known { function, script });
         if id.literal >= 0 {
             make_room(&mut self.functions, MAX_FUNCTIONS);
-            self.functions.insert(key, Rc::clone(&known));
+            self.functions.insert(key, Arc::clone(&known));
         }
         Some(known)
     }
 
-    fn script(&mut self, thread: u64, script: Object, id: u32) -> Option<Rc<Mapped>> {
+    fn script(&mut self, thread: u64, script: Object, id: u32) -> Option<Arc<Mapped>> {
         if let Some(known) = self.scripts.get(&(thread, id)) {
-            return Some(Rc::clone(known));
+            return Some(Arc::clone(known));
         }
         let script = Script::read(&self.heap, script).ok()?;
         let named = script.name.as_deref().zip(script.source_map.as_deref());
         let map = named.and_then(|(name, url)| SourceMap::load(name, url, &self.root));
-        let script = Rc::new(Mapped { script, map });
+        let script = Arc::new(Mapped { script, map });
         make_room(&mut self.scripts, MAX_SCRIPTS);
-        self.scripts.insert((thread, id), Rc::clone(&script));
+        self.scripts.insert((thread, id), Arc::clone(&script));
         Some(script)
     }
 }
@@ -245,7 +245,7 @@ impl Known {
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             kind: FrameKind::JavaScript,
-            is_doubtful: offset.is_none(),
+            is_doubtful: offset.is_none() || map.as_ref().is_some_and(SourceMap::is_pending),
             ..unplaced
         }
     }

@@ -29,9 +29,9 @@ fn frame(line: u32) -> Frame {
 
 /// Knows one function, and what its code and its bytecode at one place stand for.
 fn resolver() -> Resolver<Fake> {
-    let script = Rc::new(Mapped { script: Script::named("/srv/a.js"), map: None });
+    let script = Arc::new(Mapped { script: Script::named("/srv/a.js"), map: None });
     let function = Function { name: Some("take".to_owned()), start: Some(0), script: None };
-    let known = Rc::new(Known { function, script: Some(script) });
+    let known = Arc::new(Known { function, script: Some(script) });
     let places = [COMPILED, JsFrame { kind: frame_kind::INTERPRETED, ..COMPILED }]
         .map(|frame| ((THREAD, PlaceId::from(&frame)), vec![self::frame(5)]));
     Resolver {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Elf;
+use super::{Elf, limits};
 
 /// What is read at once.
 const CHUNK: u64 = 256 * 1024;
@@ -10,9 +10,12 @@ const CHUNK: u64 = 256 * 1024;
 impl Elf {
     /// Hands all executable segments to `visit`, in chunks that overlap by `overlap` bytes.
     pub fn code_chunks(&self, overlap: u64, mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+        let executable = || self.segments.iter().filter(|segment| segment.executable);
+        let bytes = executable().fold(0, |sum: u64, segment| sum.saturating_add(segment.file_size));
+        limits::check(&(0..bytes), limits::MAX_CODE, "code")?;
         let mut buffer = Vec::new();
-        for segment in self.segments.iter().filter(|segment| segment.executable) {
-            let end = segment.offset + segment.file_size;
+        for segment in executable() {
+            let end = segment.offset.saturating_add(segment.file_size);
             for start in (segment.offset..end).step_by(usize::try_from(CHUNK).unwrap_or(usize::MAX)) {
                 let len = (end - start).min(CHUNK + overlap);
                 buffer.resize(usize::try_from(len).unwrap_or_default(), 0);

@@ -9,7 +9,7 @@ use object::{
     read::elf::Sym as _,
 };
 
-use super::{Elf, Machine, symbols::is_defined};
+use super::{Elf, Machine, limits, symbols::is_defined};
 
 impl Elf {
     /// Whether other files can call its function `name`. In a program it goes before that of any library.
@@ -29,6 +29,8 @@ impl Elf {
                 && imports.contains(&one.r_sym(LE, false))
         };
         let mut slots = Vec::new();
+        let bytes = self.relocations.iter().map(|range| range.end - range.start).sum();
+        limits::check(&(0..bytes), limits::MAX_RELOCATIONS, "table of relocations")?;
         for range in self.relocations.iter().filter(|_| !imports.is_empty()) {
             self.in_chunks(range, 0, |_, bytes| {
                 let count = bytes.len() / size_of::<Rela64<LE>>();

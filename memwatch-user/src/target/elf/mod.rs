@@ -3,6 +3,7 @@
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
 mod code;
+mod limits;
 mod links;
 mod symbols;
 mod unwind;
@@ -23,6 +24,8 @@ use object::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::file;
+
 pub use symbols::{Symbol, SymbolRef, Table};
 pub use unwind::{Section, Unwind};
 
@@ -38,6 +41,9 @@ pub enum ElfError {
     /// It is not a 64-bit little-endian ELF file, or damaged.
     #[error("not a sound 64-bit ELF file: {0}")]
     Format(#[from] object::Error),
+    /// A part of it is too large to be read, and larger than in any build of Node.
+    #[error("its {0} is larger than that of any build of Node.js")]
+    TooLarge(&'static str),
 }
 
 /// Instructions of which machine.
@@ -76,6 +82,15 @@ struct Segment {
     executable: bool,
 }
 
+impl Segment {
+    /// Whether it ends where an offset can be. The others cannot be loaded, and sums of theirs would overflow.
+    fn is_plausible(&self) -> bool {
+        const END: u64 = 1 << 62;
+        let ends = |start: u64| start.checked_add(self.file_size).is_some_and(|end| end < END);
+        ends(self.offset) && ends(self.address)
+    }
+}
+
 /// Where in the file a symbol table and its names are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SymbolTable {
@@ -84,15 +99,16 @@ struct SymbolTable {
 }
 
 impl Elf {
-    /// Opens `path` and reads its headers.
+    /// Opens `path`, if it is a regular file, and reads its headers.
     pub fn open(path: &Path) -> Result<Self, ElfError> {
-        Self::from_file(File::open(path)?)
+        Self::from_file(file::open(path)?)
     }
 
     /// Reads the headers of `file`.
     pub fn from_file(file: File) -> Result<Self, ElfError> {
         let cache = ReadCache::new(&file);
         let header = FileHeader64::<LE>::parse(&cache)?;
+        limits::headers(header, &cache)?;
         let segments = loaded_segments(header, &cache)?;
         let sections = Sections::read(header, &cache)?;
         let machine = match header.e_machine.get(LE) {
@@ -128,10 +144,13 @@ impl Elf {
         self.file.read_exact_at(to, offset)
     }
 
-    /// Bytes of the section `.rodata` in the file.
-    #[must_use]
-    pub fn read_only_data(&self) -> Option<Range<u64>> {
-        self.read_only.clone()
+    /// Bytes of the section `.rodata` in the file; an error if there are too many of them to be read.
+    pub fn read_only_data(&self) -> io::Result<Option<Range<u64>>> {
+        let range = self.read_only.clone();
+        range
+            .as_ref()
+            .map_or(Ok(()), |range| limits::check(range, limits::MAX_READ_ONLY, "read-only data"))?;
+        Ok(range)
     }
 
     /// Where in the file the instruction at `address` is; `None` outside of executable segments.
@@ -168,12 +187,13 @@ fn loaded_segments<'data, R: ReadRef<'data>>(
             file_size: header.p_filesz(LE),
             executable: header.p_flags(LE) & elf::PF_X != 0,
         })
+        .filter(Segment::is_plausible)
         .collect())
 }
 
 /// From the notes, which survive stripping.
 fn build_id<'data, R: ReadRef<'data>>(header: &FileHeader64<LE>, data: R) -> object::Result<Option<String>> {
-    for segment in header.program_headers(LE, data)? {
+    for segment in header.program_headers(LE, data)?.iter().filter(|one| limits::is_plausible_note(one)) {
         let Some(mut notes) = segment.notes(LE, data)? else { continue };
         while let Some(note) = notes.next()? {
             if note.name() == elf::ELF_NOTE_GNU && note.n_type(LE) == elf::NT_GNU_BUILD_ID {
@@ -284,7 +304,7 @@ mod tests {
     #[test]
     fn our_own_program_is_read() {
         let us = Elf::open(Path::new("/proc/self/exe")).unwrap();
-        assert!(us.read_only_data().is_some_and(|range| !range.is_empty()));
+        assert!(us.read_only_data().unwrap().is_some_and(|range| !range.is_empty()));
         let found = us.symbols(&["_ZN", "_R"], |name| name.contains("our_own_program_is_read")).unwrap();
         let same = us.symbol(found[0].at).unwrap();
         assert_eq!(same.as_ref(), Some(&found[0]));

@@ -1,6 +1,11 @@
 //! Symbols: all whose names pass a test, in one pass; or one symbol again, by its place.
 
-use std::{collections::HashMap, io, ops::Range, os::unix::fs::FileExt};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    ops::Range,
+    os::unix::fs::FileExt,
+};
 
 use memchr::{
     memchr,
@@ -14,7 +19,7 @@ use object::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Elf, SymbolTable};
+use super::{Elf, SymbolTable, limits};
 
 /// Bytes of an `Elf64_Sym`.
 const SYMBOL_LEN: u64 = 24;
@@ -62,16 +67,12 @@ impl Elf {
     /// told by a number. That is several times faster than looking up the name of each symbol.
     pub fn symbols(&self, prefixes: &[&str], wanted: impl Fn(&str) -> bool) -> io::Result<Vec<Symbol>> {
         let finders: Vec<Finder<'_>> = prefixes.iter().map(Finder::new).collect();
-        let mut found: Vec<Symbol> = Vec::new();
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
         for table in [Table::Dynamic, Table::Full] {
-            let Some(place) = self.table(table) else { continue };
+            let Some(place) = self.table(table)? else { continue };
             let names = self.names(&place.names, &finders, &wanted)?;
-            for symbol in self.named(table, &place.symbols, &names, is_defined)? {
-                let is_known = |known: &Symbol| known.address == symbol.address && known.name == symbol.name;
-                if !found.iter().any(is_known) {
-                    found.push(symbol);
-                }
-            }
+            let symbols = self.named(table, &place.symbols, &names, is_defined)?.into_iter();
+            found.extend(symbols.filter(|symbol| known.insert((symbol.address, symbol.name.clone()))));
         }
         Ok(found)
     }
@@ -82,13 +83,13 @@ impl Elf {
         name: &str,
         wanted: impl Fn(&Sym64<LE>) -> bool,
     ) -> io::Result<Vec<SymbolRef>> {
-        let Some(place) = self.table(Table::Dynamic) else { return Ok(Vec::new()) };
+        let Some(place) = self.table(Table::Dynamic)? else { return Ok(Vec::new()) };
         let names = self.names(&place.names, &[Finder::new(name)], |one| one == name)?;
         let found = self.named(Table::Dynamic, &place.symbols, &names, wanted)?;
         Ok(found.into_iter().map(|symbol| symbol.at).collect())
     }
 
-    /// Wanted names in `range`, by their offsets in it.
+    /// Wanted names in `range`, by their offsets in it; an error if there are more than anybody wants.
     fn names(
         &self,
         range: &Range<u64>,
@@ -105,8 +106,9 @@ impl Elf {
                     names.insert(key, name.to_owned());
                 }
             }
-            true
+            names.len() <= limits::MAX_FOUND
         })?;
+        few_enough(names.len())?;
         Ok(names)
     }
 
@@ -132,8 +134,9 @@ impl Elf {
                     found.push(Symbol { name: name.clone(), address, size, at });
                 }
             }
-            true
+            found.len() <= limits::MAX_FOUND
         })?;
+        few_enough(found.len())?;
         Ok(found)
     }
 
@@ -161,7 +164,7 @@ impl Elf {
 
     /// The symbol at `at`; `None` if there is none of a sound name at this place.
     pub fn symbol(&self, at: SymbolRef) -> io::Result<Option<Symbol>> {
-        let Some(table) = self.table(at.table) else { return Ok(None) };
+        let Some(table) = self.table(at.table)? else { return Ok(None) };
         let start = table.symbols.start + u64::from(at.index) * SYMBOL_LEN;
         if start + SYMBOL_LEN > table.symbols.end {
             return Ok(None);
@@ -180,7 +183,7 @@ impl Elf {
     /// Which of `marks` occur among the names that the file exports or imports. Stops once all are found.
     pub fn dynamic_names_contain<const N: usize>(&self, marks: [&str; N]) -> io::Result<[bool; N]> {
         let mut found = [false; N];
-        let Some(table) = &self.dynamic else { return Ok(found) };
+        let Some(table) = self.table(Table::Dynamic)? else { return Ok(found) };
         let longest = marks.iter().map(|mark| mark.len()).max().unwrap_or(0) as u64;
         self.in_chunks(&table.names, longest, |_, bytes| {
             for (mark, found) in marks.iter().zip(&mut found) {
@@ -193,10 +196,10 @@ impl Elf {
 
     /// Whether `text` occurs in the read-only data, which stripping leaves alone.
     pub fn read_only_data_contains(&self, text: &str) -> io::Result<bool> {
-        let Some(range) = &self.read_only else { return Ok(false) };
+        let Some(range) = self.read_only_data()? else { return Ok(false) };
         let finder = Finder::new(text);
         let mut found = false;
-        self.in_chunks(range, text.len() as u64, |_, bytes| {
+        self.in_chunks(&range, text.len() as u64, |_, bytes| {
             found = finder.find(bytes).is_some();
             !found
         })?;
@@ -209,11 +212,17 @@ impl Elf {
         self.full.is_some()
     }
 
-    fn table(&self, table: Table) -> Option<&SymbolTable> {
-        match table {
-            Table::Dynamic => self.dynamic.as_ref(),
-            Table::Full => self.full.as_ref(),
+    /// A table, if the file has it; an error if it is too large to be read.
+    fn table(&self, table: Table) -> io::Result<Option<&SymbolTable>> {
+        let (place, most) = match table {
+            Table::Dynamic => (&self.dynamic, limits::MAX_DYNAMIC_NAMES),
+            Table::Full => (&self.full, limits::MAX_NAMES),
+        };
+        if let Some(SymbolTable { symbols, names }) = place {
+            limits::check(names, most, "table of names")?;
+            limits::check(symbols, limits::MAX_SYMBOLS, "table of symbols")?;
         }
+        Ok(place.as_ref())
     }
 
     /// Ranges come from headers that were checked against the file's length.
@@ -223,6 +232,10 @@ impl Elf {
         self.file.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes)
     }
+}
+
+fn few_enough(count: usize) -> io::Result<()> {
+    if count <= limits::MAX_FOUND { Ok(()) } else { Err(limits::excess("number of wanted symbols", count)) }
 }
 
 pub(super) fn is_defined(symbol: &Sym64<LE>) -> bool {

@@ -48,6 +48,10 @@ impl Elf {
                 b".got" => (&mut found.got, false),
                 _ => continue,
             };
+            // A second one of that name is none that a linker makes.
+            if place.size > 0 {
+                continue;
+            }
             let size = section.sh_size(LE);
             let bytes =
                 if wants_bytes && size <= most { section.data(LE, &cache)?.to_vec() } else { Vec::new() };

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::super::Bench;
-use super::super::http::{self, Load};
+use super::super::http::{self, Served};
 use super::super::node::Node;
-use super::super::own::cpu_seconds;
 use super::super::page::{Bar, COMPARED, Section, compared};
 use super::super::pairs::Pairs;
 use super::super::tool::{GOVERNOR, Tool};
@@ -24,13 +23,6 @@ const GROWTH: Bar = Bar::AtLeast(0.995);
 const STORM_ROUNDS: &str = "storm 60000";
 /// Names come a blocks' age of 6 s after the alarm, and reading Node's symbols takes us a second of CPU time.
 const SETTLE: Duration = Duration::from_secs(9);
-
-/// A load on the server, and what it took.
-struct Served {
-    load: Load,
-    /// CPU time a request, seconds.
-    cpu_s: f64,
-}
 
 /// Adds the table.
 pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
@@ -60,16 +52,14 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
 }
 
 fn served(bench: &Bench, server: &Node, mode: &[&str]) -> Result<Pairs<Served>> {
-    let (pid, port) = (server.pid(), &server.hello);
+    let pid = server.pid();
     // Compiled and grown before it counts.
-    http::load(port)?;
+    http::load(&server.hello)?;
     Pairs::measure(bench.rounds, |attached| {
         let tool = attached.then(|| alarmed(pid, bench, mode)).transpose()?;
-        let before = cpu_seconds(pid)?;
-        let load = http::load(port)?;
-        let cpu_s = (cpu_seconds(pid)? - before) / (load.per_s * f64::from(http::SECONDS));
+        let measured = http::served(server)?;
         tool.map(Tool::detach).transpose()?;
-        Ok(Served { load, cpu_s })
+        Ok(measured)
     })
 }
 

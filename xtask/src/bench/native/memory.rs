@@ -1,13 +1,13 @@
 //! What following a million blocks from ten thousand call sites takes of memory: ours, and the kernel's for our maps.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::thread;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::super::Bench;
+use super::super::footprint::Footprint;
 use super::super::node::Node;
-use super::super::own::mebibytes;
 use super::super::page::Section;
 use super::super::tool::{GOVERNOR, Tool};
 use super::addon;
@@ -44,43 +44,7 @@ pub(super) fn added(section: Section, bench: &Bench) -> Result<Section> {
 
 fn row(what: &str, tool: &Tool) -> Result<[String; 4]> {
     // Known sites are told, and their names looked up, once a second.
-    std::thread::sleep(std::time::Duration::from_secs(4));
-    let status = fs::read_to_string(format!("/proc/{}/status", tool.pid()))?;
-    let [rss, anon] = ["VmRSS", "RssAnon"].map(|field| mebibytes(&status, field));
-    Ok([
-        what.to_owned(),
-        format!("{:.1}", rss?),
-        format!("{:.1}", anon?),
-        format!("{:.1}", maps_bytes(tool.pid())? as f64 / 1_048_576.0),
-    ])
-}
-
-/// Bytes of all maps that a process holds, each counted once.
-fn maps_bytes(pid: u32) -> Result<u64> {
-    let mut maps = BTreeMap::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))?.flatten() {
-        // A descriptor may be closed meanwhile.
-        maps.extend(map(&fs::read_to_string(entry.path()).unwrap_or_default()));
-    }
-    let bytes: u64 = maps.values().sum();
-    (bytes > 0).then_some(bytes).context("it holds no map")
-}
-
-/// Id and size, if it is the description of a map.
-fn map(fdinfo: &str) -> Option<(u64, u64)> {
-    let field = |name: &str| {
-        fdinfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse::<u64>().ok())
-    };
-    Some((field("map_id")?, field("memlock")?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_map_is_told_from_a_program() {
-        assert_eq!(map("pos:\t0\nmap_type:\t1\nmemlock:\t4096\nmap_id:\t9\n"), Some((9, 4096)));
-        assert_eq!(map("prog_type:\t2\nmemlock:\t4096\nprog_id:\t7\n"), None);
-    }
+    thread::sleep(Duration::from_secs(4));
+    let Footprint { rss_mib, anon_mib, maps_mib, .. } = Footprint::of(tool.pid())?;
+    Ok([what.to_owned(), format!("{rss_mib:.1}"), format!("{anon_mib:.1}"), format!("{maps_mib:.1}")])
 }

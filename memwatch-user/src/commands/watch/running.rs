@@ -1,0 +1,108 @@
+//! A watch under way: what happens goes to the engine, what comes of it to the output.
+
+use std::io;
+
+use super::{
+    events::{Events, Input, Stop},
+    launch::Launched,
+    output::Output,
+    profiles::Profiles,
+};
+use crate::{engine::Engine, host::clock, model::Mono, report::time::Time, translate::Translator};
+
+/// So many records of the kernel side are taken in at a time, some milliseconds' worth: what else has happened is looked at in
+/// between.
+const RECORDS_AT_ONCE: usize = 256;
+/// Likewise of stacks: more than their ring buffer holds, as none may be left behind that was sent before a record.
+const STACKS_AT_ONCE: usize = 4096;
+
+/// A watch under way.
+pub(super) struct Run {
+    pub(super) engine: Engine,
+    pub(super) events: Events,
+    pub(super) translator: Translator,
+    pub(super) launched: Option<Launched>,
+    pub(super) since: Mono,
+    pub(super) until_leak: bool,
+    pub(super) profiles: Profiles,
+}
+
+impl Run {
+    pub(super) async fn until_stopped(&mut self, output: &mut Output) -> io::Result<Stop> {
+        self.welcome_child()?;
+        loop {
+            self.report(output)?;
+            if self.until_leak && output.has_leak() {
+                return Ok(Stop::Leak);
+            }
+            if self.is_over() {
+                return Ok(Stop::TargetsGone);
+            }
+            let clock = self.translator.clock;
+            let input = tokio::select! {
+                input = self.events.next() => input,
+                wanted = output.wants(|| Time::from_unix_ms(clock.unix_ms(clock::now()))) => wanted?,
+            };
+            if let Input::Stop(stop) = input {
+                return Ok(stop);
+            }
+            self.take_in(input);
+        }
+    }
+
+    fn take_in(&mut self, input: Input) {
+        match input {
+            Input::Records => self.records(),
+            Input::Stacks => self.stacks(),
+            Input::Finished(finished) => {
+                // What a process said last may still be in the ring buffer.
+                self.records();
+                self.engine.finished(*finished);
+            }
+            Input::Interval => {
+                // First what is there: losses are judged against what was seen.
+                self.records();
+                self.engine.interval();
+            }
+            Input::Stop(_) => {}
+        }
+    }
+
+    fn welcome_child(&mut self) -> io::Result<()> {
+        let Some(child) = self.launched.as_ref().map(Launched::pid) else { return Ok(()) };
+        self.engine.child_is_started(child).map_err(io::Error::other)
+    }
+
+    /// The stack on which a collection began was sent before it ended.
+    pub(super) fn records(&mut self) {
+        let Self { engine, events, .. } = self;
+        let mut records = Vec::new();
+        let more = events.ring.drain_some(RECORDS_AT_ONCE, |bytes| records.extend(engine.decode(bytes)));
+        events.has_more(more);
+        self.stacks();
+        for event in records {
+            self.engine.event(event);
+        }
+    }
+
+    fn stacks(&mut self) {
+        let Self { engine, events, .. } = self;
+        if let Some(ring) = &mut events.stacks {
+            ring.drain_some(STACKS_AT_ONCE, |bytes| engine.stack(bytes));
+        }
+        engine.stacks_came();
+    }
+
+    /// Everything that has come of the watch so far goes out.
+    pub(super) fn report(&mut self, output: &mut Output) -> io::Result<()> {
+        let outcomes = self.engine.outcomes().into_iter();
+        outcomes
+            .map(|outcome| self.translator.records(outcome))
+            .try_for_each(|records| output.records(&records))
+    }
+
+    fn is_over(&mut self) -> bool {
+        let ended = self.launched.as_mut().is_none_or(Launched::reap);
+        ended && self.engine.is_over()
+    }
+}

@@ -1,0 +1,287 @@
+//! How targets come: those that run already, those that execute a program later, and what is found out once their V8 has
+//! begun.
+
+use std::{collections::VecDeque, mem, path::Path, time::Duration};
+
+use anyhow::{Result, bail};
+use memwatch_common::{stack::StackLayout, target::UNCLAIMED};
+
+use super::{
+    Engine,
+    adoption::examine::{Examined, SettleJob, Settled},
+    attribution::stacks::FEATURE,
+    background::Panicked,
+    ending::Ending,
+    features::{External, Feature, FeatureState},
+    fleet::{Candidate, Seat},
+    judged::process::Process,
+    member::{Member, Newcomed, Newcomer, Phase, ProgramSeen},
+    outcome::{Introduction, Subject, What},
+    scrape::Scraper,
+};
+use crate::{
+    host::{cgroup::MemoryCgroup, clock, errors::one_line},
+    ingest::Event,
+    model::{Mono, ProcessId},
+    native::{NativeError, Tracker},
+    plan::StackPlan,
+    target::{Target, TargetError},
+};
+
+/// How often to examine a process that executes another program meanwhile.
+const ATTEMPTS: u32 = 5;
+/// How often to examine one that has not mapped what it runs: a second on an idle machine, plenty in an emulated one.
+const LOOKS: u8 = 50;
+
+impl Engine {
+    /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's. How many.
+    pub(crate) fn adopt_running(&mut self) -> Result<usize> {
+        let running = self.adoption.selection.running();
+        running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
+        for pid in running.meant {
+            match self.adopt(pid) {
+                Ok(()) => {}
+                Err(error) if self.adoption.selection.is_named() => return Err(error),
+                Err(error) => log::warn!("process {pid} is not watched: {}", one_line(&error)),
+            }
+        }
+        Ok(self.fleet.pids().len())
+    }
+
+    fn adopt(&mut self, pid: u32) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            let examined = self.adoption.examination(pid).run()?;
+            if self.attach(examined, Begun::Earlier)? {
+                return Ok(());
+            }
+        }
+        bail!("process {pid} executes one program after another: try again once it has settled")
+    }
+
+    /// Sees to it that a program about to be started is heard from its first instruction.
+    pub(crate) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
+        self.adoption.expect_child(&mut self.kernel, program)
+    }
+
+    /// `child` is started, and what else we start is none of the engine's business. It is followed by name, as a kernel
+    /// without BTF does not tell whose child it is; and it is looked at, as it runs its program already.
+    pub(crate) fn child_is_started(&mut self, child: u32) -> Result<()> {
+        self.kernel.follow(child)?;
+        self.kernel.unfollow(std::process::id());
+        self.consider(child, VecDeque::new());
+        Ok(())
+    }
+
+    /// Examines a process that has executed a program: the kernel side has made it a target if it may be meant. `inbox`: what
+    /// has happened to it since.
+    pub(super) fn consider(&mut self, pid: u32, inbox: VecDeque<Event>) {
+        if !self.adoption.selection.means(pid, self.kernel.is_followed(pid)) {
+            return self.kernel.remove_target(pid);
+        }
+        self.fleet.put(pid, Seat::Examined(Candidate { inbox, ..Candidate::default() }));
+        self.examine(pid);
+    }
+
+    pub(super) fn examine(&mut self, pid: u32) {
+        if self.fleet.candidate(pid).is_some() {
+            self.background.examine(pid, self.adoption.examination(pid));
+        }
+    }
+
+    /// A process was examined.
+    pub(super) fn examined(&mut self, pid: u32, examined: Result<Result<Examined>, Panicked>) {
+        if self.fleet.candidate(pid).is_none() {
+            return;
+        }
+        let examined = examined.unwrap_or_else(|panicked| Err(panicked.into()));
+        match examined.and_then(|examined| self.attach(examined, Begun::JustNow)) {
+            Ok(true) => self.deliver(pid),
+            Ok(false) => self.examine_next_program(pid),
+            // The dynamic loader has yet to map libnode.so.
+            Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
+                self.look_again(pid);
+            }
+            Err(error) => {
+                log::warn!("process {pid} is not watched: {}", one_line(&error));
+                self.give_up(pid);
+            }
+        }
+    }
+
+    /// It has executed another program while the last one was examined.
+    fn examine_next_program(&mut self, pid: u32) {
+        let Some(candidate) = self.fleet.candidate(pid) else { return };
+        candidate.programs += 1;
+        if candidate.programs < ATTEMPTS {
+            return self.examine(pid);
+        }
+        log::warn!("process {pid} is not watched: it executes one program after another");
+        self.give_up(pid);
+    }
+
+    /// It may become a Node process yet.
+    fn look_again(&mut self, pid: u32) {
+        let Some(candidate) = self.fleet.candidate(pid) else { return };
+        candidate.looks += 1;
+        if candidate.looks < LOOKS { self.background.examine_again(pid) } else { self.give_up(pid) }
+    }
+
+    /// It is not to be watched after all.
+    fn give_up(&mut self, pid: u32) {
+        self.fleet.remove(pid);
+        self.kernel.remove_target(pid);
+    }
+
+    /// Attaches what an examined process needs, and watches it. Leaves nothing behind if that fails, or if it has executed
+    /// another program meanwhile; whether it has not.
+    fn attach(&mut self, examined: Examined, begun: Begun) -> Result<bool> {
+        let pid = examined.target.process.id.pid;
+        match self.adoption.attach(&mut self.kernel, &examined) {
+            Ok(Some(attachment)) => {
+                self.welcome(examined, attachment, begun);
+                Ok(true)
+            }
+            Ok(None) => {
+                self.adoption.attachments.release(pid);
+                // What it runs now may have probes already: whichever is hit first claims it.
+                self.kernel.add_target(pid, UNCLAIMED)?;
+                Ok(false)
+            }
+            Err(error) => {
+                self.adoption.let_go(&mut self.kernel, pid);
+                Err(error)
+            }
+        }
+    }
+
+    /// It is a target from now on.
+    fn welcome(&mut self, mut examined: Examined, attachment: u32, begun: Begun) {
+        let (id, now) = (examined.target.process.id, clock::now());
+        let layout = examined.walk.as_ref().ok().map(|walk| walk.layout);
+        let refused = self.adoption.attachments.refused(id.pid).map(str::to_owned);
+        let introduction = self.introduce(&mut examined, refused.as_deref());
+        let rest = Newcomed {
+            callers: examined.callers(),
+            js_stacks: Feature::new(FEATURE, &introduction.features.js_stacks),
+        };
+        let stacks = refused.map_or_else(|| examined.stacks(), Err);
+        let (mut member, target, has_plan) = self.member(examined, &introduction, attachment, now);
+        self.outcomes.push(member.outcome(now, What::Adopted(Box::new(introduction))));
+        if has_plan && begun == Begun::JustNow {
+            member.phase = Phase::Begins(Box::new(Newcomer { target, stacks, rest }));
+        } else {
+            self.start_tracker(id, &target.image.path, rest.callers, layout);
+        }
+        self.fleet.put(id.pid, Seat::Taken(Box::new(member)));
+        self.background.wait_for_end(id);
+        self.adopted += 1;
+    }
+
+    /// Begins to walk its stacks, if they can be, and completes its introduction.
+    fn introduce(&mut self, examined: &mut Examined, refused: Option<&str>) -> Introduction {
+        let pid = examined.target.process.id.pid;
+        let mut introduction = examined.introduction.clone();
+        if examined.plan.is_ok() {
+            let walk = mem::replace(&mut examined.walk, Err(String::new()));
+            let walk = refused.map_or(walk, |reason| Err(reason.to_owned()));
+            introduction.features.js_stacks = self.attribution.stacks.adopt(pid, walk);
+        }
+        introduction.matched = self.adoption.selection.reason(pid);
+        introduction
+    }
+
+    /// The target, what it was made of, and whether its collections can be seen.
+    fn member(
+        &mut self,
+        examined: Examined,
+        introduction: &Introduction,
+        attachment: u32,
+        now: Mono,
+    ) -> (Member, Target, bool) {
+        let outside = examined.outside_layout();
+        let Examined { looked_at, target, plan, cgroup, sampler, semi_spaces, .. } = examined;
+        let (id, start_unix_ms) = (target.process.id, target.process.start_unix_ms);
+        let age_ms = u64::try_from(self.clock.unix_ms(now) - start_unix_ms).unwrap_or(0);
+        let external = External::new(&introduction.features.external);
+        let process = Process::new(id.pid, now, Duration::from_millis(age_ms), semi_spaces, external);
+        let candidate = self.fleet.candidate(id.pid);
+        let member = Member {
+            id,
+            subject: Subject { pid: id.pid, start_unix_ms },
+            process: if plan.is_ok() { process } else { process.blind() },
+            ending: Ending::default(),
+            scraper: Scraper::new(id.pid, cgroup.clone(), outside, sampler),
+            phase: Phase::Runs,
+            inbox: candidate.map(|candidate| mem::take(&mut candidate.inbox)).unwrap_or_default(),
+            waits_since: None,
+            program: ProgramSeen { at: looked_at, program: target.process.program },
+            attachment,
+            collections: 0,
+            limit_hits: cgroup.as_ref().and_then(MemoryCgroup::limit_hits),
+            cgroup,
+        };
+        (member, target, plan.is_ok())
+    }
+
+    /// `callers` and `layout`: what it takes to tell which JavaScript called.
+    fn start_tracker(
+        &mut self,
+        id: ProcessId,
+        v8: &str,
+        callers: Option<StackPlan>,
+        layout: Option<StackLayout>,
+    ) {
+        let javascript =
+            callers.zip(layout).and_then(|(plan, layout)| self.attribution.javascript(plan, layout));
+        if let Some(job) = self.attribution.natives.start(id, v8, javascript) {
+            self.background.tracker(id, job);
+        }
+    }
+
+    /// A tracker of native memory has been started, or could not be.
+    pub(super) fn tracked(&mut self, id: ProcessId, tracker: Result<Result<Tracker, NativeError>, Panicked>) {
+        let tracker = tracker.unwrap_or_else(|panicked| Err(NativeError::Panicked(panicked.to_string())));
+        let Some(member) = self.fleet.member_of(id) else { return };
+        let change = self.attribution.natives.started(id.pid, tracker);
+        self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
+    }
+
+    /// V8 has begun in a process that was adopted when it executed its program.
+    pub(super) fn settle(&mut self, pid: u32) {
+        let Some(member) = self.fleet.member(pid) else { return };
+        match mem::replace(&mut member.phase, Phase::Runs) {
+            Phase::Begins(newcomer) => {
+                let Newcomer { target, stacks, rest } = *newcomer;
+                self.background.settle(member.id, SettleJob { target, stacks });
+                member.phase = Phase::Settles(Box::new(rest));
+            }
+            other => member.phase = other,
+        }
+    }
+
+    /// What could not be known when a process began was found out.
+    pub(super) fn settled(&mut self, id: ProcessId, settled: Result<Settled, Panicked>) {
+        let (Some(member), Ok(settled)) = (self.fleet.member_of(id), settled) else { return };
+        let Phase::Settles(mut rest) = mem::replace(&mut member.phase, Phase::Runs) else { return };
+        let layout = settled.walk.as_ref().ok().map(|walk| walk.layout);
+        let off = match self.attribution.stacks.adopt(id.pid, settled.walk) {
+            FeatureState::On => None,
+            FeatureState::Off(why) => Some(why),
+        };
+        for isolate in member.process.isolate_facts() {
+            self.attribution.isolate_began(id.pid, &isolate);
+        }
+        let change = rest.js_stacks.update(off.as_deref());
+        self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
+        self.start_tracker(id, &settled.target.image.path, rest.callers, layout);
+    }
+}
+
+/// When the program of a process has begun.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// It has run for a while.
+    Earlier,
+    /// Its loader may not have mapped the C library, and V8 has made no isolate.
+    JustNow,
+}

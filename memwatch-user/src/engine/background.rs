@@ -1,0 +1,199 @@
+//! What is done beside the loop that takes in events, and what is waited for: the loop neither reads a target's memory nor
+//! parses its files. Each result comes back as a [`Finished`], in the order in which they are ready.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    os::fd::OwnedFd,
+    panic::{self, AssertUnwindSafe},
+    time::Duration,
+};
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::{
+    io::unix::AsyncFd,
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
+    task,
+    time::sleep,
+};
+
+use super::{
+    adoption::examine::{ExamineJob, Examined, SettleJob, Settled},
+    attribution::{
+        names::{NameJob, Named},
+        native::TrackerJob,
+    },
+    scrape::{Scrape, ScrapeJob},
+};
+use crate::{
+    bpf::raw,
+    model::ProcessId,
+    native::{NativeError, Tracker},
+    target::process,
+};
+
+/// So many jobs run at once. A target has two at most that read its memory, a scrape and names, and may keep either waiting for
+/// seconds: it takes three such targets to delay another one.
+pub(crate) const THREADS: usize = 6;
+/// How long to wait for the dynamic loader before examining a process again: it takes a few milliseconds.
+const LOAD_TIME: Duration = Duration::from_millis(20);
+/// How often to look whether a process has ended that does not tell.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Something that was done or has happened beside the loop.
+pub(crate) struct Finished(pub(super) Done);
+
+/// What it was.
+pub(super) enum Done {
+    /// A scrape of a target.
+    Scrape(ProcessId, Result<Scrape, Panicked>),
+    /// Names for stacks.
+    Names(u32, Result<Named, Panicked>),
+    /// A process was examined, or why it cannot be watched.
+    Examined(u32, Box<Result<anyhow::Result<Examined>, Panicked>>),
+    /// What could not be known when a target began.
+    Settled(ProcessId, Box<Result<Settled, Panicked>>),
+    /// A tracker of native memory, or why there is none.
+    Tracker(ProcessId, Result<Result<Tracker, NativeError>, Panicked>),
+    /// It is time to examine a process again that had not yet mapped what it runs.
+    ExamineAgain(u32),
+    /// A process has ended.
+    Ended(ProcessId),
+}
+
+/// A job of ours went wrong in a way that nobody foresaw; standard error has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a defect of memwatch-bpf: please report what it said on standard error")]
+pub(super) struct Panicked;
+
+/// Has things done. Needs a tokio runtime with a local set.
+pub(super) struct Background {
+    sender: UnboundedSender<Finished>,
+    /// Whose end is waited for.
+    awaited: BTreeSet<ProcessId>,
+}
+
+impl Background {
+    pub(super) fn new() -> (Self, UnboundedReceiver<Finished>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { sender, awaited: BTreeSet::new() }, receiver)
+    }
+
+    pub(super) fn scrape(&self, id: ProcessId, job: ScrapeJob) {
+        self.run(|| job.run(), move |scrape| Done::Scrape(id, scrape));
+    }
+
+    pub(super) fn names(&self, pid: u32, job: NameJob) {
+        self.run(|| job.run(), move |named| Done::Names(pid, named));
+    }
+
+    pub(super) fn examine(&self, pid: u32, job: ExamineJob) {
+        self.run(|| job.run(), move |examined| Done::Examined(pid, Box::new(examined)));
+    }
+
+    pub(super) fn settle(&self, id: ProcessId, job: SettleJob) {
+        self.run(|| job.run(), move |settled| Done::Settled(id, Box::new(settled)));
+    }
+
+    pub(super) fn tracker(&self, id: ProcessId, job: TrackerJob) {
+        self.run(|| job.run(), move |tracker| Done::Tracker(id, tracker));
+    }
+
+    /// Says when to examine `pid` again, once.
+    pub(super) fn examine_again(&self, pid: u32) {
+        let sender = self.sender.clone();
+        task::spawn_local(async move {
+            sleep(LOAD_TIME).await;
+            tell(&sender, Done::ExamineAgain(pid));
+        });
+    }
+
+    /// Says when a process has ended, once, however often it is asked. A descriptor stands for one process, whatever its pid is
+    /// used for later; that it is the right one is checked once it is open.
+    pub(super) fn wait_for_end(&mut self, id: ProcessId) {
+        if !self.awaited.insert(id) {
+            return;
+        }
+        let pidfd = match open_pidfd(id.pid) {
+            // An older filter of system calls forbids it, or we have too many files open.
+            Err(error) if process::current(id.pid) == Some(id) => {
+                log::warn!("the end of process {id} will be noticed late: {error}");
+                None
+            }
+            pidfd => pidfd.ok().filter(|_| process::current(id.pid) == Some(id)),
+        };
+        let sender = self.sender.clone();
+        task::spawn_local(async move {
+            ended(id, pidfd).await;
+            tell(&sender, Done::Ended(id));
+        });
+    }
+
+    /// The end of `id` has been dealt with.
+    pub(super) fn has_ended(&mut self, id: ProcessId) {
+        self.awaited.remove(&id);
+    }
+
+    fn run<T: 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+        done: impl FnOnce(Result<T, Panicked>) -> Done + Send + 'static,
+    ) {
+        let sender = self.sender.clone();
+        task::spawn_blocking(move || {
+            let result = panic::catch_unwind(AssertUnwindSafe(job)).map_err(|_| Panicked);
+            tell(&sender, done(result));
+        });
+    }
+}
+
+/// The receiver is dropped only when we stop.
+fn tell(sender: &UnboundedSender<Finished>, done: Done) {
+    let _stopping = sender.send(Finished(done));
+}
+
+async fn ended(id: ProcessId, pidfd: Option<AsyncFd<OwnedFd>>) {
+    if let Some(pidfd) = pidfd {
+        let _readable = pidfd.readable().await;
+        return;
+    }
+    while !process::has_ended(id) {
+        sleep(LATE).await;
+    }
+}
+
+fn open_pidfd(pid: u32) -> io::Result<AsyncFd<OwnedFd>> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    raw::readable(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_panics_says_so_and_the_next_one_runs() {
+        let (background, mut finished) = Background::new();
+        let id = ProcessId { pid: 1, start_ticks: 2 };
+        background.run(|| panic!("as a test"), move |scrape| Done::Scrape(id, scrape));
+        background.run(
+            || Err("no"),
+            move |tracker: Result<Result<Tracker, &str>, Panicked>| {
+                Done::Tracker(
+                    id,
+                    tracker.map(|tracker| tracker.map_err(|why: &str| NativeError::Panicked(why.to_owned()))),
+                )
+            },
+        );
+        let mut results = [None, None];
+        for result in &mut results {
+            *result = finished.recv().await.map(|Finished(done)| match done {
+                Done::Scrape(_, Err(Panicked)) => "panicked",
+                Done::Tracker(_, Ok(Err(_))) => "no",
+                _ => "other",
+            });
+        }
+        results.sort_unstable();
+        assert_eq!(results, [Some("no"), Some("panicked")]);
+    }
+}

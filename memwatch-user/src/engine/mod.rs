@@ -1,0 +1,162 @@
+//! The engine of a watch: which targets there are, what of them is followed, and what comes of it. It is fed with what the
+//! kernel side sends, with the time (intervals), and with what was done in the background; it yields [`outcome::Outcome`]s
+//! and knows nothing of records.
+//!
+//! ```text
+//!             exec ──► adoption: examine, plan ──► attach ──► a member of the fleet
+//!                           (background)                            │
+//!  events of the kernel side ──────────► dispatch ──► judged ───────┤ verdicts ──► attribution ──► outcomes
+//!  stacks ──► names (background) ───────────────────► attribution   │
+//!  interval ──► scrape (background) ────► rounds ──► judged ────────┘
+//! ```
+
+mod adopting;
+pub(crate) mod adoption;
+pub(crate) mod attribution;
+mod background;
+mod cost;
+mod dispatch;
+mod ending;
+mod features;
+mod fleet;
+mod judged;
+mod losses;
+mod member;
+pub(crate) mod outcome;
+mod probes;
+mod rounds;
+mod scrape;
+mod selection;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use self::{
+    adoption::Adoption,
+    attribution::{Attribution, native::Natives, stacks::Stacks},
+    background::Background,
+    fleet::Fleet,
+    losses::Losses,
+    outcome::Outcome,
+};
+pub(crate) use self::{
+    attribution::asked::Asked,
+    background::{Finished, THREADS},
+    ending::End,
+    features::{FeatureChange, FeatureState},
+    probes::pace::Rest,
+    selection::TargetSelection,
+};
+use crate::{
+    attribute::Sampled,
+    bpf::{load::Kernel, stacks::StackMaps},
+    host::clock::WallClock,
+    native::Mode,
+};
+
+/// What an engine is made of.
+pub(crate) struct Parts {
+    pub(crate) kernel: Kernel,
+    /// Whether probes carry cookies.
+    pub(crate) cookies: bool,
+    pub(crate) clock: WallClock,
+    pub(crate) selection: TargetSelection,
+    pub(crate) native: Asked,
+    /// The kernel side's maps of stacks, if those are wanted.
+    pub(crate) stacks: Option<StackMaps>,
+    /// Whether there will be a profile of the whole watch.
+    pub(crate) keeps_stacks: bool,
+}
+
+/// What of the budget stacks of JavaScript may cost a target where its native memory is looked at as well.
+const SHARE_OF_STACKS: f64 = 0.5;
+
+/// The engine.
+pub(crate) struct Engine {
+    kernel: Kernel,
+    clock: WallClock,
+    adoption: Adoption,
+    fleet: Fleet,
+    attribution: Attribution,
+    losses: Losses,
+    background: Background,
+    /// What has come of the watch and was not taken yet.
+    outcomes: Vec<Outcome>,
+    collections: u64,
+    backoffs: u64,
+    adopted: u64,
+}
+
+impl Engine {
+    /// Needs a tokio runtime. Hand everything that the second part receives to [`Engine::finished`].
+    pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
+        let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks } = parts;
+        let (background, finished) = Background::new();
+        let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
+        let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
+        let engine = Self {
+            kernel,
+            clock,
+            adoption: Adoption::new(selection, cookies, sampling),
+            fleet: Fleet::default(),
+            attribution: Attribution::new(
+                Stacks::new(stacks, keeps_stacks),
+                Natives::new(native),
+                native.task,
+            ),
+            losses: Losses::default(),
+            background,
+            outcomes: Vec::new(),
+            collections: 0,
+            backoffs: 0,
+            adopted: 0,
+        };
+        (engine, finished)
+    }
+
+    /// What has come of the watch since this was asked last.
+    pub(crate) fn outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Whether processes that start later may be targets.
+    pub(crate) fn may_grow(&self) -> bool {
+        self.adoption.selection.follows_all()
+    }
+
+    /// Why nobody has been watched so far; `None` if somebody has, or was named by pid.
+    pub(crate) fn nobody(&mut self) -> Option<String> {
+        (self.adopted == 0 && self.may_grow()).then(|| self.adoption.selection.nobody())
+    }
+
+    /// Whether nobody is left, and nobody can come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.fleet.is_empty() && !self.may_grow()
+    }
+
+    /// What watching has cost the targets so far, CPU seconds.
+    pub(crate) fn cost_s(&self) -> f64 {
+        let Attribution { stacks, natives, .. } = &self.attribution;
+        cost::of_collections(self.collections) + stacks.cost_s() + natives.cost_s()
+    }
+
+    /// How often probes had to rest.
+    pub(crate) fn backoffs(&self) -> u64 {
+        self.backoffs
+    }
+
+    /// Everything that was sampled.
+    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
+        self.attribution.stacks.sampled()
+    }
+
+    /// How many targets there have been.
+    pub(crate) fn adopted(&self) -> u64 {
+        self.adopted
+    }
+
+    /// Detaches everything; takes the kernel some tenths of a second.
+    pub(crate) fn detach(self) {
+        self.attribution.natives.detach();
+        self.adoption.attachments.detach();
+    }
+}

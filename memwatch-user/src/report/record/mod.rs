@@ -1,0 +1,99 @@
+//! The records: the contract that outsiders script against (docs/json.md). One object a line.
+//!
+//! Sizes are bytes, durations carry their unit in the name, times are RFC 3339 in UTC. A value that is not known is
+//! null, never 0; an interval with an open end has null there. Fields may be added, never changed.
+//!
+//! Every other output (plain lines, the live view) is made from these records and nothing else.
+
+mod bye;
+mod end;
+mod feature;
+mod gc;
+mod governor;
+mod hello;
+mod isolate;
+mod leak;
+mod loss;
+mod memory;
+mod site;
+mod starts;
+mod stats;
+mod verdict;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Time;
+pub use crate::vocabulary::{Code, GcKind, Kind, Level, Measure, Resource, Switch, TakenBy, Unit};
+pub use bye::{Bye, Overhead, Own};
+pub use end::End;
+pub use feature::Feature;
+pub use gc::Gc;
+pub use governor::Governor;
+pub use hello::{Features, Hello, State};
+pub use isolate::{Isolate, IsolateState};
+pub use leak::Leak;
+pub use loss::Loss;
+pub use memory::{Cgroup, FdsByKind, Held, Memory};
+pub use site::{Frame, Site};
+pub use starts::{Paused, Start, Starts};
+pub use stats::{Pauses, Stats};
+pub use verdict::Verdict;
+
+/// Version of the contract.
+pub const SCHEMA: u32 = 1;
+
+/// One line of output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When it happened.
+    pub ts: Time,
+    /// Whom it is about; absent from [`Body::Bye`] only.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// The process a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Subject {
+    /// Process id.
+    pub pid: u32,
+    /// When the process started: tells it from a later one with the same pid.
+    pub start_time: Time,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Body {
+    /// We are attached to a target.
+    Hello(Box<Hello>),
+    /// An isolate came, was first seen, or went.
+    Isolate(Isolate),
+    /// A feature went on or off after the hello.
+    Feature(Feature),
+    /// A collection ended.
+    Gc(Gc),
+    /// Statistics of an isolate after a mark-compact.
+    Stats(Box<Stats>),
+    /// Where the collections of an isolate start.
+    Starts(Box<Starts>),
+    /// Memory of the process, every interval.
+    Memory(Box<Memory>),
+    /// node-memwatch's event.
+    Leak(Leak),
+    /// What we make of one kind of memory.
+    Verdict(Box<Verdict>),
+    /// A decision about what may be spent.
+    Governor(Governor),
+    /// The target is gone.
+    End(End),
+    /// What was not seen.
+    Loss(Loss),
+    /// The last record.
+    Bye(Bye),
+}

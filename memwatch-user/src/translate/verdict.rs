@@ -1,0 +1,59 @@
+//! Verdicts as records.
+
+use super::{place, stamp::Stamp};
+use crate::{
+    engine::outcome::{Attributed, LastVerdicts},
+    model::Mono,
+    report::record::{self, Body},
+    vocabulary::{Kind, Level, Unit},
+};
+
+/// Verdicts as they stand before the end.
+pub(super) fn last(stamp: &Stamp, last: LastVerdicts) -> Vec<Body> {
+    let silence = last.silence.map(|(since, why)| silence(stamp, since, why));
+    silence.into_iter().chain(verdicts(stamp, last.verdicts)).collect()
+}
+
+pub(super) fn verdicts(stamp: &Stamp, verdicts: Vec<Attributed>) -> Vec<Body> {
+    verdicts.into_iter().map(|attributed| verdict(stamp, attributed)).collect()
+}
+
+fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
+    let Attributed { verdict, sites } = attributed;
+    let finding = &verdict.finding;
+    let exhaustion = finding.exhaustion;
+    Body::Verdict(Box::new(record::Verdict {
+        isolate: verdict.isolate,
+        verdict: finding.level,
+        kind: verdict.kind,
+        rate_bytes_per_hour: finding.rate.filter(|_| finding.unit == Unit::Bytes),
+        rate_per_hour: finding.rate,
+        rate_unit: finding.unit,
+        rate_interval: finding.rate_interval,
+        since: stamp.time(finding.since),
+        confidence: finding.confidence,
+        time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
+        exhausts: exhaustion.map(|time| time.of),
+        evidence: finding.evidence.clone(),
+        sites: place::sites(sites),
+    }))
+}
+
+/// The verdict on a process of which no isolate was ever heard, and why.
+fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
+    Body::Verdict(Box::new(record::Verdict {
+        isolate: None,
+        verdict: Level::Inconclusive,
+        kind: Kind::None,
+        rate_bytes_per_hour: None,
+        rate_per_hour: None,
+        rate_unit: Unit::Bytes,
+        rate_interval: None,
+        since: stamp.time(since),
+        confidence: None,
+        time_to_exhaustion_s: None,
+        exhausts: None,
+        evidence: vec![why.to_owned()],
+        sites: Vec::new(),
+    }))
+}
