@@ -7,6 +7,7 @@
 //! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
 //! - [`js_storms`]: a million stacks are walked while V8 compacts and deoptimizes, and nobody is harmed.
+//! - [`losses`]: what one process loses is nothing to the others.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
 //! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
 //! - [`endings`]: how the target died is the last thing that is said of it.
@@ -54,6 +55,7 @@ mod isolates;
 mod js_profiler;
 mod js_stacks;
 mod js_storms;
+mod losses;
 mod malloc_books;
 mod memwatch_event;
 mod native_allocators;

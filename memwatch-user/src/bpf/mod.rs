@@ -15,6 +15,7 @@
 pub mod armed;
 pub mod attach;
 pub mod load;
+pub mod losses;
 pub mod malloc;
 pub mod mappings;
 pub mod multi;

@@ -16,6 +16,7 @@ mod outside;
 mod placement;
 mod resolve;
 mod stacks;
+mod unresolved;
 
 use std::{io, os::unix::fs::FileExt};
 
@@ -27,9 +28,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     cache::Cache,
-    error::{PlanError, Stripped},
+    error::{Mismatch, PlanError, Stripped},
     outside::OutsideBooks,
     stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
+    unresolved::Unresolved,
 };
 use crate::{
     target::{Image, elf::SymbolRef, file},
@@ -56,11 +58,11 @@ pub struct Plan {
     /// What to attach, in this order.
     pub probes: Vec<ProbeSite>,
     /// How a heap's limit is computed, or why that is not known.
-    pub heap_limit: Result<HeapLimit, String>,
+    pub heap_limit: Result<HeapLimit, Unresolved>,
     /// Where the books of what an isolate holds outside of its heap are, or why that is not known.
-    pub outside: Result<OutsideBooks, String>,
+    pub outside: Result<OutsideBooks, Unresolved>,
     /// How stacks of JavaScript are walked, or why they are not.
-    pub stacks: Result<StackPlan, String>,
+    pub stacks: Result<StackPlan, Unresolved>,
     /// Programs that have no place in this file.
     pub missing: Vec<Missing>,
 }
@@ -159,10 +161,10 @@ impl Plan {
 
     /// What a semi-space counts for in the limit, in the process `pid` that has the file `bias` above its linked
     /// addresses. The error says why the heap's limit is not known.
-    pub fn limit_factor(&self, pid: u32, bias: u64) -> Result<u64, String> {
+    pub fn limit_factor(&self, pid: u32, bias: u64) -> Result<u64, Unresolved> {
         let limit = self.heap_limit.as_ref().map_err(Clone::clone)?;
         let read = |address: u64| read_byte(pid, address.wrapping_add(bias));
-        limit.formula.factor(read).map_err(|error: FactorError<io::Error>| error.to_string())
+        limit.formula.factor(read).map_err(|error: FactorError<io::Error>| Unresolved::not_understood(error))
     }
 
     /// Why `program` is not attached, if it is not.

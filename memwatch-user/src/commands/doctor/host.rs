@@ -170,7 +170,8 @@ pub(super) fn mappings(features: Features, rights: &Rights) -> Check {
     if rights.is_refused(Need::LoadPrograms) || rights.is_refused(Need::PlaceProbes) {
         return Check::warn(name, "not tried: this needs eBPF programs and probes", AS_ROOT);
     }
-    let tried = Direct::start(features, TaskLayout::UNKNOWN, None).and_then(|direct| {
+    let started = Direct::start(features, TaskLayout::UNKNOWN, None).map_err(|error| error.to_string());
+    let tried = started.and_then(|direct| {
         let attached = direct.attached();
         direct.stop();
         attached

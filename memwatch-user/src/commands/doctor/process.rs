@@ -102,7 +102,9 @@ fn planned(plan: &Plan, source: Source, pid: u32, bias: u64) -> Vec<Check> {
         Ok(factor) => {
             Check::ok("heap limit", format!("{factor} x semi-space + old generation, from MaxReserved"))
         }
-        Err(why) => Check::warn("heap limit", why, "none: the time left until the heap limit is unknown"),
+        Err(why) => {
+            Check::warn("heap limit", why.to_string(), "none: the time left until the heap limit is unknown")
+        }
     });
     checks
 }
