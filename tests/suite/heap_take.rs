@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, path::PathBuf, thread, time::Duration};
 use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
     container::Root,
-    full, machine, patience,
+    full, machine,
     node::{self, Node, Start},
-    proc, releases, skip,
+    patience, proc, releases, skip,
     tool::Tool,
 };
 use memwatch_user::{
@@ -118,7 +118,9 @@ fn equals_v8(node: &mut Node, pid: u32) -> Result<()> {
 /// Within 5 of 10 000: taking a snapshot makes some objects itself.
 fn all_objects(graph: &Graph, theirs: &Counts) -> Result<()> {
     let is_context = |name: &str| name.starts_with("system / ");
-    let of = |kind: &str| theirs[kind].iter().filter(|(name, _)| !is_context(name)).map(|(_, count)| count.0).sum::<u64>();
+    let of = |kind: &str| {
+        theirs[kind].iter().filter(|(name, _)| !is_context(name)).map(|(_, count)| count.0).sum::<u64>()
+    };
     let expected: u64 = ["object", "closure", "regexp"].map(of).iter().sum();
     let found = nodes(graph).filter(|node| graph.kind(*node).is_js_object()).count() as u64;
     let off = found.abs_diff(expected);
@@ -215,7 +217,11 @@ fn a_pause_is_never_longer_than_allowed() -> Result<()> {
     ensure!(running.take().how == How::Running && running.take().pause.is_zero());
     for allowed in [0, 1, 5].map(Duration::from_millis) {
         let graph = taken(node.pid(), Pause::AtMost(allowed))?;
-        ensure!(graph.take().how != How::Stopped || graph.take().pause <= allowed, "{:?}", graph.take().pause);
+        ensure!(
+            graph.take().how != How::Stopped || graph.take().pause <= allowed,
+            "{:?}",
+            graph.take().pause
+        );
     }
     for graph in [running, taken(node.pid(), LONG)?] {
         ensure!(counts(&graph)["object"]["Session"].0 == 5000, "{:?}", graph.take().how);

@@ -34,6 +34,8 @@ pub struct Census {
     pub nodes: u64,
     /// Their bytes, in the heap.
     pub bytes: u64,
+    /// Bytes in the heap and outside.
+    pub held: u64,
     classes: BTreeMap<Class, Sum>,
     places: BTreeMap<Place, Contents>,
     causes: HashMap<(Class, Vec<String>), Sum>,
@@ -124,7 +126,8 @@ pub enum Trend {
 /// Counts what is to be compared.
 pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
     let total = known.histogram.total;
-    let mut census = Census { nodes: total.count, bytes: total.shallow, ..Census::default() };
+    let mut census =
+        Census { nodes: total.count, bytes: total.shallow, held: known.held.total(), ..Census::default() };
     for (id, row) in known.histogram.rows() {
         let sum = census.classes.entry(names.class(id).clone()).or_default();
         sum.count += row.count;
@@ -197,17 +200,22 @@ fn details(before: &Census, after: &Census) -> Vec<Detail> {
 }
 
 fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
+    let all = difference(after.held, before.held);
     let mut grown = Vec::new();
     for (place, contents) in &after.places {
         let old = before.places.get(place).map(|contents| contents.sum).unwrap_or_default();
         let grown_bytes = difference(contents.sum.bytes, old.bytes);
-        if grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0) {
+        let grown_count = difference(contents.sum.count, old.count);
+        // Without more objects, and by more than everything grew: what it holds was there, and counted for another holder,
+        // such as a cache of V8's that a collection has cleared.
+        let is_moved = grown_count <= 0 && grown_bytes > all;
+        if !is_moved && grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0) {
             grown.push(GrownHolder {
                 place: place.clone(),
                 class: contents.class.clone(),
                 count: contents.sum.count,
                 bytes: contents.sum.bytes,
-                grown_count: difference(contents.sum.count, old.count),
+                grown_count,
                 grown_bytes,
                 is_own: contents.is_own,
             });
