@@ -11,8 +11,8 @@ use super::{
     place::Place,
 };
 use crate::heap::{
-    graph::HeapGraph,
-    names::{Class, ClassKind, Names},
+    graph::{HeapGraph, NodeId, RootKind},
+    names::{Class, ClassId, ClassKind, Names, root_name},
 };
 
 /// A place counts from this part of everything on, and from so many bytes: what grows is small at first.
@@ -156,9 +156,15 @@ fn reasons<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> HashMa
     let is_asked = |kind| matches!(kind, ClassKind::Object | ClassKind::Closure | ClassKind::String);
     let mut rows: Vec<_> = known.histogram.rows().filter(|(id, _)| is_asked(names.class(*id).kind)).collect();
     rows.sort_by_key(|(_, row)| Reverse(row.shallow.saturating_add(row.external)));
+    let asked = rows.into_iter().take(CLASSES_ASKED).map(|(id, _)| (id, Vec::new()));
+    let mut nodes: HashMap<ClassId, Vec<NodeId>> = asked.collect();
+    for node in instances(known.graph, |_| true) {
+        if let Some(nodes) = nodes.get_mut(&known.histogram.class_of(node)) {
+            nodes.push(node);
+        }
+    }
     let mut reasons: HashMap<_, Sum> = HashMap::new();
-    for (id, _) in rows.into_iter().take(CLASSES_ASKED) {
-        let nodes = instances(known.graph, |node| known.histogram.class_of(node) == id);
+    for (id, nodes) in nodes {
         let class = names.class(id).clone();
         for Cause { path, count, bytes, .. } in causes(known.graph, names, &nodes) {
             let sum = reasons.entry((class.clone(), path)).or_default();
@@ -227,12 +233,11 @@ fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
 /// Of the classes that grew, what more of their objects are alive by than before. What is only part of an object that is
 /// told itself is left out.
 fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
-    let net =
-        |class: &Class| details.iter().find(|detail| detail.class == *class).map_or(0, |detail| detail.count);
+    let nets: HashMap<&Class, i64> = details.iter().map(|detail| (&detail.class, detail.count)).collect();
     let mut grown = Vec::new();
     for (key, new) in &after.causes {
         let old = before.causes.get(key).copied().unwrap_or_default();
-        let net = u64::try_from(net(&key.0)).unwrap_or(0);
+        let net = nets.get(&key.0).and_then(|net| u64::try_from(*net).ok()).unwrap_or(0);
         // Of classes with very many objects some are asked for all: no cause can be of more than there are.
         let count = new.count.saturating_sub(old.count).min(net);
         if count > 0 && count >= net / LEAST_CAUSE {
@@ -240,6 +245,9 @@ fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
             grown.push(GrownCause { class, path, count, bytes: new.bytes.saturating_sub(old.bytes) });
         }
     }
+    // What only V8's own roots hold are its caches.
+    let is_cache = |path: &Vec<String>| path.last().is_some_and(|last| last == root_name(RootKind::Isolate));
+    grown.retain(|cause: &GrownCause| !is_cache(&cause.path));
     let all = grown.clone();
     grown.retain(|cause| !all.iter().any(|whole| is_part(cause, whole)));
     grown

@@ -30,8 +30,11 @@ fn frame(line: u32) -> Frame {
 /// Knows one function, and what its code and its bytecode at one place stand for.
 fn resolver() -> Resolver<Fake> {
     let script = Rc::new(Mapped { script: Script::named("/srv/a.js"), map: None });
-    let function =
-        Function { name: Some("take".to_owned()), span: Some(Span { start: 0, end: 9 }), script: None };
+    let function = Function {
+        name: Some("take".to_owned()),
+        span: Some(function::Span { start: 0, end: 9 }),
+        script: None,
+    };
     let known = Rc::new(Known { function, script: Some(script) });
     let places = [COMPILED, JsFrame { kind: frame_kind::INTERPRETED, ..COMPILED }]
         .map(|frame| ((THREAD, PlaceId::from(&frame)), vec![self::frame(5)]));
@@ -40,6 +43,7 @@ fn resolver() -> Resolver<Fake> {
         bytecode_sizes: Vec::new(),
         functions: HashMap::from([((THREAD, FunctionId { script: 3, literal: 1 }), known)]),
         scripts: HashMap::new(),
+        sources: HashMap::new(),
         places: HashMap::from(places),
         root: PathBuf::new(),
     }
