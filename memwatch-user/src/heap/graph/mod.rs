@@ -58,3 +58,6 @@ pub trait HeapGraph {
     /// more than once.
     fn edges(&self, node: NodeId, visit: &mut dyn FnMut(Edge));
 }
+
+#[cfg(test)]
+mod tests;

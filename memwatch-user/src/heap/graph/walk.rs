@@ -110,8 +110,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Visits all nodes that were reached. Objects do not overlap, so that they are not longer together than all pages: those
+    /// that a hostile process forged, each as long as the rest of its page, would take for ever.
     fn visit_all(&mut self) {
-        while self.next < self.nodes.len() {
+        let most = self.copied.all().len() as u64 * 8;
+        while self.next < self.nodes.len() && self.live_bytes <= most {
             let node = self.next;
             self.next += 1;
             self.visit(node);

@@ -117,3 +117,48 @@ fn without_overlaps(mut pages: Vec<Page>) -> Vec<Page> {
     });
     pages
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: u64 = 0x14_7c70_0000;
+
+    fn mapping(range: std::ops::Range<u64>, readable: bool) -> Mapping {
+        Mapping { range, readable, executable: false, is_break: false }
+    }
+
+    #[test]
+    fn a_page_is_not_larger_than_what_can_be_read() {
+        let mappings = [
+            mapping(PAGE..PAGE + (4 << 20), true),
+            mapping(PAGE + (4 << 20)..PAGE + (4 << 20) + 0x1_0000, false),
+            mapping(PAGE + (4 << 20) + 0x1_0000..PAGE + (8 << 20), true),
+        ];
+        let claimed = |size: u64| {
+            let header = page::Header { size, start: PAGE + 16, end: PAGE + size, heap: 8, flags: 0 };
+            page_of(&mappings, PAGE, header, &[]).map(|page| page.bytes())
+        };
+        assert_eq!(claimed(8 << 20), Some((8 << 20) - 16), "a hole in it is left out");
+        assert_eq!(claimed(10 << 30), None);
+    }
+
+    #[test]
+    fn pages_do_not_overlap() {
+        let page = |address, end| Page {
+            address,
+            start: address + 16,
+            end,
+            heap: 8,
+            is_code: false,
+            is_young: false,
+            is_from_space: false,
+            state: 0,
+        };
+        let unit = page::ALIGNMENT;
+        let large = page(PAGE, PAGE + 3 * unit);
+        let inside = page(PAGE + unit, PAGE + 2 * unit);
+        let next = page(PAGE + 3 * unit, PAGE + 4 * unit);
+        assert_eq!(without_overlaps(vec![next, inside, large]), [large, next]);
+    }
+}

@@ -222,3 +222,6 @@ fn expected(metadata: &BTreeMap<String, i32>) -> Result<(), LayoutError> {
     });
     wrong.map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
