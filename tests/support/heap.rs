@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::tool::{self, Finished};
 
-/// How long a process may be stopped in tests: what is tested is the answer, on a machine with much else to do.
-pub const PAUSE: [&str; 2] = ["--pause", "2s"];
+/// Takes in tests of answers: the programs are idle, so that nothing has to stand still, and on a machine with much else to
+/// do it may take long until all threads do.
+pub const PAUSE: [&str; 2] = ["--pause", "none"];
 
 /// Runs `heap` with `arguments` about `pid`.
 pub fn ask(pid: u32, arguments: &[&str]) -> Result<Finished> {

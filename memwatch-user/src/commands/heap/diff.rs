@@ -28,8 +28,6 @@ const LOOK: Duration = Duration::from_millis(200);
 struct Taken {
     census: Census,
     source: Source,
-    /// Bytes of the heap and outside.
-    total: u64,
     at: Instant,
 }
 
@@ -57,9 +55,8 @@ pub(super) fn run(job: &Heap, wait: &Wait) -> Result<()> {
 
 fn take(job: &Heap) -> Result<Taken> {
     let picture: Picture = reading::take(job)?;
-    let (census, total) =
-        picture.ask(job.keys, |known, names| Ok((census(known, names), known.held.total())))?;
-    Ok(Taken { census, total, source: picture.source("heap-diff"), at: picture.at })
+    let census = picture.ask(job.keys, |known, names| Ok(census(known, names)))?;
+    Ok(Taken { census, source: picture.source("heap-diff"), at: picture.at })
 }
 
 /// Waits until `end`; an error if the process ends meanwhile, or another one has its number.
@@ -90,7 +87,7 @@ fn diff(takes: &[Taken]) -> Option<Diff> {
     let (first, last) = (takes.first()?, takes.last()?);
     let change = compare(&first.census, &last.census);
     let trends = Trends::of(takes);
-    let holders = change.holders.iter().map(|grown| holder(grown, last.total, &trends));
+    let holders = change.holders.iter().map(|grown| holder(grown, last.census.held, &trends));
     let (own, program): (Vec<_>, Vec<_>) = holders.partition(|holder: &GrownHolder| holder.own);
     Some(Diff {
         source: last.source.clone(),

@@ -11,8 +11,8 @@ use super::{
     place::Place,
 };
 use crate::heap::{
-    graph::HeapGraph,
-    names::{Class, ClassKind, Names},
+    graph::{HeapGraph, NodeId, RootKind},
+    names::{Class, ClassId, ClassKind, Names, root_name},
 };
 
 /// A place counts from this part of everything on, and from so many bytes: what grows is small at first.
@@ -34,6 +34,8 @@ pub struct Census {
     pub nodes: u64,
     /// Their bytes, in the heap.
     pub bytes: u64,
+    /// Bytes in the heap and outside.
+    pub held: u64,
     classes: BTreeMap<Class, Sum>,
     places: BTreeMap<Place, Contents>,
     causes: HashMap<(Class, Vec<String>), Sum>,
@@ -124,7 +126,8 @@ pub enum Trend {
 /// Counts what is to be compared.
 pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
     let total = known.histogram.total;
-    let mut census = Census { nodes: total.count, bytes: total.shallow, ..Census::default() };
+    let mut census =
+        Census { nodes: total.count, bytes: total.shallow, held: known.held.total(), ..Census::default() };
     for (id, row) in known.histogram.rows() {
         let sum = census.classes.entry(names.class(id).clone()).or_default();
         sum.count += row.count;
@@ -153,9 +156,15 @@ fn reasons<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> HashMa
     let is_asked = |kind| matches!(kind, ClassKind::Object | ClassKind::Closure | ClassKind::String);
     let mut rows: Vec<_> = known.histogram.rows().filter(|(id, _)| is_asked(names.class(*id).kind)).collect();
     rows.sort_by_key(|(_, row)| Reverse(row.shallow.saturating_add(row.external)));
+    let asked = rows.into_iter().take(CLASSES_ASKED).map(|(id, _)| (id, Vec::new()));
+    let mut nodes: HashMap<ClassId, Vec<NodeId>> = asked.collect();
+    for node in instances(known.graph, |_| true) {
+        if let Some(nodes) = nodes.get_mut(&known.histogram.class_of(node)) {
+            nodes.push(node);
+        }
+    }
     let mut reasons: HashMap<_, Sum> = HashMap::new();
-    for (id, _) in rows.into_iter().take(CLASSES_ASKED) {
-        let nodes = instances(known.graph, |node| known.histogram.class_of(node) == id);
+    for (id, nodes) in nodes {
         let class = names.class(id).clone();
         for Cause { path, count, bytes, .. } in causes(known.graph, names, &nodes) {
             let sum = reasons.entry((class.clone(), path)).or_default();
@@ -197,17 +206,22 @@ fn details(before: &Census, after: &Census) -> Vec<Detail> {
 }
 
 fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
+    let all = difference(after.held, before.held);
     let mut grown = Vec::new();
     for (place, contents) in &after.places {
         let old = before.places.get(place).map(|contents| contents.sum).unwrap_or_default();
         let grown_bytes = difference(contents.sum.bytes, old.bytes);
-        if grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0) {
+        let grown_count = difference(contents.sum.count, old.count);
+        // Without more objects, and by more than everything grew: what it holds was there, and counted for another holder,
+        // such as a cache of V8's that a collection has cleared.
+        let is_moved = grown_count <= 0 && grown_bytes > all;
+        if !is_moved && grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0) {
             grown.push(GrownHolder {
                 place: place.clone(),
                 class: contents.class.clone(),
                 count: contents.sum.count,
                 bytes: contents.sum.bytes,
-                grown_count: difference(contents.sum.count, old.count),
+                grown_count,
                 grown_bytes,
                 is_own: contents.is_own,
             });
@@ -219,12 +233,11 @@ fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
 /// Of the classes that grew, what more of their objects are alive by than before. What is only part of an object that is
 /// told itself is left out.
 fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
-    let net =
-        |class: &Class| details.iter().find(|detail| detail.class == *class).map_or(0, |detail| detail.count);
+    let nets: HashMap<&Class, i64> = details.iter().map(|detail| (&detail.class, detail.count)).collect();
     let mut grown = Vec::new();
     for (key, new) in &after.causes {
         let old = before.causes.get(key).copied().unwrap_or_default();
-        let net = u64::try_from(net(&key.0)).unwrap_or(0);
+        let net = nets.get(&key.0).and_then(|net| u64::try_from(*net).ok()).unwrap_or(0);
         // Of classes with very many objects some are asked for all: no cause can be of more than there are.
         let count = new.count.saturating_sub(old.count).min(net);
         if count > 0 && count >= net / LEAST_CAUSE {
@@ -232,6 +245,9 @@ fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
             grown.push(GrownCause { class, path, count, bytes: new.bytes.saturating_sub(old.bytes) });
         }
     }
+    // What only V8's own roots hold are its caches.
+    let is_cache = |path: &Vec<String>| path.last().is_some_and(|last| last == root_name(RootKind::Isolate));
+    grown.retain(|cause: &GrownCause| !is_cache(&cause.path));
     let all = grown.clone();
     grown.retain(|cause| !all.iter().any(|whole| is_part(cause, whole)));
     grown

@@ -45,6 +45,8 @@ pub struct Place {
     pub anchor: Anchor,
     /// The function that sees, has or is the anchor.
     pub function: Option<Function>,
+    /// Whether the way leads through code or a map of V8's: what it leads to is V8's knowledge of an object, not in it.
+    pub is_code: bool,
 }
 
 /// The end of a way outwards.
@@ -58,19 +60,20 @@ struct End {
 /// Where `node` is.
 pub fn place(names: &mut impl Names, node: NodeId) -> Place {
     let class = class(names, node);
-    let (mut parts, mut at) = (Vec::new(), node);
+    let (mut parts, mut at, mut is_code) = (Vec::new(), node, false);
     for _ in 0..MAX_STEPS {
         let Some(step) = names.step(at) else { break };
         if let Some(End { anchor, function, name }) = end(names, at, step.holder, &step.edge) {
             // What has no name of its own is told by its class, unless it is what was asked about.
             parts.push(if name.is_empty() && at != node { self::class(names, at) } else { name });
-            return Place { class, label: joined(&parts), anchor, function };
+            return Place { class, label: joined(&parts), anchor, function, is_code };
         }
+        is_code |= matches!(step.edge, EdgeName::Internal("shape" | "code or prototype"));
         parts.extend(part(&step.edge));
         at = step.holder;
     }
     parts.push("…".to_owned());
-    Place { class, label: joined(&parts), anchor: Anchor::Far, function: None }
+    Place { class, label: joined(&parts), anchor: Anchor::Far, function: None, is_code }
 }
 
 fn class(names: &mut impl Names, node: NodeId) -> String {
@@ -131,6 +134,7 @@ fn part(edge: &EdgeName) -> Option<String> {
         EdgeName::MapKey => ".keys()".to_owned(),
         EdgeName::SetElement => ".values()".to_owned(),
         EdgeName::Internal(name) if name.starts_with("bound") => format!(".<{name}>"),
+        EdgeName::Internal(name @ ("shape" | "code or prototype")) => format!(".<{name}>"),
         _ => return None,
     })
 }
@@ -147,6 +151,7 @@ impl Place {
     #[must_use]
     pub fn is_own(&self) -> bool {
         match &self.function {
+            _ if self.is_code => true,
             Some(function) => !function.is_users,
             None => matches!(self.anchor, Anchor::Root(RootKind::Isolate | RootKind::Eternal) | Anchor::Far),
         }

@@ -52,7 +52,9 @@ fn holders(holders: &[GrownHolder], page: Page) -> Vec<String> {
 
 fn details(details: &[Detail], page: Page) -> Vec<String> {
     let mut lines = page.heading("What there is more of").to_vec();
-    let grown: Vec<&Detail> = details.iter().filter(|detail| detail.size_bytes > 0).take(ROWS).collect();
+    let is_internal = |detail: &Detail| matches!(detail.kind.as_str(), "code" | "system");
+    let grown = details.iter().filter(|detail| detail.size_bytes > 0 && !is_internal(detail));
+    let grown: Vec<&Detail> = grown.take(ROWS).collect();
     if grown.is_empty() {
         lines.extend(page.remark("Nothing."));
     }
