@@ -1,13 +1,14 @@
 //! The collector of memwatch-bpf. Data flows one way, and the modules are listed in its order:
 //!
 //! ```text
-//!  target ──► plan ──► bpf ─────► ingest ──► series ──► detect ──► report
-//!  which      which    programs   bytes to   what an    is it      records, and what
-//!  process    probe    and maps   events     isolate    leaking?   is made of them
+//!  target ──► plan ──► bpf ─────► ingest ──► series ──► detect ──► attribute
+//!  which      which    programs   bytes to   what an    is it      whose memory
+//!  process    probe    and maps   events     isolate    leaking?   it is
 //!             where                          did
 //!                        sample ──────────────┘
-//!                        what /proc says
-//!                        of a process
+//!                        what /proc says of a process
+//!
+//!  engine: all of these for many processes ──► outcomes ──► translate ──► records ──► report
 //! ```
 //!
 //! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory, and
@@ -37,6 +38,8 @@ pub mod ingest;
 pub mod symbols;
 
 pub mod sample;
+
+pub mod heap;
 
 pub mod native;
 

@@ -16,12 +16,16 @@
 //! - [`containers`]: namespaces, overlays that share a file, a binary that was replaced.
 //! - [`builds`]: binaries without symbols, musl, V8 in a shared library.
 //! - [`outside_heap`]: array buffers and external bytes are what the process says itself.
+//! - [`neighbours`]: what one target does delays no other one.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
+//! - [`heap_take`]: the heap read from outside is the one that V8 describes.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`direct_calls`]: the callers of native code that compiled JavaScript calls without an exit frame.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
+//! - [`heap_ask`]: each class of a heap has its holder, and nothing is printed of values.
+//! - [`heap_diff`]: what is kept between two takes is counted to the object.
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //! - [`pprof`]: profiles open in the standard viewer.
@@ -43,6 +47,9 @@ mod endings;
 mod exactness;
 mod gc_starts;
 mod golden;
+mod heap_ask;
+mod heap_diff;
+mod heap_take;
 mod isolates;
 mod js_profiler;
 mod js_stacks;
@@ -55,11 +62,13 @@ mod native_memory;
 mod native_musl;
 mod native_truth;
 mod native_windows;
+mod neighbours;
 mod output;
 mod outside_heap;
 mod plan_cache;
 mod pprof;
 mod readings;
+mod rights;
 mod selection;
 mod unharmed;
 mod verdict;

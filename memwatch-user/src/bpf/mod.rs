@@ -23,3 +23,4 @@ pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
 pub mod times;
+pub mod trial;

@@ -1,32 +1,71 @@
-//! What was seen, in words.
+//! Why a verdict on a heap is what it is.
 
 use super::{
     Level, few,
-    gates::{Gate, hourly},
+    gates::hourly,
     shape::{MIN_POINTS, Shape},
+    tier::{MIN_STABLE_S, material_in},
+    trend::median,
 };
-use crate::units::{size, span};
+use crate::vocabulary::{Counted, Reason, Seen, reason::Course};
 
-/// Why nothing can be said about an isolate of which `seen` mark-compacts were seen.
-pub(super) fn too_few(seen: u64) -> String {
-    match seen {
-        0 => "no mark-compact so far".to_owned(),
-        1 => "only one mark-compact so far".to_owned(),
-        _ => format!("only {seen} mark-compacts so far"),
+/// Why nothing can be said about an isolate of which `seen` full collections were seen, at those `times`.
+pub(super) fn too_few(seen: u64, times: &[f64]) -> Reason {
+    few_collections(seen, wait(times))
+}
+
+/// What `shape` shows, and the answers about it, where they amount to `level` after `watched` seconds.
+pub(super) fn of(shape: &Shape, gates: &[Reason], level: Level, watched: f64) -> Vec<Reason> {
+    let seen = Reason::plain(Seen::Course(course(shape)));
+    if shape.mark_compacts >= MIN_POINTS {
+        let missing = (level == Level::Inconclusive).then(|| missing(shape, watched));
+        return [seen].into_iter().chain(missing).chain(gates.iter().cloned()).collect();
+    }
+    let times: Vec<f64> = shape.points.iter().map(|point| point.0).collect();
+    let times = &times[times.len() - shape.mark_compacts..];
+    let few = || few_collections(shape.mark_compacts as u64, wait(times));
+    vec![seen, if level == Level::Leak { few::why(shape) } else { few() }]
+}
+
+/// What is missing for a verdict although there are enough full collections.
+fn missing(shape: &Shape, watched_s: f64) -> Reason {
+    Reason::plain(if watched_s < MIN_STABLE_S {
+        Seen::ShortWatch { watched_s, needed_s: MIN_STABLE_S }
+    } else {
+        Seen::NotExcluded { wait_s: material_in(shape) }
+    })
+}
+
+fn course(shape: &Shape) -> Course {
+    Course {
+        of: Counted::Heap,
+        first: shape.first().1,
+        last: shape.last().1,
+        span_s: shape.span(),
+        rate_per_hour: hourly(shape.trend.slope),
+        full_collections: Some(shape.mark_compacts as u64),
+        since_birth: shape.mark_compacts < shape.points.len(),
     }
 }
 
-/// What `shape` shows, and the answers about it, where they amount to `level`.
-pub(super) fn of(shape: &Shape, gates: &[Gate], level: Level) -> Vec<String> {
-    let (from, to) = (size(shape.first().1), size(shape.last().1));
-    let (n, lasted, rate) = (shape.mark_compacts, span(shape.span()), hourly(shape.trend.slope));
-    let since = if n < shape.points.len() { " since its birth" } else { "" };
-    let seen = format!("heap after mark-compacts: {from} to {to} in {lasted} and {n} of them{since}, {rate}");
-    if n < MIN_POINTS {
-        let needed = || {
-            format!("{MIN_POINTS} mark-compacts are needed for a verdict of leak, or fewer that are plain")
-        };
-        return vec![seen, if level == Level::Leak { few::why(shape) } else { needed() }];
+fn few_collections(full_collections: u64, wait_s: Option<f64>) -> Reason {
+    Reason::plain(Seen::FewCollections { full_collections, needed: MIN_POINTS as u64, wait_s })
+}
+
+/// About how long the full collections that are missing will take, if they come as those did that came.
+fn wait(times: &[f64]) -> Option<f64> {
+    let missing = MIN_POINTS.checked_sub(times.len())?;
+    let mut intervals: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    median(&mut intervals).map(|interval| interval * missing as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_what_the_missing_ones_take() {
+        assert_eq!(wait(&[5.0, 19.0, 33.0]), Some(28.0));
+        assert_eq!((wait(&[5.0]), wait(&[])), (None, None));
     }
-    std::iter::once(seen).chain(gates.iter().map(Gate::evidence)).collect()
 }

@@ -6,6 +6,8 @@ use crate::vocabulary::Resource;
 /// their end at 120 MB died with 96, 98 and 100 MB live.
 const EARLIEST_SHARE: f64 = 0.8;
 const SECONDS_PER_HOUR: f64 = 3600.0;
+/// See [`Exhaustion::within_a_week`].
+const WEEK_S: f64 = 7.0 * 86_400.0;
 
 /// Seconds until a resource is used up, from the last point of the series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,6 +25,13 @@ impl Exhaustion {
     #[must_use]
     pub fn earlier(self, other: Self) -> Self {
         if other.earliest_s < self.earliest_s { other } else { self }
+    }
+
+    /// As far as it can be told: what was watched for minutes or hours says nothing of the week after next.
+    #[must_use]
+    pub fn within_a_week(self) -> Option<Self> {
+        let latest_s = self.latest_s.filter(|latest| *latest <= WEEK_S);
+        (self.earliest_s <= WEEK_S).then_some(Self { latest_s, ..self })
     }
 }
 
@@ -59,6 +68,17 @@ mod tests {
         assert_eq!(at(200.0, [-1.0, 200.0]), Some((3.0 * 3600.0, None)));
         assert_eq!(at(900.0, [100.0, 100.0]), Some((0.0, Some(3600.0))));
         assert_eq!(at(200.0, [-5.0, 0.0]), None);
+    }
+
+    #[test]
+    fn nothing_is_told_of_the_week_after_next() {
+        let days = |earliest: f64, latest: f64| {
+            let [earliest_s, latest_s] = [earliest, latest].map(|days| days * 86_400.0);
+            Exhaustion { of: Resource::Host, earliest_s, latest_s: Some(latest_s) }.within_a_week()
+        };
+        assert_eq!(days(2.0, 5.0).map(|left| left.latest_s), Some(Some(5.0 * 86_400.0)));
+        assert_eq!(days(2.0, 9.0).map(|left| left.latest_s), Some(None));
+        assert_eq!(days(8.0, 9.0), None);
     }
 
     #[test]

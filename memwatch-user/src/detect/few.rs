@@ -5,12 +5,11 @@
 //! left is a cache that fills, which only time tells apart. Where churn hides what stays, scavenges tell: if the heap
 //! climbs between mark-compacts as fast as what mark-compacts leave, then that is what it climbs by.
 
-use super::{
-    gates::{Gate, INDEPENDENT},
-    patience,
-    shape::{EVENNESS, MIN_POINTS, STEP_TIME_SHARE, Shape},
+use super::shape::{EVENNESS, MIN_POINTS, STEP_TIME_SHARE, Shape};
+use crate::{
+    series::Climb,
+    vocabulary::{Question, Reason, Seen},
 };
-use crate::series::Climb;
 
 const MIB: f64 = 1_048_576.0;
 /// Fewest points, of which one may be the birth,
@@ -25,9 +24,11 @@ const RETENTION: f64 = 0.7;
 const MANIFOLD: f64 = 2.0;
 
 /// Whether `shape` is plainly a leak's. `climbs` are those that led to its last points, as far as they are known.
-pub(super) fn is_leak(shape: &Shape, climbs: &[Option<Climb>], gates: &[Gate]) -> bool {
+pub(super) fn is_leak(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason]) -> bool {
     let n = shape.points.len();
-    let is_denied = |gate: &Gate| !gate.pass && [patience::NAME, INDEPENDENT].contains(&gate.name);
+    let is_denied = |answer: &Reason| {
+        !answer.passes() && matches!(answer.question(), Some(Question::Lasting | Question::Independent))
+    };
     (FEW..MIN_POINTS).contains(&n)
         && (n > FEW || shape.span() >= FEW_S)
         && shape.rise() >= RISE
@@ -37,14 +38,10 @@ pub(super) fn is_leak(shape: &Shape, climbs: &[Option<Climb>], gates: &[Gate]) -
         && (shape.mark_compacts >= FEW && keeps_nearly_all(shape) || is_parallel(shape, climbs))
 }
 
-/// Why it is one, in words.
-pub(super) fn why(shape: &Shape) -> String {
-    let retention = shape.retention.map_or(0.0, |s| s * 100.0);
-    format!(
-        "plain yes: {} mark-compacts are few, but the heap rises evenly from one to the next; {retention:.0} % of what came \
-         between them stayed",
-        shape.mark_compacts
-    )
+/// Why it is one.
+pub(super) fn why(shape: &Shape) -> Reason {
+    let full_collections = shape.mark_compacts as u64;
+    Reason::test(Seen::Even { full_collections, retained_share: shape.retention }, true)
 }
 
 /// Whether each point is above the last, at rates within a factor.

@@ -3,7 +3,7 @@
 use super::Exhaustion;
 use crate::{
     model::Mono,
-    vocabulary::{Level, Unit},
+    vocabulary::{Level, Reason, Unit},
 };
 
 /// What a judge says of one series: one isolate's heap, or one kind of memory of a process.
@@ -23,8 +23,8 @@ pub struct Finding {
     pub confidence: Option<f64>,
     /// How long until something is used up; `None` if it does not grow or no limit is known.
     pub exhaustion: Option<Exhaustion>,
-    /// In words: what was seen, which tests passed and which did not.
-    pub evidence: Vec<String>,
+    /// What was seen, which tests it passed and which it did not.
+    pub reasons: Vec<Reason>,
 }
 
 impl Finding {
@@ -39,7 +39,7 @@ impl Finding {
             since,
             confidence: None,
             exhaustion: None,
-            evidence: vec!["no mark-compact was seen yet".to_owned()],
+            reasons: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Does the growth have the shape of a leak? One test a question, each with its sentence.
+//! Does the growth have the shape of a leak? One test a question, each with its numbers.
 //!
 //! The thresholds come from a pilot on 97 traces of real leaks, their fixes and look-alikes. Two more questions, whether
 //! the growth follows the load and whether it follows the hour of the day, need other series and longer times.
@@ -6,9 +6,12 @@
 use super::{
     patience,
     shape::Shape,
-    trend::{Point, Z_95},
+    trend::{Point, Trend, Z_95},
 };
-use crate::units::{self, size};
+use crate::vocabulary::{
+    Question, Reason, Seen,
+    reason::{Independent, Retained, Spread},
+};
 
 /// Bytes in a MiB.
 const MIB: f64 = 1_048_576.0;
@@ -36,41 +39,28 @@ const PLAIN_SLOPE: f64 = MIB / 4.0;
 /// A rate of allocation that has risen by no more than this is even.
 const STEADY_LOAD: f64 = 0.15;
 
-/// One question and its answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gate {
-    /// The question's name.
-    pub name: &'static str,
-    /// Whether the growth has this mark of a leak.
-    pub pass: bool,
-    /// The answer, as a sentence with its numbers.
-    pub why: String,
-}
-
-impl Gate {
-    /// The answer as a line of evidence.
-    #[must_use]
-    pub fn evidence(&self) -> String {
-        format!("{} {}: {}", self.name, if self.pass { "yes" } else { "no" }, self.why)
-    }
-}
-
-/// The name of one question.
-pub(super) const INDEPENDENT: &str = "independent";
-/// Names of all questions.
-pub const NAMES: [&str; 8] =
-    ["significant", "ratchet", "persistent", "material", "spread", "retained", INDEPENDENT, patience::NAME];
+/// All questions that are asked of a heap.
+pub const QUESTIONS: [Question; 8] = [
+    Question::Significant,
+    Question::Ratchet,
+    Question::Persistent,
+    Question::Material,
+    Question::Spread,
+    Question::Retained,
+    Question::Independent,
+    Question::Lasting,
+];
 
 /// All questions, asked of `shape`.
 #[must_use]
-pub fn all(shape: &Shape) -> [Gate; 8] {
-    let questions: [fn(&Shape) -> Gate; 8] =
+pub fn all(shape: &Shape) -> [Reason; 8] {
+    let questions: [fn(&Shape) -> Reason; 8] =
         [significance, ratchet, persistence, materiality, spread, retention, independence, patience::gate];
     questions.map(|answer| answer(shape))
 }
 
 /// Is it more than chance? Five points must all rise; more points may have some disorder.
-fn significance(shape: &Shape) -> Gate {
+fn significance(shape: &Shape) -> Reason {
     let trend = &shape.trend;
     let (p_max, tau_min) = match trend.n {
         n if n >= MANY => (0.0014, 0.5),
@@ -80,13 +70,12 @@ fn significance(shape: &Shape) -> Gate {
     let rises = trend.interval(Z_95)[0].is_some_and(|low| low > 0.0);
     let beyond_chance = trend.p <= p_max && trend.tau >= tau_min && rises;
     let pass = beyond_chance || is_plain(shape);
-    let why = format!(
-        "of all pairs of the {} mark-compacts, {:.0} % more rise than fall; chance alone does so with probability {:.1e}",
-        trend.n,
-        trend.tau * 100.0,
-        trend.p
-    );
-    Gate { name: "significant", pass, why }
+    Reason::test(significant(trend), pass)
+}
+
+/// How a trend differs from chance.
+pub(super) fn significant(trend: &Trend) -> Seen {
+    Seen::Significant { points: trend.n as u64, tau: trend.tau, p: trend.p }
 }
 
 /// Where the heap grows fast, or for a day, a line is no chance however its points resemble their neighbours (27
@@ -96,15 +85,9 @@ fn is_plain(shape: &Shape) -> bool {
 }
 
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
-fn ratchet(shape: &Shape) -> Gate {
+fn ratchet(shape: &Shape) -> Reason {
     let lows = lows_of_thirds(&shape.points);
-    let pass = is_ratchet(lows, shape.trend.noise);
-    let [old, middle, new] = lows.map(size);
-    Gate {
-        name: "ratchet",
-        pass,
-        why: format!("the lowest points of its thirds are {old}, {middle} and {new}"),
-    }
+    Reason::test(Seen::Ratchet { lows }, is_ratchet(lows, shape.trend.noise))
 }
 
 /// The lowest values of the oldest, the middle and the newest third of `points`.
@@ -120,25 +103,24 @@ pub(super) fn is_ratchet(lows: [f64; 3], noise: f64) -> bool {
 }
 
 /// Does it go on? A fill, a warm-up and a cache that warms slow down.
-fn persistence(shape: &Shape) -> Gate {
+fn persistence(shape: &Shape) -> Reason {
     let goes_on = shape.points.len() >= MANY || shape.freshness() > FRESH;
     let pass = shape.late > 0.5 * shape.early && shape.persistence() > 0.4 && goes_on;
-    let (early, late) = (hourly(shape.early), hourly(shape.late));
-    Gate { name: "persistent", pass, why: format!("{early} in the older half, {late} in the newer") }
+    let (older_per_hour, newer_per_hour) = (hourly(shape.early), hourly(shape.late));
+    Reason::test(Seen::Persistent { older_per_hour, newer_per_hour, end_per_hour: None }, pass)
 }
 
 /// Is it enough to matter: beside the heap it started from, or, watched for an hour, beside the noise?
-fn materiality(shape: &Shape) -> Gate {
+fn materiality(shape: &Shape) -> Reason {
     let (rise, base) = (shape.rise(), shape.first().1);
     let at_once = rise > 3.0 * MIB && rise > 0.15 * base;
     let in_time = shape.span() >= 3600.0 && rise > MIB && rise > 6.0 * shape.trend.noise;
-    let why = format!("{} on top of {}", size(rise), size(base));
-    Gate { name: "material", pass: at_once || in_time, why }
+    Reason::test(Seen::Material { growth: rise, base }, at_once || in_time)
 }
 
 /// Is it spread over the time? Data sets that are loaded make a step each; a leak makes many, as does one in a table that
 /// doubles or of a job that runs every hour. Within an hour a leak may have had few mark-compacts to show its steps in.
-fn spread(shape: &Shape) -> Gate {
+fn spread(shape: &Shape) -> Reason {
     let mut rises: Vec<f64> = shape.points.windows(2).map(|w| w[1].1 - w[0].1).collect();
     rises.sort_unstable_by(|a, b| b.total_cmp(a));
     let growth = shape.last().1 - shape.first().1;
@@ -148,35 +130,30 @@ fn spread(shape: &Shape) -> Gate {
     });
     let steps = 1 + summed.take_while(|sum| *sum < STEPS_SHARE * growth).count();
     let pass = shape.span() < 3600.0 || steps > FEW_STEPS;
-    let why = format!("{steps} of its {} rises make four fifths of the growth", rises.len());
-    Gate { name: "spread", pass, why }
+    let seen = Spread::Steps { steps: steps as u64, rises: rises.len() as u64 };
+    Reason::test(Seen::Spread(seen), pass)
 }
 
 /// Does what comes stay? In healthy processes mark-compacts take nearly all of it back; where a leak hides in heavy
 /// churn, many points and a clear trend stand in.
-fn retention(shape: &Shape) -> Gate {
+fn retention(shape: &Shape) -> Reason {
     let clear = shape.points.len() >= CLEAR_POINTS && shape.trend.tau >= CLEAR_TAU;
     let pass = shape.retention.is_some_and(|s| s > 0.08) || clear;
-    let why = match shape.retention {
-        Some(s) => format!("{:.0} % of what came between mark-compacts stayed", s * 100.0),
-        None => "what stays of what comes is not known".to_owned(),
-    };
-    Gate { name: "retained", pass, why }
+    Reason::test(Seen::Retained(Retained::Share { retained_share: shape.retention }), pass)
 }
 
 /// Does it grow by more than the load does? A heap that is all open requests grows as the load does, and no heap grows
 /// faster than that by load alone.
-fn independence(shape: &Shape) -> Gate {
+fn independence(shape: &Shape) -> Reason {
     let growth = shape.rise() / shape.first().1.max(1.0);
     let pass = shape.load <= STEADY_LOAD || growth > shape.load;
-    let [growth, load] = [growth, shape.load].map(|x| x * 100.0);
-    let why = format!("the heap has grown by {growth:.0} %, the rate of allocation by {load:.0} %");
-    Gate { name: INDEPENDENT, pass, why }
+    let seen = Independent::Growth { growth_share: growth, load_share: shape.load };
+    Reason::test(Seen::Independent(seen), pass)
 }
 
-/// A rate in bytes a second, in words.
-pub(super) fn hourly(rate: f64) -> String {
-    units::rate(rate * 3600.0)
+/// An hour's worth of a rate a second.
+pub(super) const fn hourly(rate: f64) -> f64 {
+    rate * 3600.0
 }
 
 #[cfg(test)]
@@ -184,8 +161,8 @@ mod tests {
     use super::*;
     use crate::series::Valley;
 
-    /// Names of the gates that the heap of `ys` MiB every ten seconds does not pass, but for the one about time.
-    fn failed(retention: f32, ys: &[f64]) -> Vec<&'static str> {
+    /// The questions that the heap of `ys` MiB every ten seconds does not pass, but for the one about time.
+    fn failed(retention: f32, ys: &[f64]) -> Vec<Question> {
         let valley = |(i, y): (usize, &f64)| Valley {
             t: 10.0 * i as f64,
             after: y * MIB,
@@ -194,41 +171,39 @@ mod tests {
         };
         let valleys: Vec<Valley> = ys.iter().enumerate().map(valley).collect();
         let shape = Shape::of(&valleys, 1e6, None).unwrap();
-        all(&shape)
-            .iter()
-            .filter(|gate| !gate.pass && gate.name != patience::NAME)
-            .map(|gate| gate.name)
-            .collect()
+        let failed = all(&shape).into_iter().filter(|answer| !answer.passes());
+        failed.filter_map(|answer| answer.question()).filter(|asked| *asked != Question::Lasting).collect()
     }
 
     #[test]
     fn a_straight_line_with_a_slow_wobble_is_not_chance() {
         let wobble = |i: u32| 10.0 + 3.0 * f64::from(i) + 2.0 * (f64::from(i) / 5.0).sin();
         let line: Vec<f64> = (0..32).map(wobble).collect();
-        assert_eq!(failed(0.7, &line), [""; 0]);
+        assert_eq!(failed(0.7, &line), []);
     }
 
     #[test]
     fn each_gate_stops_what_it_is_there_for() {
+        use Question::{Material, Persistent, Ratchet, Retained, Significant};
         for (name, retention, ys, stopped_by) in [
             ("a leak", 0.7, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0][..], &[][..]),
-            ("a small rise", 0.7, &[10.0, 10.1, 10.2, 10.3, 10.4, 10.5], &["material"]),
-            ("a small rise of a large heap", 0.7, &[900.0, 904.0, 908.0, 912.0, 916.0], &["material"]),
-            ("churn", 0.01, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0], &["retained"]),
-            ("a fill", 0.7, &[10.0, 15.0, 20.0, 20.1, 20.2, 20.3], &["ratchet", "persistent"]),
-            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &["persistent"]),
+            ("a small rise", 0.7, &[10.0, 10.1, 10.2, 10.3, 10.4, 10.5], &[Material]),
+            ("a small rise of a large heap", 0.7, &[900.0, 904.0, 908.0, 912.0, 916.0], &[Material]),
+            ("churn", 0.01, &[10.0, 12.0, 14.0, 16.0, 18.0, 20.0], &[Retained]),
+            ("a fill", 0.7, &[10.0, 15.0, 20.0, 20.1, 20.2, 20.3], &[Ratchet, Persistent]),
+            ("a step", 0.7, &[10.0, 10.1, 10.2, 10.3, 30.4, 30.5, 30.6, 30.7], &[Persistent]),
             ("a table that doubles", 0.7, &[10.0, 11.0, 12.0, 13.0, 22.0, 23.0, 24.0, 25.0], &[]),
         ] {
             assert_eq!(failed(retention, ys), stopped_by, "{name}");
         }
         let sawtooth = failed(0.5, &[10.0, 15.0, 20.0, 10.0, 15.0, 20.0, 10.0, 15.0]);
-        assert!(["significant", "ratchet"].iter().all(|gate| sawtooth.contains(gate)), "{sawtooth:?}");
+        assert!([Significant, Ratchet].iter().all(|asked| sawtooth.contains(asked)), "{sawtooth:?}");
     }
 
     #[test]
     fn many_clear_points_stand_in_for_retention() {
         let line: Vec<f64> = (0..30).map(|i| 20.0 + f64::from(i)).collect();
-        assert_eq!(failed(0.01, &line), [] as [&str; 0]);
+        assert_eq!(failed(0.01, &line), []);
     }
 
     #[test]
@@ -237,7 +212,7 @@ mod tests {
             let size = |hour: f64| MIB * (100.0 + every * 5.0 * (hour / every).floor());
             let valley =
                 |i: u32| Valley { t: f64::from(i) * 3600.0, after: size(f64::from(i)), ..Valley::default() };
-            spread(&Shape::of(&(0..24).map(valley).collect::<Vec<_>>(), 1e6, None).unwrap()).pass
+            spread(&Shape::of(&(0..24).map(valley).collect::<Vec<_>>(), 1e6, None).unwrap()).passes()
         };
         assert_eq!([1.0, 3.0, 7.0].map(answer), [true, true, false]);
     }
@@ -257,21 +232,15 @@ mod tests {
                 }
             };
             let valleys: Vec<Valley> = (0..12).map(valley).collect();
-            independence(&Shape::of(&valleys, 1e6, None).unwrap()).pass
+            independence(&Shape::of(&valleys, 1e6, None).unwrap()).passes()
         };
         assert_eq!([1.3, 2.5].map(answer), [false, true]);
     }
 
     #[test]
-    fn names_are_those_of_the_questions() {
+    fn every_question_is_asked() {
         let valley = |i: u32| Valley { t: f64::from(i), after: f64::from(i), ..Valley::default() };
         let shape = Shape::of(&[0, 1, 2, 3, 4].map(valley), 0.0, None).unwrap();
-        assert_eq!(all(&shape).map(|gate| gate.name), NAMES);
-    }
-
-    #[test]
-    fn an_answer_reads_as_a_sentence() {
-        let gate = Gate { name: "material", pass: false, why: "1.0 MiB on top of 20.0 MiB".to_owned() };
-        assert_eq!(gate.evidence(), "material no: 1.0 MiB on top of 20.0 MiB");
+        assert_eq!(all(&shape).map(|answer| answer.question()), QUESTIONS.map(Some));
     }
 }

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::{
-    Finding, Level, Unit, evidence, exhaustion,
-    gates::{self, Gate},
+    Finding, Level, Unit, evidence, exhaustion, gates,
     recent::{Recent, SCALES},
     shape::Shape,
     tier::{Tier, tier},
     trend::{Z_80, Z_95},
 };
-use crate::{model::Mono, series::Isolate};
+use crate::{
+    model::Mono,
+    series::Isolate,
+    vocabulary::{Question, Reason, Seen},
+};
 
 /// Share of lost collections above which nothing is claimed.
 const MAX_LOST_SHARE: f64 = 0.1;
@@ -50,7 +53,7 @@ pub struct HeapJudge {
     /// The scale that the alarm comes from; `None` if it comes from the whole time.
     scale: Option<usize>,
     /// A question that is not asked.
-    ignored: Option<&'static str>,
+    ignored: Option<Question>,
 }
 
 /// A slope with its intervals, bytes a second.
@@ -80,10 +83,10 @@ impl HeapJudge {
         }
     }
 
-    /// A judge who does not ask one of [`gates::NAMES`]: for measuring what that question is good for.
+    /// A judge who does not ask one of [`gates::QUESTIONS`]: for measuring what that question is good for.
     #[must_use]
-    pub fn without(self, gate: &'static str) -> Self {
-        Self { ignored: Some(gate), ..self }
+    pub fn without(self, question: Question) -> Self {
+        Self { ignored: Some(question), ..self }
     }
 
     /// The last verdict.
@@ -114,7 +117,8 @@ impl HeapJudge {
     fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
         let valleys = isolate.valleys.points();
         let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
-            self.finding.evidence = vec![evidence::too_few(isolate.valleys.seen())];
+            let times: Vec<f64> = valleys.iter().map(|valley| valley.t).collect();
+            self.finding.reasons = vec![evidence::too_few(isolate.valleys.seen(), &times)];
             return;
         };
         let watched = now.since(isolate.since).as_secs_f64();
@@ -130,7 +134,7 @@ impl HeapJudge {
         if !storm {
             self.rate = Some(Rate::of(&shape));
         }
-        self.say(level, now, &shape, &gates);
+        self.say(level, now, &shape, evidence::of(&shape, &gates, level, watched));
     }
 
     /// Takes account of the recent past at one scale: a leak that is found there twice in a row is one, until four looks
@@ -148,7 +152,7 @@ impl HeapJudge {
         }
     }
 
-    fn alarm(&mut self, scale: usize, shape: &Shape, gates: &[Gate], now: Mono) {
+    fn alarm(&mut self, scale: usize, shape: &Shape, gates: &[Reason], now: Mono) {
         if self.scale.is_none() {
             self.base = shape.first().1;
         }
@@ -156,7 +160,7 @@ impl HeapJudge {
         if !is_storm(shape) || self.rate.is_none() {
             self.rate = Some(Rate::of(shape));
         }
-        self.say(Level::Leak, now, shape, gates);
+        self.say(Level::Leak, now, shape, evidence::of(shape, gates, Level::Leak, shape.span()));
     }
 
     /// The recent past no longer shows the leak that it showed: after four times the whole time is judged again.
@@ -168,8 +172,9 @@ impl HeapJudge {
     }
 
     /// The questions that are asked, and the answers.
-    fn asked(&self, shape: &Shape) -> Vec<Gate> {
-        gates::all(shape).into_iter().filter(|gate| self.ignored != Some(gate.name)).collect()
+    fn asked(&self, shape: &Shape) -> Vec<Reason> {
+        let is_ignored = |answer: &Reason| self.ignored.is_some() && answer.question() == self.ignored;
+        gates::all(shape).into_iter().filter(|answer| !is_ignored(answer)).collect()
     }
 
     /// Makes a leak that needs confirmation a suspicion until the next mark-compact says the same.
@@ -204,7 +209,7 @@ impl HeapJudge {
         if self.failures < FAILURES_TO_CLEAR && !fell_back { last } else { level }
     }
 
-    fn say(&mut self, level: Level, now: Mono, shape: &Shape, gates: &[Gate]) {
+    fn say(&mut self, level: Level, now: Mono, shape: &Shape, reasons: Vec<Reason>) {
         let since = if level == self.finding.level { self.finding.since } else { now };
         let rate = self.rate.filter(|_| shape.points.len() >= 3);
         let per_hour = |x: f64| x * SECONDS_PER_HOUR;
@@ -216,14 +221,14 @@ impl HeapJudge {
             since,
             confidence: Some(1.0 - shape.trend.p),
             exhaustion: rate.filter(|_| level >= Level::Growing).and_then(|r| r.exhaustion(shape)),
-            evidence: evidence::of(shape, gates, level),
+            reasons,
         };
     }
 
     fn give_up(&mut self, now: Mono, lost_share: f64) {
         let since = if self.finding.level == Level::Inconclusive { self.finding.since } else { now };
-        let why = format!("{:.0} % of the collections were lost", lost_share * 100.0);
-        self.finding = Finding { evidence: vec![why], ..Finding::nothing_yet(since) };
+        let why = Reason::plain(Seen::Lost { share: lost_share });
+        self.finding = Finding { reasons: vec![why], ..Finding::nothing_yet(since) };
         (self.failures, self.scale) = (0, None);
     }
 }

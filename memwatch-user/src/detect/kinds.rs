@@ -6,6 +6,7 @@ use super::{
     follow::{explained, growth},
     trend::Point,
 };
+use crate::vocabulary::{Reason, Seen, reason::Other};
 
 /// A verdict on one kind of memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,10 +54,10 @@ impl Claim {
         self
     }
 
-    fn demote(&mut self, why: String) {
+    fn demote(&mut self, why: Seen) {
         let finding = &mut self.verdict.finding;
         finding.level = finding.level.min(Level::Growing);
-        finding.evidence.push(why);
+        finding.reasons.push(Reason::plain(why));
         self.is_companion = true;
     }
 }
@@ -68,21 +69,6 @@ const MOST_FOR_DESCRIPTOR: f64 = 0.25 * MIB;
 const MOST_FOR_ISOLATE: f64 = 128.0 * MIB;
 /// And descriptors: its loop's epoll, its pipes and events.
 const MOST_DESCRIPTORS_FOR_ISOLATE: f64 = 32.0;
-
-/// The kind in words.
-const fn words(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Isolates => "isolates and threads",
-        Kind::Fds => "file descriptors",
-        Kind::Handles => "handles",
-        Kind::External => "external memory",
-        Kind::Native => "native memory",
-        Kind::JsHeap => "JavaScript heap",
-        Kind::Fragmentation => "fragmentation",
-        Kind::Load => "load",
-        Kind::None => "memory",
-    }
-}
 
 /// Whether it is memory that may be another's companion, or have companions.
 const fn is_cause(kind: Kind) -> bool {
@@ -99,7 +85,7 @@ pub(super) fn reconcile(claims: &mut [Claim]) {
             }
         }
     }
-    let others: Vec<(Kind, Option<u32>, String)> = claims.iter().map(summary).collect();
+    let others: Vec<Other> = claims.iter().map(summary).collect();
     for claim in claims.iter_mut().filter(|claim| claim.verdict.finding.level >= Level::Suspect) {
         rule_out(claim, &others);
     }
@@ -111,9 +97,9 @@ enum Companion {
     Second,
 }
 
-/// Which of two claims only comes along with the other, and the sentence that says so. `first` is of the kind that is
+/// Which of two claims only comes along with the other, and the reason that says so. `first` is of the kind that is
 /// sought first.
-fn companion(first: &Claim, second: &Claim) -> Option<(Companion, String)> {
+fn companion(first: &Claim, second: &Claim) -> Option<(Companion, Seen)> {
     let (a, b) = (first.verdict.kind, second.verdict.kind);
     let known = first.is_companion || second.is_companion;
     if known || a == b || !is_cause(a) || !is_cause(b) {
@@ -131,31 +117,21 @@ fn companion(first: &Claim, second: &Claim) -> Option<(Companion, String)> {
 }
 
 /// What comes along with each thing that is counted.
-fn along(cause: &Claim, other: &Claim) -> Option<String> {
+fn along(cause: &Claim, other: &Claim) -> Option<Seen> {
     let most = match (cause.verdict.kind, other.verdict.finding.unit) {
         (Kind::Isolates, Unit::Count) => MOST_DESCRIPTORS_FOR_ISOLATE,
         (Kind::Isolates, Unit::Bytes) => MOST_FOR_ISOLATE,
         _ => MOST_FOR_DESCRIPTOR,
     };
     let each = follows(cause, other).filter(|each| *each <= most)?;
-    let each = other.verdict.finding.unit.amount(each);
-    Some(format!("comes along with the {}, {each} for each: no leak of its own", words(cause.verdict.kind)))
+    Some(Seen::Companion { of: cause.verdict.kind, each: Some(each), times: None })
 }
 
 /// What is in step with memory that grows by more.
-fn in_step(cause: &Claim, other: &Claim) -> Option<String> {
+fn in_step(cause: &Claim, other: &Claim) -> Option<Seen> {
     follows(cause, other)?;
     let times = rise(cause) / rise(other);
-    let kind = cause.verdict.kind;
-    let because = match kind {
-        Kind::External => "their wrappers and books",
-        Kind::Native => "what belongs to it",
-        _ => "what its objects hold",
-    };
-    Some(format!(
-        "grows in step with the {}, {times:.1} times slower: {because}, no leak of its own",
-        words(kind)
-    ))
+    Some(Seen::Companion { of: cause.verdict.kind, each: None, times: Some(times) })
 }
 
 /// How much of `other` there is for each unit of `cause`, where that explains its growth.
@@ -168,19 +144,24 @@ fn rise(claim: &Claim) -> f64 {
     growth(&claim.points).max(1.0)
 }
 
-fn summary(claim: &Claim) -> (Kind, Option<u32>, String) {
-    let (kind, finding) = (claim.verdict.kind, &claim.verdict.finding);
-    let rate = finding.rate.map_or_else(|| "rate unknown".to_owned(), |rate| finding.unit.rate(rate));
-    (kind, claim.verdict.isolate, format!("{} {rate} ({})", words(kind), finding.level.word()))
+fn summary(claim: &Claim) -> Other {
+    let (Verdict { kind, isolate, .. }, finding) = (&claim.verdict, &claim.verdict.finding);
+    Other {
+        kind: *kind,
+        isolate: *isolate,
+        level: finding.level,
+        rate_per_hour: finding.rate,
+        unit: finding.unit,
+    }
 }
 
 /// Tells an alarm what the other kinds of memory do.
-fn rule_out(claim: &mut Claim, others: &[(Kind, Option<u32>, String)]) {
+fn rule_out(claim: &mut Claim, others: &[Other]) {
     let own = (claim.verdict.kind, claim.verdict.isolate);
-    let others = others.iter().filter(|other| (other.0, other.1) != own).map(|other| other.2.as_str());
-    let others: Vec<&str> = others.collect();
+    let others = others.iter().filter(|other| (other.kind, other.isolate) != own);
+    let others: Vec<Other> = others.copied().collect();
     if !others.is_empty() {
-        claim.verdict.finding.evidence.push(format!("beside it: {}", others.join(", ")));
+        claim.verdict.finding.reasons.push(Reason::plain(Seen::Others { others }));
     }
 }
 
@@ -246,11 +227,21 @@ mod tests {
     }
 
     #[test]
-    fn sentences_say_what_comes_along_and_what_the_others_do() {
+    fn reasons_say_what_comes_along_and_what_the_others_do() {
         let mut claims = vec![bytes(Kind::JsHeap, 4e4), count(Kind::Fds, 5.0)];
         reconcile(&mut claims);
-        let last = |i: usize| claims[i].verdict.finding.evidence.last().cloned().unwrap_or_default();
-        assert_eq!(last(0), "beside it: JavaScript heap +144.0 MB/h (growing)");
-        assert_eq!(last(1), "comes along with the file descriptors, 8.0 kB for each: no leak of its own");
+        let last = |i: usize| claims[i].verdict.finding.reasons.last().map(|reason| reason.seen.clone());
+        let other = Other {
+            kind: Kind::JsHeap,
+            isolate: Some(1),
+            level: Level::Growing,
+            rate_per_hour: Some(4e4 * 3600.0),
+            unit: Unit::Bytes,
+        };
+        assert_eq!(last(0), Some(Seen::Others { others: vec![other] }));
+        let Some(Seen::Companion { of: Kind::Fds, each: Some(each), times: None }) = last(1) else {
+            panic!("{:?}", last(1))
+        };
+        assert!((each - 8000.0).abs() < 1.0, "{each}");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`heap`] judges one isolate's heap by the sizes that mark-compacts left: [`shape`] picks the points that count and
 //! measures them with [`trend`], [`gates`] ask whether they look like a leak and [`patience`] whether for long enough,
-//! [`few`] judges where there are few of them, [`exhaustion`] says how long it can go on, [`evidence`] puts it in words. [`recent`] picks points from the last part of a
-//! long time, where a leak may have begun late.
+//! [`few`] judges where there are few of them, [`exhaustion`] says how long it can go on, [`evidence`] gathers the reasons. [`recent`] picks points from the last
+//! part of a long time, where a leak may have begun late.
 //! [`process`] judges everything else that a process holds, a judge a series; [`kinds`] reconciles all verdicts, so
 //! that one cause is named once.
 

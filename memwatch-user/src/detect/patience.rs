@@ -5,8 +5,8 @@
 //! below the limit than anybody gives to a cache; it has lasted longer than caches take. The first is what a small
 //! process that leaks fast meets within the minute, the second a large one that leaks fast, the third a slow leak.
 
-use super::{gates::Gate, shape::Shape};
-use crate::units::{size, span};
+use super::shape::Shape;
+use crate::vocabulary::{Reason, Seen};
 
 const MIB: f64 = 1_048_576.0;
 /// Batches are loaded, buffers filled and flushed, small caches full within these: the first holds for a heap that has
@@ -28,22 +28,12 @@ const CACHE_SHARE: f64 = 0.15;
 /// Caches are full, or have visibly slowed down, after this time.
 const LONGEST_S: f64 = 3.0 * 3600.0;
 
-/// The name of the question.
-pub(super) const NAME: &str = "lasting";
-
 /// Has it lasted long enough for what it is?
 #[must_use]
-pub(super) fn gate(shape: &Shape) -> Gate {
+pub(super) fn gate(shape: &Shape) -> Reason {
     let (lasted, due) = (shape.last().0 - shape.onset.0, due(shape));
-    let pass = lasted >= due;
     let (growth, base) = (shape.last().1 - shape.onset.1, shape.onset.1);
-    let grown = format!("{} on top of {} in {}", size(growth), size(base), span(lasted));
-    let why = if pass {
-        format!("{grown}; a cache of such a process would be full after {}", span(due))
-    } else {
-        format!("{grown}: a cache may fill that long; a leak is called when it has gone on for {}", span(due))
-    };
-    Gate { name: NAME, pass, why }
+    Reason::test(Seen::Lasting { growth, base, span_s: lasted, due_s: due }, lasted >= due)
 }
 
 /// Seconds of growth from which it is called, if it goes on as it does.

@@ -38,6 +38,13 @@ const LATE: Duration = Duration::from_secs(1);
 /// Something that was done or has happened beside the loop.
 pub(crate) struct Finished(pub(super) Done);
 
+impl Finished {
+    /// Whether it is the end of a process.
+    pub(crate) fn is_an_end(&self) -> bool {
+        matches!(self.0, Done::Ended(_))
+    }
+}
+
 /// What it was.
 pub(super) enum Done {
     /// A scrape of a target.
@@ -164,7 +171,30 @@ fn open_pidfd(pid: u32) -> io::Result<AsyncFd<OwnedFd>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Barrier};
+
     use super::*;
+
+    /// With one thread, as many targets as there are threads would wait for each other without end.
+    #[test]
+    fn jobs_of_several_targets_run_at_once() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(THREADS).build().unwrap();
+        let all_there = runtime.block_on(async {
+            let (background, mut finished) = Background::new();
+            let meeting = Arc::new(Barrier::new(THREADS));
+            for _ in 0..THREADS {
+                let meeting = Arc::clone(&meeting);
+                background.run(move || meeting.wait().is_leader(), |_| Done::ExamineAgain(7));
+            }
+            let mut came = 0;
+            while came < THREADS && finished.recv().await.is_some() {
+                came += 1;
+            }
+            came
+        });
+        assert_eq!(all_there, THREADS);
+    }
 
     #[tokio::test]
     async fn a_job_that_panics_says_so_and_the_next_one_runs() {

@@ -42,12 +42,11 @@ impl Engine {
         }
     }
 
-    /// Sees to it that the stacks that came get names, and that there is room for others.
+    /// Sees to it that the stacks that came get names.
     pub(crate) fn stacks_came(&mut self) {
         for (pid, job) in self.attribution.stacks.jobs() {
             self.background.names(pid, job);
         }
-        self.attribution.stacks.make_room();
     }
 
     /// Takes in what a record said, once the stacks are in that were sent before it.

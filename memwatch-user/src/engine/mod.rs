@@ -28,6 +28,8 @@ mod rounds;
 mod scrape;
 mod selection;
 
+use std::{sync::mpsc, thread, time::Duration};
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::{
@@ -51,6 +53,10 @@ use crate::{
     bpf::{load::Kernel, stacks::StackMaps},
     host::clock::WallClock,
 };
+
+/// How long the end waits for trackers of native memory. One that reads the memory of a process that makes workers all the time
+/// kept it waiting for 40 s (measured on a busy machine).
+const NATIVES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an engine is made of.
 pub(crate) struct Parts {
@@ -144,14 +150,26 @@ impl Engine {
         self.attribution.stacks.sampled()
     }
 
+    /// Whether names of stacks are still to come.
+    pub(crate) fn awaits_names(&self) -> bool {
+        self.attribution.stacks.have_unnamed()
+    }
+
     /// How many targets there have been.
     pub(crate) fn adopted(&self) -> u64 {
         self.adopted
     }
 
-    /// Detaches everything; takes the kernel some tenths of a second.
+    /// Detaches everything; takes the kernel some tenths of a second. Trackers of native memory end when they have read what they
+    /// were reading, which a target can delay without end: what is left of them then goes with our process.
     pub(crate) fn detach(self) {
-        self.attribution.natives.detach();
-        self.adoption.attachments.detach();
+        let (natives, attachments) = (self.attribution.natives, self.adoption.attachments);
+        let (detached, wait) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            natives.detach();
+            drop(detached);
+        });
+        attachments.detach();
+        let _late = wait.recv_timeout(NATIVES_PATIENCE);
     }
 }

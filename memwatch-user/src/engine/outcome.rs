@@ -15,6 +15,7 @@ use crate::{
     plan::Missing,
     series::{Budget, Isolate, MemwatchLeak, MemwatchStats, pauses::Percentiles},
     target::{Allocator, Libc},
+    vocabulary::Seen,
 };
 
 /// The process that an outcome is about.
@@ -201,7 +202,7 @@ pub(crate) struct ScrapeOutcome {
 #[derive(Clone, Debug)]
 pub(crate) struct LastVerdicts {
     /// Since when nothing was heard of any isolate, and why.
-    pub(crate) silence: Option<(Mono, &'static str)>,
+    pub(crate) silence: Option<(Mono, Seen)>,
     /// The verdicts.
     pub(crate) verdicts: Vec<Attributed>,
 }

@@ -17,7 +17,7 @@ mod placement;
 mod resolve;
 mod stacks;
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{io, os::unix::fs::FileExt};
 
 use memwatch_common::{
     outside::OutsideLayout,
@@ -32,7 +32,7 @@ pub use self::{
     stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
 };
 use crate::{
-    target::{Image, elf::SymbolRef},
+    target::{Image, elf::SymbolRef, file},
     v8::{
         heap_limit::{FactorError, LimitFormula},
         symbols::At,
@@ -174,7 +174,7 @@ impl Plan {
 
 fn read_byte(pid: u32, address: u64) -> io::Result<u8> {
     let mut byte = [0];
-    File::open(format!("/proc/{pid}/mem"))?.read_exact_at(&mut byte, address)?;
+    file::memory(pid)?.read_exact_at(&mut byte, address)?;
     Ok(byte[0])
 }
 

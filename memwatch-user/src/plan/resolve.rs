@@ -188,6 +188,18 @@ fn complete(plan: Plan, image: &Image) -> Result<Plan, PlanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::elf::{SymbolRef, Table};
+
+    #[test]
+    fn a_function_of_many_copies_is_none_of_v8s() {
+        let us = Elf::open(std::path::Path::new("/proc/self/exe")).unwrap();
+        let function = FUNCTIONS.iter().find(|function| function.at == At::Entry).unwrap();
+        let at = SymbolRef { table: Table::Full, index: 0 };
+        let copy = Symbol { name: format!("{}v", function.prefixes[0]), address: 0, size: 9, at };
+        let few = sites_of(&us, function, &vec![copy.clone(); MAX_COPIES]).unwrap_err();
+        let many = sites_of(&us, function, &vec![copy; MAX_COPIES + 1]).unwrap_err();
+        assert!(many.contains("more than 16 copies") && !few.contains("copies"), "{few} {many}");
+    }
 
     #[test]
     fn every_function_is_looked_for_and_has_a_readable_name() {

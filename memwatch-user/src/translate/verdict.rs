@@ -4,8 +4,11 @@ use super::{place, stamp::Stamp};
 use crate::{
     engine::outcome::{Attributed, LastVerdicts},
     model::Mono,
-    report::record::{self, Body},
-    vocabulary::{Kind, Level, Unit},
+    report::{
+        describe,
+        record::{self, Body},
+    },
+    vocabulary::{Kind, Level, Reason, Seen, Unit},
 };
 
 /// Verdicts as they stand before the end.
@@ -34,13 +37,15 @@ fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
         confidence: finding.confidence,
         time_to_exhaustion_s: exhaustion.map(|time| [Some(time.earliest_s), time.latest_s]),
         exhausts: exhaustion.map(|time| time.of),
-        evidence: finding.evidence.clone(),
+        evidence: evidence(&finding.reasons, finding.unit),
+        reasons: finding.reasons.clone(),
         sites: place::sites(sites),
     }))
 }
 
 /// The verdict on a process of which no isolate was ever heard, and why.
-fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
+fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
+    let reasons = vec![Reason::plain(why)];
     Body::Verdict(Box::new(record::Verdict {
         isolate: None,
         verdict: Level::Inconclusive,
@@ -53,7 +58,13 @@ fn silence(stamp: &Stamp, since: Mono, why: &str) -> Body {
         confidence: None,
         time_to_exhaustion_s: None,
         exhausts: None,
-        evidence: vec![why.to_owned()],
+        evidence: evidence(&reasons, Unit::Bytes),
+        reasons,
         sites: Vec::new(),
     }))
+}
+
+/// The reasons in words, as the records have them.
+fn evidence(reasons: &[Reason], unit: Unit) -> Vec<String> {
+    reasons.iter().map(|reason| describe::reason::sentence(reason, unit)).collect()
 }

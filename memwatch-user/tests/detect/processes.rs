@@ -5,6 +5,7 @@ use std::time::Duration;
 use memwatch_user::{
     detect::{Circumstances, Finding, Kind, Level, ProcessJudge, Resource, Verdict},
     model::{Descriptors, GcKind, MallocBooks, Mono, OutsideHeap, Reading, Resident},
+    report::describe::reason::sentence,
     series::{Isolates, ProcessSeries},
 };
 
@@ -238,7 +239,9 @@ fn watched(program: &Program) -> (Vec<(Kind, f64)>, String) {
     }
     let words = |verdict: &Verdict| {
         let (kind, finding) = (verdict.kind, &verdict.finding);
-        format!("\n  {kind:?} {} since {:?}: {:#?}", finding.level.word(), finding.since, finding.evidence)
+        let reasons: Vec<String> =
+            finding.reasons.iter().map(|reason| sentence(reason, finding.unit)).collect();
+        format!("\n  {kind:?} {} since {:?}: {reasons:#?}", finding.level.word(), finding.since)
     };
     (leaks, judge.verdicts().iter().map(words).collect())
 }
@@ -246,7 +249,7 @@ fn watched(program: &Program) -> (Vec<(Kind, f64)>, String) {
 #[test]
 fn companions_are_told_with_what_each_brings() {
     let (_, last) = watched(&PROGRAMS[6]);
-    assert!(last.contains("comes along with the file descriptors, 8.0 kB for each"), "{last}");
+    assert!(last.contains("explained by the growth in file descriptors (8.0 kB each)"), "{last}");
 }
 
 #[test]

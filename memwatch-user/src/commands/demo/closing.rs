@@ -69,6 +69,7 @@ mod tests {
             time_to_exhaustion_s: Some([Some(1230.0), None]),
             exhausts: Some(Resource::HeapLimit),
             evidence: Vec::new(),
+            reasons: Vec::new(),
             sites: Vec::new(),
         }
     }

@@ -81,6 +81,19 @@ impl Events {
         Ok(Self { ring, stacks, finished, signals: Signals::listen()?, interval, deadline, more: false })
     }
 
+    /// Waits for what is done in the background. Safe to cancel.
+    pub(super) async fn finished(&mut self) -> Finished {
+        match self.finished.recv().await {
+            Some(finished) => finished,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether records were left in the ring buffer when it was last looked at.
+    pub(super) fn is_behind(&self) -> bool {
+        self.more
+    }
+
     /// Whether records were left in the ring buffer.
     pub(super) fn has_more(&mut self, more: bool) {
         self.more = more;

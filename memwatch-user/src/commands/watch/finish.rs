@@ -21,7 +21,9 @@ pub struct Done {
 
 impl Run {
     /// The report is out before the probes are gone: detaching takes the kernel some tenths of a second.
-    pub(super) fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
+    pub(super) async fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
+        self.all_records();
+        self.names_came().await;
         let (status, reported) = match stop.and_then(|stop| self.last_words(&mut output, stop)) {
             Ok(status) => (status, Ok(())),
             // Nobody reads any more: no failure of ours.
@@ -43,7 +45,6 @@ impl Run {
     }
 
     fn last_words(&mut self, output: &mut Output, stop: Stop) -> io::Result<u8> {
-        self.records();
         self.engine.last_words();
         self.report(output)?;
         let now = clock::now();

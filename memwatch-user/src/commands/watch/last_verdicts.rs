@@ -74,6 +74,7 @@ mod tests {
             time_to_exhaustion_s: None,
             exhausts: None,
             evidence: Vec::new(),
+            reasons: Vec::new(),
             sites: Vec::new(),
         }
     }

@@ -35,5 +35,5 @@ async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let mut run = Setup::of(watch)?.start(watch)?;
     let mut output = Output::open(watch)?;
     let stop = run.until_stopped(&mut output).await;
-    run.finish(output, stop)
+    run.finish(output, stop).await
 }

@@ -1,6 +1,8 @@
 //! A watch under way: what happens goes to the engine, what comes of it to the output.
 
-use std::io;
+use std::{io, pin::pin, time::Duration};
+
+use tokio::time::sleep;
 
 use super::{
     events::{Events, Input, Stop},
@@ -15,6 +17,11 @@ use crate::{engine::Engine, host::clock, model::Mono, report::time::Time, transl
 const RECORDS_AT_ONCE: usize = 256;
 /// Likewise of stacks: more than their ring buffer holds, as none may be left behind that was sent before a record.
 const STACKS_AT_ONCE: usize = 4096;
+
+/// So often records are taken in for all that are there to be in: 1 MiB of them are 11 thousand.
+const ROUNDS: usize = 64;
+/// How long the end waits for names of stacks: the last word is to be said within a second.
+const NAMES_PATIENCE: Duration = Duration::from_millis(250);
 
 /// A watch under way.
 pub(super) struct Run {
@@ -56,7 +63,9 @@ impl Run {
             Input::Stacks => self.stacks(),
             Input::Finished(finished) => {
                 // What a process said last may still be in the ring buffer.
-                self.records();
+                if finished.is_an_end() {
+                    self.all_records();
+                }
                 self.engine.finished(*finished);
             }
             Input::Interval => {
@@ -74,7 +83,7 @@ impl Run {
     }
 
     /// The stack on which a collection began was sent before it ended.
-    pub(super) fn records(&mut self) {
+    fn records(&mut self) {
         let Self { engine, events, .. } = self;
         let mut records = Vec::new();
         let more = events.ring.drain_some(RECORDS_AT_ONCE, |bytes| records.extend(engine.decode(bytes)));
@@ -82,6 +91,27 @@ impl Run {
         self.stacks();
         for event in records {
             self.engine.event(event);
+        }
+    }
+
+    /// Everything that is in the ring buffer by now: whoever sends as fast as we read would keep us for good.
+    pub(super) fn all_records(&mut self) {
+        for _ in 0..ROUNDS {
+            self.records();
+            if !self.events.is_behind() {
+                break;
+            }
+        }
+    }
+
+    /// Waits for names that are being read, for as long as the end of a watch may take.
+    pub(super) async fn names_came(&mut self) {
+        let mut patience = pin!(sleep(NAMES_PATIENCE));
+        while self.engine.awaits_names() {
+            tokio::select! {
+                () = &mut patience => break,
+                finished = self.events.finished() => self.engine.finished(finished),
+            }
         }
     }
 

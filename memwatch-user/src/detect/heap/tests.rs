@@ -31,8 +31,8 @@ fn a_leak_has_rate_interval_forecast_and_evidence() {
     assert_eq!((finding.rate, finding.rate_interval), (Some(hourly), Some([Some(hourly); 2])));
     let left = finding.exhaustion.map(|e| (e.earliest_s.round(), e.latest_s.map(f64::round)));
     assert_eq!(left, Some((690.0, Some(890.0))));
-    assert_eq!(finding.evidence.len(), 9);
-    assert!(finding.evidence[1..].iter().all(|e| e.contains(" yes: ")), "{:?}", finding.evidence);
+    assert_eq!(finding.reasons.len(), 9);
+    assert!(finding.reasons[1..].iter().all(Reason::passes), "{:?}", finding.reasons);
     assert!(finding.confidence.is_some_and(|c| c > 0.99));
 }
 
@@ -108,16 +108,20 @@ fn nothing_seen_is_inconclusive_and_says_so() {
     let mut judge = HeapJudge::new(Mono(0));
     let finding = judge.judge(&isolate, Mono(90_000_000_000), &OLD);
     assert_eq!((finding.level, finding.confidence), (Level::Inconclusive, None));
-    assert_eq!(finding.evidence, ["no mark-compact so far"]);
+    let none = Seen::FewCollections { full_collections: 0, needed: 5, wait_s: None };
+    assert_eq!(finding.reasons, [Reason::plain(none)]);
 }
 
 #[test]
 fn what_is_not_yet_a_leak_says_from_when_it_is_one() {
     let (judge, _) = leaking(6, 1000 * MIB);
     let finding = judge.finding();
-    let why = "lasting no: 52.4 MB on top of 31.5 MB in 50 s: a cache may fill that long; \
-               a leak is called when it has gone on for 1m 15s";
-    assert_eq!((finding.level, finding.evidence.last().map(String::as_str)), (Level::Suspect, Some(why)));
+    let lasting =
+        Seen::Lasting { growth: 50.0 * MIB as f64, base: 30.0 * MIB as f64, span_s: 50.0, due_s: 75.0 };
+    assert_eq!(
+        (finding.level, finding.reasons.last()),
+        (Level::Suspect, Some(&Reason::test(lasting, false)))
+    );
 }
 
 #[test]

@@ -10,12 +10,16 @@ use crate::{
     detect::{
         Finding, Kind, Level,
         follow::{self, explained, grew_as_well, resembles, roughly_explained},
-        gates::Gate,
+        gates::hourly,
         kinds::{Claim, Verdict},
         trend::{Point, Z_80, Z_95},
     },
     model::Mono,
     series::Series,
+    vocabulary::{
+        Reason, Seen,
+        reason::{Course, Independent, Load},
+    },
 };
 
 /// Points in a row that must speak against a verdict before it is taken back.
@@ -35,30 +39,13 @@ pub(super) struct Around<'a> {
     /// How much of what the series uses up is left, in its unit.
     pub(super) left: Option<f64>,
     /// What the series may only follow.
-    pub(super) loads: &'a [Load],
-}
-
-/// What tells how much a process has to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
-    Sockets,
-    Allocation,
-}
-
-impl Measure {
-    /// In words, in the plural.
-    const fn words(self) -> &'static str {
-        match self {
-            Self::Sockets => "open sockets",
-            Self::Allocation => "bytes allocated a second",
-        }
-    }
+    pub(super) loads: &'a [LoadCourse],
 }
 
 /// The course of one measure of the load.
 #[derive(Clone, Debug)]
-pub(super) struct Load {
-    pub(super) measure: Measure,
+pub(super) struct LoadCourse {
+    pub(super) measure: Load,
     pub(super) points: Vec<Point>,
     /// If it grew by less, nothing follows it.
     pub(super) least_growth: f64,
@@ -74,7 +61,7 @@ pub(super) struct SeriesJudge {
     /// 80 % interval of the rate, an hour: for forecasts.
     pub(super) narrow: [f64; 2],
     /// The load that it follows.
-    pub(super) load: Option<Measure>,
+    pub(super) load: Option<Load>,
     /// Buckets at the last judgement.
     judged: u64,
     /// The last judgement found a leak that the next has to confirm.
@@ -86,10 +73,10 @@ pub(super) struct SeriesJudge {
 
 impl SeriesJudge {
     pub(super) fn new(subject: &'static Subject) -> Self {
-        let evidence = vec![format!("too few readings of {} so far", subject.what)];
+        let reasons = vec![Reason::plain(Seen::FewReadings { of: subject.what })];
         Self {
             subject,
-            finding: Finding { unit: subject.unit, evidence, ..Finding::nothing_yet(Mono::default()) },
+            finding: Finding { unit: subject.unit, reasons, ..Finding::nothing_yet(Mono::default()) },
             narrow: [0.0; 2],
             load: None,
             judged: 0,
@@ -131,7 +118,7 @@ impl SeriesJudge {
     fn look(&mut self, growth: &Growth, lows: &[Point], around: &Around) {
         let mut gates = all(&Evidence { subject: self.subject, growth, lows });
         self.load = None;
-        if gates.iter().all(|gate| gate.pass) {
+        if gates.iter().all(Reason::passes) {
             gates.extend(around.loads.iter().filter_map(|load| self.follows(growth, load)));
         }
         let left_s = around.left.map(|left| left / growth.trend.slope).filter(|left| *left >= 0.0);
@@ -142,24 +129,21 @@ impl SeriesJudge {
     }
 
     /// A question that is asked last, and that only those answer who do not pass: is it its own growth?
-    fn follows(&mut self, growth: &Growth, load: &Load) -> Option<Gate> {
+    fn follows(&mut self, growth: &Growth, load: &LoadCourse) -> Option<Reason> {
         let (series, driver) = (&growth.points, &load.points);
         let grew = follow::growth(driver) >= load.least_growth;
         if !grew || !(grew_as_well(series, driver) || resembles(series, driver)) {
             return None;
         }
         let explained = match load.measure {
-            Measure::Sockets => explained,
-            Measure::Allocation => roughly_explained,
+            Load::Sockets => explained,
+            Load::Allocation => roughly_explained,
         };
         let each = explained(series, driver).filter(|each| *each <= load.most_each)?;
         self.load = Some(load.measure);
-        let each = match load.measure {
-            Measure::Sockets => format!(", {} for each", self.subject.unit.amount(each)),
-            Measure::Allocation => String::new(),
-        };
-        let why = format!("it follows the {}, which grow as well{each}", load.measure.words());
-        Some(Gate { name: "independent", pass: false, why })
+        let each = Some(each).filter(|_| load.measure == Load::Sockets);
+        let seen = Independent::Follows { load: load.measure, each };
+        Some(Reason::test(Seen::Independent(seen), false))
     }
 
     /// Makes a leak a suspicion until the next point says the same.
@@ -190,7 +174,7 @@ impl SeriesJudge {
         if self.failures < FAILURES_TO_CLEAR && !fell_back { last } else { level }
     }
 
-    fn say(&mut self, level: Level, now: Mono, growth: &Growth, gates: &[Gate]) {
+    fn say(&mut self, level: Level, now: Mono, growth: &Growth, gates: &[Reason]) {
         let last = &self.finding;
         let since = if level == last.level { last.since } else { now };
         let per_hour = |x: f64| x * SECONDS_PER_HOUR;
@@ -204,15 +188,20 @@ impl SeriesJudge {
             since,
             confidence: Some(1.0 - growth.trend.p),
             exhaustion: None,
-            evidence: self.evidence(growth, gates),
+            reasons: self.reasons(growth, gates),
         };
     }
 
-    fn evidence(&self, growth: &Growth, gates: &[Gate]) -> Vec<String> {
-        let unit = self.subject.unit;
-        let [from, to] = [growth.first().1, growth.last().1].map(|value| unit.amount(value));
-        let (span, rate) = (growth.span(), unit.rate(growth.trend.slope * SECONDS_PER_HOUR));
-        let seen = format!("{}: {from} to {to} in {span:.0} s, {rate}", self.subject.what);
-        std::iter::once(seen).chain(gates.iter().map(Gate::evidence)).collect()
+    fn reasons(&self, growth: &Growth, gates: &[Reason]) -> Vec<Reason> {
+        let course = Course {
+            of: self.subject.what,
+            first: growth.first().1,
+            last: growth.last().1,
+            span_s: growth.span(),
+            rate_per_hour: hourly(growth.trend.slope),
+            full_collections: None,
+            since_birth: false,
+        };
+        std::iter::once(Reason::plain(Seen::Course(course))).chain(gates.iter().cloned()).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The judges of all series of a process, and what they claim.
 
 use super::{
-    judge::{Around, Load, Measure, SeriesJudge},
+    judge::{Around, LoadCourse, SeriesJudge},
     left::Left,
     subject::{
         ANONYMOUS, DESCRIPTORS, EXTERNAL, FILES, ISOLATES, NATIVE, REMAINDER, SLACK, SOCKETS, THREADS,
@@ -15,6 +15,7 @@ use crate::{
     },
     model::Mono,
     series::{ProcessSeries, Series},
+    vocabulary::reason::Load,
 };
 
 /// One judge a series.
@@ -115,7 +116,7 @@ impl Judges {
         ];
         let counts = [(&self.files, &series.files), (&self.sockets, &series.sockets)];
         let follows = |(judge, _): &&(&SeriesJudge, &Series)| {
-            judge.load.is_some_and(|load| load != Measure::Sockets || !sockets_leak)
+            judge.load.is_some_and(|load| load != Load::Sockets || !sockets_leak)
         };
         let rate = |(judge, _): &&(&SeriesJudge, &Series)| judge.finding.rate.unwrap_or(0.0);
         let fastest = |candidates: &[(&SeriesJudge, &Series)]| {
@@ -128,12 +129,12 @@ impl Judges {
 
 /// Measures of the load. A socket brings no more than a megabyte; what is allocated is turned over, and some seconds'
 /// worth of it may be held.
-fn loads(series: &ProcessSeries) -> [Load; 2] {
+fn loads(series: &ProcessSeries) -> [LoadCourse; 2] {
     let sockets = series.sockets.buckets.closed().to_vec();
     let allocation = rate_of(series.allocated.buckets.closed());
     [
-        Load { measure: Measure::Sockets, points: sockets, least_growth: 16.0, most_each: 1_048_576.0 },
-        Load { measure: Measure::Allocation, points: allocation, least_growth: 65_536.0, most_each: 60.0 },
+        LoadCourse { measure: Load::Sockets, points: sockets, least_growth: 16.0, most_each: 1_048_576.0 },
+        LoadCourse { measure: Load::Allocation, points: allocation, least_growth: 65_536.0, most_each: 60.0 },
     ]
 }
 

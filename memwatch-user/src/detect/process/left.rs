@@ -52,6 +52,7 @@ impl Left {
                 left(Resource::Host, self.host, memory),
             ],
         };
-        finding.exhaustion = ends.into_iter().flatten().reduce(Exhaustion::earlier);
+        let first = ends.into_iter().flatten().reduce(Exhaustion::earlier);
+        finding.exhaustion = first.and_then(Exhaustion::within_a_week);
     }
 }

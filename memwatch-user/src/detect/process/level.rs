@@ -2,10 +2,9 @@
 
 use super::{
     growth::{Growth, MIN_POINTS},
-    questions::is_unanswered,
     subject::{Care, Subject},
 };
-use crate::detect::{Level, gates::Gate};
+use crate::vocabulary::{Level, Reason};
 
 /// Fewest points that show stability, or growth that is worth mentioning.
 const MIN_STABLE: usize = 8;
@@ -19,10 +18,10 @@ const MIN_URGENT_S: f64 = 25.0;
 const NEAR_S: f64 = 90.0;
 
 /// The level that `growth` and the answers about it amount to. `left_s` is how long what it uses up still lasts.
-pub(super) fn level(subject: &Subject, growth: &Growth, gates: &[Gate], left_s: Option<f64>) -> Level {
+pub(super) fn level(subject: &Subject, growth: &Growth, gates: &[Reason], left_s: Option<f64>) -> Level {
     let n = growth.points.len();
     let has_lasted = has_lasted(subject, growth, left_s);
-    let denied: Vec<&Gate> = gates.iter().filter(|gate| !gate.pass).collect();
+    let denied: Vec<&Reason> = gates.iter().filter(|answer| !answer.passes()).collect();
     let is_alarming = subject.care != Care::Harmless;
     if is_alarming && denied.is_empty() && n >= MIN_POINTS && has_lasted {
         Level::Leak
@@ -39,11 +38,11 @@ pub(super) fn level(subject: &Subject, growth: &Growth, gates: &[Gate], left_s: 
 
 /// All questions are answered with yes, over a part of the time that a leak takes; or over all of it, and one has no
 /// answer yet.
-fn is_suspicious(subject: &Subject, growth: &Growth, denied: &[&Gate], has_lasted: bool) -> bool {
+fn is_suspicious(subject: &Subject, growth: &Growth, denied: &[&Reason], has_lasted: bool) -> bool {
     let long_enough = growth.span() >= SUSPECT_SHARE * subject.min_span_s;
     growth.points.len() >= MIN_POINTS / 2
         && long_enough
-        && denied.iter().all(|gate| has_lasted && is_unanswered(gate))
+        && denied.iter().all(|answer| has_lasted && answer.is_unanswered())
 }
 
 fn has_lasted(subject: &Subject, growth: &Growth, left_s: Option<f64>) -> bool {

@@ -1,4 +1,4 @@
-//! Does the growth of a series have the shape of a leak? One test a question, each with its sentence: those of
+//! Does the growth of a series have the shape of a leak? One test a question, each with its numbers: those of
 //! [`crate::detect::gates`] where what is asked is the same, for series that are read at an interval.
 
 use super::{
@@ -7,10 +7,14 @@ use super::{
 };
 use crate::{
     detect::{
-        gates::{Gate, is_ratchet, lows_of_thirds},
+        gates::{hourly, is_ratchet, lows_of_thirds, significant},
         trend::{Point, Z_95},
     },
     series::climb::time_of_half,
+    vocabulary::{
+        Reason, Seen,
+        reason::{Retained, Spread},
+    },
 };
 
 /// From so many points on a trend may hide in more noise.
@@ -31,8 +35,6 @@ const KEPT: f64 = 0.5;
 const GOES_ON: f64 = 0.8;
 /// Two mark-compacts tell a rate if this share of the time is between them.
 const APART: f64 = 0.15;
-const RETAINED: &str = "retained";
-const UNKNOWN: &str = "no mark-compact has shown yet that it is no garbage";
 /// Without a mark-compact nothing may come back for so long, seconds: an addon was seen to hold buffers for a minute that
 /// a scavenge then freed.
 const LONG_ENOUGH_S: f64 = 100.0;
@@ -51,8 +53,8 @@ pub(super) struct Evidence<'a> {
 }
 
 /// All questions that there are for such a series.
-pub(super) fn all(asked: &Evidence) -> Vec<Gate> {
-    let mut gates: Vec<Gate> =
+pub(super) fn all(asked: &Evidence) -> Vec<Reason> {
+    let mut gates: Vec<Reason> =
         [significance, ratchet, persistence, materiality, spread].map(|gate| gate(asked)).into();
     match asked.subject.care {
         Care::Plain | Care::Harmless => {}
@@ -64,86 +66,64 @@ pub(super) fn all(asked: &Evidence) -> Vec<Gate> {
 }
 
 /// Is it more than chance?
-fn significance(asked: &Evidence) -> Gate {
+fn significance(asked: &Evidence) -> Reason {
     let trend = &asked.growth.trend;
     let tau_min = if trend.n >= MANY { 0.6 } else { 0.7 };
     let rises = trend.interval(Z_95)[0].is_some_and(|low| low > 0.0);
     let pass = rises && (trend.p <= 0.0014 && trend.tau >= tau_min || trend.is_line(asked.growth.span()));
-    let why = format!(
-        "of all pairs of the {} lowest values, {:.0} % more rise than fall; chance alone does so with probability {:.1e}",
-        trend.n,
-        trend.tau * 100.0,
-        trend.p
-    );
-    Gate { name: "significant", pass, why }
+    Reason::test(significant(trend), pass)
 }
 
 /// Does it never come back? The lowest of each third must be above the lowest of the third before it.
-fn ratchet(asked: &Evidence) -> Gate {
+fn ratchet(asked: &Evidence) -> Reason {
     let lows = lows_of_thirds(&asked.growth.points);
-    let pass = is_ratchet(lows, asked.growth.trend.noise);
-    let [old, middle, new] = lows.map(|low| asked.subject.unit.amount(low));
-    Gate {
-        name: "ratchet",
-        pass,
-        why: format!("the lowest values of its thirds are {old}, {middle} and {new}"),
-    }
+    Reason::test(Seen::Ratchet { lows }, is_ratchet(lows, asked.growth.trend.noise))
 }
 
 /// Does it go on, to the end? A fill, a warm-up and a cache that warms slow down.
-fn persistence(asked: &Evidence) -> Gate {
+fn persistence(asked: &Evidence) -> Reason {
     let growth = asked.growth;
     let [newer_half, newest] = if growth.span() < SHORT_S { [0.8, 0.6] } else { [0.5, 0.4] };
     let pass = growth.late > newer_half * growth.early
         && growth.persistence() > 0.5
         && growth.tail > newest * growth.trend.slope;
-    let [early, late, tail] = [growth.early, growth.late, growth.tail].map(|rate| hourly(asked, rate));
-    let why = format!("{early} in the older half, {late} in the newer, {tail} at its end");
-    Gate { name: "persistent", pass, why }
+    let [older_per_hour, newer_per_hour, end] = [growth.early, growth.late, growth.tail].map(hourly);
+    Reason::test(Seen::Persistent { older_per_hour, newer_per_hour, end_per_hour: Some(end) }, pass)
 }
 
 /// Is it enough to matter?
-fn materiality(asked: &Evidence) -> Gate {
+fn materiality(asked: &Evidence) -> Reason {
     let (rise, base) = (asked.growth.rise(), asked.growth.first().1);
     let pass = rise > asked.subject.material && rise > asked.subject.material_share * base;
-    let [rise, base] = [rise, base].map(|value| asked.subject.unit.amount(value));
-    Gate { name: "material", pass, why: format!("{rise} on top of {base}") }
+    Reason::test(Seen::Material { growth: rise, base }, pass)
 }
 
 /// Is it spread over the time? Loading a data set or starting a pool makes a step, a leak makes many.
-fn spread(asked: &Evidence) -> Gate {
+fn spread(asked: &Evidence) -> Reason {
     let half = time_of_half(&asked.growth.points) / asked.growth.span();
-    let why = format!("half of the growth took {:.0} % of the time", half * 100.0);
-    Gate { name: "spread", pass: half > BURST_SHARE, why }
+    Reason::test(Seen::Spread(Spread::Half { half_share: half }), half > BURST_SHARE)
 }
 
 /// Did mark-compacts leave it, and did what they left go on as it began? Until one came, it may be garbage; and so may
 /// what came since the last one.
-fn retention(asked: &Evidence, late: f64) -> Gate {
+fn retention(asked: &Evidence, late: f64) -> Reason {
     let Some(left) = left_by_mark_compacts(asked) else {
-        return Gate { name: RETAINED, pass: false, why: UNKNOWN.to_owned() };
+        let full_collections = asked.lows.len() as u64;
+        return Reason::plain(Seen::Retained(Retained::Unknown { full_collections }));
     };
-    let [at, kept, newest] = [left.at, left.kept, left.newest].map(|share| share * 100.0);
-    let why = format!(
-        "the last mark-compact, after {at:.0} % of the time, left {kept:.0} % of what had come; what mark-compacts left \
-         grows at {newest:.0} % of the rate that it had before"
-    );
-    Gate { name: RETAINED, pass: left.at >= late && left.kept > KEPT && left.newest > GOES_ON, why }
+    let pass = left.at >= late && left.kept > KEPT && left.newest > GOES_ON;
+    let rate_share = Some(left.newest).filter(|rate| rate.is_finite());
+    let seen = Retained::Left { at_share: left.at, left_share: left.kept, rate_share };
+    Reason::test(Seen::Retained(seen), pass)
 }
 
-fn retention_or_time(asked: &Evidence) -> Gate {
-    let gate = retention(asked, TOO_EARLY);
-    if !is_unanswered(&gate) {
-        return gate;
+fn retention_or_time(asked: &Evidence) -> Reason {
+    let answer = retention(asked, TOO_EARLY);
+    if !answer.is_unanswered() {
+        return answer;
     }
-    let span = asked.growth.span();
-    let why = format!("no mark-compact came, and nothing came back in {span:.0} s");
-    Gate { name: RETAINED, pass: span >= LONG_ENOUGH_S, why }
-}
-
-/// Whether nothing was seen yet that could answer the question.
-pub(super) fn is_unanswered(gate: &Gate) -> bool {
-    gate.name == RETAINED && gate.why == UNKNOWN
+    let span_s = asked.growth.span();
+    Reason::test(Seen::Retained(Retained::NothingBack { span_s }), span_s >= LONG_ENOUGH_S)
 }
 
 /// What mark-compacts left of the growth.
@@ -175,23 +155,17 @@ fn left_by_mark_compacts(asked: &Evidence) -> Option<LeftByMarkCompacts> {
 }
 
 /// Is it as steady to the end as only a leak is? An allocator that fragments slows down, and by leaps.
-fn steadiness(asked: &Evidence) -> Gate {
+fn steadiness(asked: &Evidence) -> Reason {
     let growth = asked.growth;
     let slowest = growth.late.min(growth.tail).min(growth.early);
     let wobble = growth.trend.noise / growth.rise();
     let pass = slowest > STEADY * growth.trend.slope && wobble < STEADY_NOISE && growth.points.len() >= MANY;
-    let why = format!(
-        "{} at its slowest, {} on the whole, wobbling by {:.0} % of its rise",
-        hourly(asked, slowest),
-        hourly(asked, growth.trend.slope),
-        wobble * 100.0
-    );
-    Gate { name: "steady", pass, why }
-}
-
-/// A rate a second, in words.
-fn hourly(asked: &Evidence, rate: f64) -> String {
-    asked.subject.unit.rate(rate * 3600.0)
+    let seen = Seen::Steady {
+        slowest_per_hour: hourly(slowest),
+        rate_per_hour: hourly(growth.trend.slope),
+        wobble_share: Some(wobble).filter(|share| share.is_finite()),
+    };
+    Reason::test(seen, pass)
 }
 
 #[cfg(test)]
@@ -201,17 +175,19 @@ mod tests {
         *,
     };
 
+    use crate::vocabulary::Question;
+
     const MIB: f64 = 1_048_576.0;
 
     fn points(n: u32, y: impl Fn(f64) -> f64) -> Vec<Point> {
         (0..n).map(|i| (2.5 * f64::from(i), y(2.5 * f64::from(i)))).collect()
     }
 
-    /// Names of the questions that `points` do not pass.
-    fn failed(subject: &Subject, points: &[Point], lows: &[Point]) -> Vec<&'static str> {
+    /// The questions that `points` do not pass.
+    fn failed(subject: &Subject, points: &[Point], lows: &[Point]) -> Vec<Question> {
         let growth = Growth::of(points, -1e9).unwrap();
         let gates = all(&Evidence { subject, growth: &growth, lows });
-        gates.iter().filter(|gate| !gate.pass).map(|gate| gate.name).collect()
+        gates.iter().filter(|answer| !answer.passes()).filter_map(Reason::question).collect()
     }
 
     /// Reproducible noise between 0 and 1.
@@ -224,23 +200,23 @@ mod tests {
         let steady = |t: f64| 20.0 + 8.0 * t;
         for (name, y, stopped_by) in [
             ("a leak", Box::new(steady) as Box<dyn Fn(f64) -> f64>, &[][..]),
-            ("a few", Box::new(|t| 20.0 + 0.2 * t), &["material"]),
-            ("many beside more", Box::new(|t| 9000.0 + 2.0 * t), &["material"]),
+            ("a few", Box::new(|t| 20.0 + 0.2 * t), &[Question::Material]),
+            ("many beside more", Box::new(|t| 9000.0 + 2.0 * t), &[Question::Material]),
             (
                 "a fill",
                 Box::new(|t: f64| 20.0 + 400.0 * (1.0 - (-t / 15.0).exp())),
-                &["persistent", "material"],
+                &[Question::Persistent, Question::Material],
             ),
-            ("one that just ended", Box::new(move |t| steady(t.min(60.0))), &["persistent"]),
+            ("one that just ended", Box::new(move |t| steady(t.min(60.0))), &[Question::Persistent]),
         ] {
             assert_eq!(failed(&FILES, &points(30, y), &[]), stopped_by, "{name}");
         }
         let teeth = failed(&FILES, &points(30, |t| 20.0 + 20.0 * (t % 20.0)), &[]);
-        assert!(teeth.contains(&"significant") && teeth.contains(&"ratchet"), "{teeth:?}");
+        assert!(teeth.contains(&Question::Significant) && teeth.contains(&Question::Ratchet), "{teeth:?}");
         let pool = failed(&FILES, &points(14, |t| if t > 20.0 { 120.0 } else { 20.0 }), &[]);
-        assert!(pool.contains(&"persistent") && pool.contains(&"spread"), "{pool:?}");
+        assert!(pool.contains(&Question::Persistent) && pool.contains(&Question::Spread), "{pool:?}");
         let noisy = failed(&FILES, &points(30, |t| 500.0 + 900.0 * noise(t)), &[]);
-        assert!(noisy.contains(&"significant"), "{noisy:?}");
+        assert!(noisy.contains(&Question::Significant), "{noisy:?}");
     }
 
     #[test]
@@ -256,7 +232,7 @@ mod tests {
             ("two on the line", vec![at(40.0, 45.0), at(90.0, 94.0)], false),
             ("two, and no growth between them", vec![at(40.0, 45.0), at(90.0, 60.0)], true),
         ] {
-            let expected: &[&str] = if stopped { &["retained"] } else { &[] };
+            let expected: &[Question] = if stopped { &[Question::Retained] } else { &[] };
             assert_eq!(failed(&EXTERNAL, &line, &lows), expected, "{name}");
         }
     }
@@ -264,18 +240,18 @@ mod tests {
     #[test]
     fn where_v8_knows_nothing_time_stands_in_for_mark_compacts() {
         let line = |n| points(n, |t| 5.0 * MIB + MIB * t);
-        assert_eq!(failed(&NATIVE, &line(38), &[]), ["retained"]);
-        assert_eq!(failed(&NATIVE, &line(42), &[]), [""; 0]);
-        assert_eq!(failed(&NATIVE, &line(42), &[(60.0, 5.0 * MIB)]), ["retained"]);
+        assert_eq!(failed(&NATIVE, &line(38), &[]), [Question::Retained]);
+        assert_eq!(failed(&NATIVE, &line(42), &[]), []);
+        assert_eq!(failed(&NATIVE, &line(42), &[(60.0, 5.0 * MIB)]), [Question::Retained]);
     }
 
     #[test]
     fn what_is_left_over_must_be_steady() {
         let slowing = points(42, |t| 30.0 * MIB + 60.0 * MIB * (1.0 - (-t / 70.0).exp()));
         let leaps = points(42, |t| 30.0 * MIB + 9.0 * MIB * (t / 15.0).floor());
-        assert_eq!(failed(&REMAINDER, &points(42, |t| 30.0 * MIB + MIB * t), &[]), [""; 0]);
-        assert!(failed(&REMAINDER, &slowing, &[]).contains(&"steady"));
-        assert!(failed(&REMAINDER, &leaps, &[]).contains(&"steady"));
+        assert_eq!(failed(&REMAINDER, &points(42, |t| 30.0 * MIB + MIB * t), &[]), []);
+        assert!(failed(&REMAINDER, &slowing, &[]).contains(&Question::Steady));
+        assert!(failed(&REMAINDER, &leaps, &[]).contains(&Question::Steady));
     }
 
     #[test]
@@ -288,7 +264,7 @@ mod tests {
         ];
         let shape = |points: &[Point]| {
             let mut names = failed(&FILES, points, &[]);
-            names.retain(|name| *name != "material");
+            names.retain(|name| *name != Question::Material);
             names
         };
         for (i, y) in ys.into_iter().enumerate() {
@@ -314,7 +290,10 @@ mod tests {
         ] {
             for subject in [&FILES, &EXTERNAL, &NATIVE, &REMAINDER] {
                 let failed = failed(subject, &points(60, &y), &[(100.0, 1.0)]);
-                assert!(failed.contains(&"significant") && failed.contains(&"ratchet"), "{name}: {failed:?}");
+                assert!(
+                    failed.contains(&Question::Significant) && failed.contains(&Question::Ratchet),
+                    "{name}: {failed:?}"
+                );
             }
         }
     }

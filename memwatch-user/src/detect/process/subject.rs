@@ -1,14 +1,14 @@
 //! What is judged of a process, and how careful one has to be with each.
 
-use crate::detect::Unit;
+use crate::vocabulary::{Counted, Unit};
 
 const MIB: f64 = 1_048_576.0;
 
 /// One series as the judge sees it.
 #[derive(Debug)]
 pub(super) struct Subject {
-    /// What it is, as the subject of a sentence in the plural or without an article.
-    pub(super) what: &'static str,
+    /// What it counts.
+    pub(super) what: Counted,
     pub(super) unit: Unit,
     /// Less growth than this is none.
     pub(super) material: f64,
@@ -43,7 +43,7 @@ pub(super) enum Care {
 /// Descriptors of files, pipes and the like. 32 of them are more than any library opens once: a process that leaks 8 a
 /// second has opened 200 in the shortest span.
 pub(super) const FILES: Subject = Subject {
-    what: "file descriptors other than sockets",
+    what: Counted::Files,
     unit: Unit::Count,
     material: 32.0,
     material_share: 0.05,
@@ -54,14 +54,14 @@ pub(super) const FILES: Subject = Subject {
 
 /// Descriptors of sockets, or of all sorts where they cannot be told apart: clients come and stay, some of them idle.
 pub(super) const SOCKETS: Subject =
-    Subject { what: "sockets", material_share: 0.15, start_up_s: 10.0, min_span_s: 100.0, ..FILES };
+    Subject { what: Counted::Sockets, material_share: 0.15, start_up_s: 10.0, min_span_s: 100.0, ..FILES };
 
 /// See [`SOCKETS`].
-pub(super) const DESCRIPTORS: Subject = Subject { what: "file descriptors", ..SOCKETS };
+pub(super) const DESCRIPTORS: Subject = Subject { what: Counted::Descriptors, ..SOCKETS };
 
 /// Pools of threads reach their size at once, and few are larger than this many steps.
 pub(super) const THREADS: Subject = Subject {
-    what: "threads",
+    what: Counted::Threads,
     material: 8.0,
     material_share: 0.15,
     start_up_s: 10.0,
@@ -70,11 +70,11 @@ pub(super) const THREADS: Subject = Subject {
 };
 
 /// One for each worker.
-pub(super) const ISOLATES: Subject = Subject { what: "isolates", ..THREADS };
+pub(super) const ISOLATES: Subject = Subject { what: Counted::Isolates, ..THREADS };
 
 /// Array buffers and the like.
 pub(super) const EXTERNAL: Subject = Subject {
-    what: "memory that V8 accounts for outside of its heap",
+    what: Counted::External,
     unit: Unit::Bytes,
     material: 3.0 * MIB,
     material_share: 0.15,
@@ -84,15 +84,11 @@ pub(super) const EXTERNAL: Subject = Subject {
 };
 
 /// malloc by the allocator's books.
-pub(super) const NATIVE: Subject = Subject {
-    what: "memory in use by the allocator's books, array buffers left out",
-    care: Care::Unaccounted,
-    ..EXTERNAL
-};
+pub(super) const NATIVE: Subject = Subject { what: Counted::Malloc, care: Care::Unaccounted, ..EXTERNAL };
 
 /// What nothing explains. Start-up of a large program touches its pages for longer.
 pub(super) const REMAINDER: Subject = Subject {
-    what: "anonymous memory that neither V8 nor an allocator's books account for",
+    what: Counted::Unaccounted,
     material: 8.0 * MIB,
     start_up_s: 30.0,
     min_span_s: 85.0,
@@ -101,12 +97,8 @@ pub(super) const REMAINDER: Subject = Subject {
 };
 
 /// What the allocator holds and does not use.
-pub(super) const SLACK: Subject = Subject {
-    what: "memory that the allocator holds and has not handed out",
-    min_span_s: 30.0,
-    care: Care::Harmless,
-    ..EXTERNAL
-};
+pub(super) const SLACK: Subject =
+    Subject { what: Counted::Slack, min_span_s: 30.0, care: Care::Harmless, ..EXTERNAL };
 
 /// Everything anonymous: its rate is that at which the cgroup and the host are used up.
-pub(super) const ANONYMOUS: Subject = Subject { what: "anonymous memory", ..SLACK };
+pub(super) const ANONYMOUS: Subject = Subject { what: Counted::Anonymous, ..SLACK };

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// So many stacks wait for their names at most, 3 KB each; for as many the process is read anew when they are met again.
-const MOST_WAITING: usize = 256;
+const MOST_WAITING: usize = 512;
 /// How long one job reads: others wait for its thread.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -116,6 +116,11 @@ impl Names {
         }
         self.waiting.retain(|event| event.key.thread != thread);
         self.pending.extract_if(|key| key.thread == thread).collect()
+    }
+
+    /// All stacks whose names are still to come.
+    pub(super) fn pending(&self) -> impl Iterator<Item = &StackKey> {
+        self.pending.iter()
     }
 
     /// All stacks that will have no names, as the process is gone.

@@ -39,6 +39,8 @@ pub(crate) struct Stacks {
     processes: BTreeMap<u32, Process>,
     /// How many processes there were.
     numbers: u64,
+    /// Stacks or names have come since it was last looked what there is to do for them.
+    news: bool,
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
     kept: Volumes,
@@ -64,6 +66,8 @@ struct Process {
     numbers: u64,
     /// What was allocated at stacks that had to be forgotten, by thread.
     forgotten: HashMap<u64, Volumes>,
+    /// What stands for one whose names were not read.
+    unknown: Stack,
     /// Threads of isolates, by the isolates' serial numbers.
     threads: BTreeMap<u32, u64>,
     trial: Trial,
@@ -102,7 +106,7 @@ impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(crate) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
         let (processes, kept) = (BTreeMap::new(), Volumes::default());
-        Self { maps, processes, numbers: 0, keeps, kept, gone_s: 0.0 }
+        Self { maps, processes, numbers: 0, news: false, keeps, kept, gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -152,12 +156,17 @@ impl Stacks {
         let pid = (event.key.thread >> 32) as u32;
         if let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) {
             process.event(maps, Box::new(event));
+            self.news = true;
         }
         Ok(())
     }
 
-    /// The names that are to be read next, one job for each process.
+    /// Makes room for other stacks if there are many. The names that are to be read next, one job for each process.
     pub(crate) fn jobs(&mut self) -> Vec<(u32, NameJob)> {
+        if !std::mem::take(&mut self.news) {
+            return Vec::new();
+        }
+        self.make_room();
         let job = |(pid, process): (&u32, &mut Process)| Some((*pid, process.names.job()?));
         self.processes.iter_mut().filter_map(job).collect()
     }
@@ -166,11 +175,17 @@ impl Stacks {
     pub(crate) fn named(&mut self, pid: u32, named: Named) -> Option<String> {
         let (process, maps) = (self.processes.get_mut(&pid)?, self.maps.as_mut()?);
         process.named(maps, named);
+        self.news = true;
         if process.trial != Trial::Running(TRIAL) {
             return None;
         }
         self.forget(pid);
         Some(format!("none of {TRIAL} stacks had a function that could be read"))
+    }
+
+    /// Whether names of any stack are still to come.
+    pub(crate) fn have_unnamed(&self) -> bool {
+        self.processes.values().any(|process| process.names.pending().next().is_some())
     }
 
     /// Stacks of a process that is gone, or watched no more.
@@ -184,7 +199,7 @@ impl Stacks {
 
     /// Forgets the addresses of stacks if there are many, for the kernel to have room for others: code that is compiled anew or
     /// moved is another stack, so that there are ever more of them. What was allocated at each is kept.
-    pub(crate) fn make_room(&mut self) {
+    fn make_room(&mut self) {
         let Some(maps) = &mut self.maps else { return };
         let known = |(pid, process): (&u32, &Process)| (*pid, process.known.len());
         let mut known: BTreeMap<u32, usize> = self.processes.iter().map(known).collect();
@@ -266,6 +281,7 @@ fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Proc
         known: HashMap::new(),
         numbers: 0,
         forgotten: HashMap::new(),
+        unknown: unknown(),
         threads: BTreeMap::new(),
         trial: Trial::Running(0),
     })
@@ -360,7 +376,9 @@ impl Process {
         let of_interest = self.known.iter().filter(|(key, _)| wanted(key.thread));
         let known = of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps)));
         let forgotten = self.forgotten.iter().filter(|(thread, _)| wanted(**thread));
-        known.chain(forgotten.flat_map(|(_, volumes)| volumes.sampled())).collect()
+        let unnamed = self.names.pending().filter(|key| wanted(key.thread) && !self.known.contains_key(key));
+        let unnamed = unnamed.map(|key| sampled(&self.unknown, maps.volume(*key)));
+        known.chain(unnamed).chain(forgotten.flat_map(|(_, volumes)| volumes.sampled())).collect()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     },
     model::{Collection, GcKind, LimitParts, Mono, Reading},
     series,
+    vocabulary::Seen,
 };
 
 /// One process.
@@ -30,7 +31,7 @@ pub(crate) struct Process {
     isolates: BTreeMap<u64, Isolate>,
     serial: u32,
     /// Why no isolate was heard of, for as long as none was.
-    silence: &'static str,
+    silence: Seen,
     /// Share of collections that the kernel side lost, 0 to 1.
     pub(crate) lost_share: f64,
 }
@@ -54,17 +55,14 @@ impl Process {
             reported: BTreeMap::new(),
             isolates: BTreeMap::new(),
             serial: 0,
-            silence: "no collection was seen: watch longer, or put load on it",
+            silence: Seen::NoCollection,
             lost_share: 0.0,
         }
     }
 
     /// The same of a target whose collections cannot be seen.
     pub(crate) fn blind(self) -> Self {
-        Self {
-            silence: "its collections cannot be seen (the features say why), so nothing is known of its heaps",
-            ..self
-        }
+        Self { silence: Seen::CollectionsHidden, ..self }
     }
 
     /// How many isolates are alive that we know of.
@@ -112,8 +110,8 @@ impl Process {
     }
 
     /// Since when nothing was heard of any isolate, and why; `None` once one was.
-    pub(crate) fn silence(&self) -> Option<(Mono, &'static str)> {
-        (self.serial == 0).then_some((self.since, self.silence))
+    pub(crate) fn silence(&self) -> Option<(Mono, Seen)> {
+        (self.serial == 0).then(|| (self.since, self.silence.clone()))
     }
 
     /// What is to be said of every kind of memory, reconciled.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Site;
 use crate::{
     report::time::Time,
-    vocabulary::{Kind, Level, Resource, Unit},
+    vocabulary::{Kind, Level, Reason, Resource, Unit},
 };
 
 /// What we make of one kind of memory of one isolate, or of the process.
@@ -35,8 +35,11 @@ pub struct Verdict {
     pub time_to_exhaustion_s: Option<[Option<f64>; 2]>,
     /// What is used up first.
     pub exhausts: Option<Resource>,
-    /// In words: what was seen, which tests passed, why it is not another kind.
+    /// The reasons in words: what was seen, which tests passed, why it is not another kind.
     pub evidence: Vec<String>,
+    /// The same with their numbers.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
     /// Where the memory comes from, largest share first.
     pub sites: Vec<Site>,
 }

@@ -95,9 +95,9 @@ pub fn all() -> Vec<Kind> {
         kinds.push(Kind::new("slope after mark-compact", name, move |_, _| slope::Slope::new(mib)));
     }
     kinds.extend(prometheus());
-    kinds.extend(gates::NAMES.map(|gate| {
-        Kind::new(ABLATION, format!("without `{gate}`"), move |limit, age| {
-            ours::Ours::new(limit, age).without(gate)
+    kinds.extend(gates::QUESTIONS.map(|question| {
+        Kind::new(ABLATION, format!("without `{}`", question.word()), move |limit, age| {
+            ours::Ours::new(limit, age).without(question)
         })
     }));
     kinds

@@ -6,6 +6,7 @@ use memwatch_user::{
     detect::{Circumstances, HeapJudge, Level},
     model::{Collection, GcKind, Mono},
     series::Isolate,
+    vocabulary::Question,
 };
 
 use super::{Alarm, Detector};
@@ -35,8 +36,8 @@ impl Ours {
 
     /// The same without one of its tests.
     #[must_use]
-    pub fn without(self, gate: &'static str) -> Self {
-        Self { judge: self.judge.without(gate), ..self }
+    pub fn without(self, question: Question) -> Self {
+        Self { judge: self.judge.without(question), ..self }
     }
 }
 
