@@ -1,6 +1,7 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
 pub mod hello;
+pub mod kind;
 pub mod reason;
 pub mod resident;
 mod site;

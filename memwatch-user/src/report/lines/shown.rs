@@ -137,7 +137,7 @@ mod tests {
         const JSON: &str = r#"{"isolate":null,"verdict":"stable","kind":"none","rate_bytes_per_hour":null,
             "rate_interval":null,"since":"2026-03-02T23:10:00Z","confidence":null,"time_to_exhaustion_s":null,
             "exhausts":null,"evidence":[],"sites":[]}"#;
-        Body::Verdict(Box::new(Verdict { isolate, kind, verdict, ..serde_json::from_str(JSON).unwrap() }))
+        Body::Verdict(Box::new(Verdict { isolate, verdict, kind, ..serde_json::from_str(JSON).unwrap() }))
     }
 
     #[test]
