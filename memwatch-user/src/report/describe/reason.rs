@@ -62,12 +62,7 @@ fn answer(seen: &Seen, unit: Unit) -> String {
             amount(*new)
         ),
         Seen::Persistent { older_per_hour, newer_per_hour, end_per_hour } => {
-            let end = end_per_hour.map_or_else(String::new, |end| format!(", {} at the end", rate(end)));
-            format!(
-                "{} in the older half, {} in the newer{end}",
-                rate(*older_per_hour),
-                rate(*newer_per_hour)
-            )
+            persistent([*older_per_hour, *newer_per_hour].map(rate), end_per_hour.map(rate))
         }
         Seen::Material { growth, base } => format!("{} on top of {}", amount(*growth), amount(*base)),
         Seen::Spread(Spread::Steps { steps, rises }) => {
@@ -91,6 +86,11 @@ fn answer(seen: &Seen, unit: Unit) -> String {
         ),
         _ => String::new(),
     }
+}
+
+fn persistent([older, newer]: [String; 2], end: Option<String>) -> String {
+    let end = end.map_or_else(String::new, |end| format!(", {end} at the end"));
+    format!("{older} in the older half, {newer} in the newer{end}")
 }
 
 fn course(course: &Course, unit: Unit) -> String {
