@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
-use inferno::flamegraph::{self, Options};
+use inferno::flamegraph::{self, Options, TextTruncateDirection};
 
 use super::Sampled;
 use crate::model::{Frame, FrameKind, StackEnd};
@@ -23,6 +23,8 @@ pub fn flamegraph(sampled: &[Sampled<'_>], to: impl io::Write) -> io::Result<()>
     let mut options = Options::default();
     "Allocated on the JavaScript heap; survival unknown".clone_into(&mut options.title);
     "bytes".clone_into(&mut options.count_name);
+    // The function is in front, the path behind it.
+    options.text_truncate_direction = TextTruncateDirection::Right;
     let lines = collapsed(sampled);
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), to)
         .map_err(|error| io::Error::other(error.to_string()))
@@ -84,6 +86,10 @@ mod tests {
         let svg = String::from_utf8(svg).unwrap();
         assert!(
             svg.contains("<svg") && svg.contains("main /srv/a:b.js:9") && svg.contains("survival unknown")
+        );
+        assert!(
+            svg.contains("truncate_text_right = true"),
+            "what does not fit is cut at the end, which is the path's"
         );
     }
 }

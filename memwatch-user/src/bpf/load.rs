@@ -1,23 +1,22 @@
 //! The object, loaded into the kernel: its maps as typed methods.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread,
-};
+use std::{collections::BTreeSet, thread};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray},
+    maps::{Array, HashMap, MapData, MapError},
     programs::{ProgramError, RawTracePoint, UProbe},
 };
 use memwatch_common::{
-    loss::LossReason,
     names::{global, map, tracepoint},
     target::{HeapLayout, Target, TaskLayout, UNCLAIMED},
     times::COUNTERS,
 };
 
-use super::object;
+use super::{
+    losses::{LossMaps, Losses},
+    object,
+};
 
 /// aya-log's map of debug lines.
 pub(super) const LOG_MAP: &str = "AYA_LOGS";
@@ -67,6 +66,12 @@ pub enum LoadError {
         /// Why.
         source: Box<MapError>,
     },
+    /// How many CPUs there are cannot be found out.
+    #[error("cannot count the CPUs that maps have values for: {0}")]
+    Cpus(#[source] std::io::Error),
+    /// The kernel side's debug lines.
+    #[error("cannot read the debug lines of the kernel side: {0}")]
+    DebugLines(String),
     /// Waiting for the ring buffer.
     #[error("cannot wait for the ring buffer: {0}")]
     Ring(#[source] std::io::Error),
@@ -78,7 +83,7 @@ pub struct Kernel {
     targets: HashMap<MapData, u32, Target>,
     followed: HashMap<MapData, u32, u8>,
     heap_layouts: Array<MapData, HeapLayout>,
-    losses: PerCpuArray<MapData, u64>,
+    losses: LossMaps,
 }
 
 impl Kernel {
@@ -121,7 +126,7 @@ impl Kernel {
         let targets = typed(&mut ebpf, map::TARGETS)?;
         let followed = typed(&mut ebpf, map::FOLLOWED)?;
         let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
-        let losses = typed(&mut ebpf, map::LOSSES)?;
+        let losses = LossMaps::of(&mut ebpf)?;
         let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses };
         // Until the collector has looked at it, a process that was admitted by the kernel side is nobody's.
         kernel.set_heap_layout(UNCLAIMED, HeapLayout::UNKNOWN)?;
@@ -134,7 +139,7 @@ impl Kernel {
         let mut refused = Vec::new();
         for (program, tracepoint) in tracepoint::ALL {
             if let Err(error) = self.attach_tracepoint(program, tracepoint) {
-                refused.push((tracepoint, format!("{:#}", anyhow::Error::from(error))));
+                refused.push((tracepoint, error.to_string()));
             }
         }
         refused
@@ -170,9 +175,10 @@ impl Kernel {
         self.targets.insert(pid, Target { attachment }, 0).map_err(in_map(map::TARGETS))
     }
 
-    /// Forgets a target; that it was none is no error.
+    /// Forgets a target and what was lost of it; that it was none is no error.
     pub fn remove_target(&mut self, pid: u32) {
         let _absent = self.targets.remove(&pid);
+        self.losses.forget(pid);
     }
 
     /// Makes targets of what descends from this process and executes a program.
@@ -196,25 +202,10 @@ impl Kernel {
         self.heap_layouts.set(attachment, layout, 0).map_err(in_map(map::HEAP_LAYOUTS))
     }
 
-    /// Losses since the object was loaded, by reason; only those that occurred.
-    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-        losses_of(&self.losses)
+    /// Losses since the object was loaded, by process and reason.
+    pub fn losses(&self) -> Result<Losses, LoadError> {
+        self.losses.read()
     }
-}
-
-/// The counters of losses, over all CPUs; only those that occurred.
-pub(super) fn losses_of(
-    counters: &PerCpuArray<MapData, u64>,
-) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-    let mut losses = BTreeMap::new();
-    for reason in LossReason::ALL {
-        let per_cpu = counters.get(&(reason as u32), 0).map_err(in_map(map::LOSSES))?;
-        let total = per_cpu.iter().sum();
-        if total > 0 {
-            losses.insert(reason, total);
-        }
-    }
-    Ok(losses)
 }
 
 pub(super) fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(

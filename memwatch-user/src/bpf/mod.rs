@@ -15,6 +15,7 @@
 pub mod armed;
 pub mod attach;
 pub mod load;
+pub mod losses;
 pub mod malloc;
 pub mod mappings;
 pub mod multi;
@@ -23,3 +24,4 @@ pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
 pub mod times;
+pub mod trial;

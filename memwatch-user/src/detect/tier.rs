@@ -13,8 +13,8 @@ use crate::{
 const MIB: f64 = 1_048_576.0;
 /// Nobody can say after less time that a process is stable.
 pub(super) const MIN_STABLE_S: f64 = 30.0;
-/// Growth that would take longer than this to use up the heap's limit is worth nobody's night.
-const WEEK_S: f64 = 7.0 * 86_400.0;
+/// See [`excludes_growth`].
+const HOUR_S: f64 = 3600.0;
 /// Four points are judged by their increments alone.
 const FOUR: usize = 4;
 /// See [`is_last_call`]: of the room that was there, this share is used up,
@@ -59,21 +59,13 @@ pub fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason], watched: 
     plain(if is_stable { Level::Stable } else { Level::Inconclusive })
 }
 
-/// Whether the interval of the rate leaves no growth that matters: it holds zero, or at its upper end the limit is far
-/// away. Three points that rose by 100 kB/s on top of 100 MB had grown by too little to call it growth, and were called
-/// stable.
+/// Whether the interval of the rate leaves no growth that matters: it holds zero, or nothing material would come at its
+/// upper end within the hour. Three points that rose by 100 kB a second on top of 100 MB had grown by too little to call it
+/// growth, and were called stable.
 pub(super) fn excludes_growth(shape: &Shape) -> bool {
     let [low, high] = shape.trend.interval(Z_95);
-    low.is_some_and(|low| low <= 0.0) || high.is_some_and(|high| !matters(shape, high))
-}
-
-/// Whether growth by `rate` bytes a second uses up the limit within a week; where there is no limit that is known, whether
-/// it would be material within the hour.
-fn matters(shape: &Shape, rate: f64) -> bool {
-    match shape.limit {
-        Some(limit) => (limit - shape.last().1).max(0.0) < rate * WEEK_S,
-        None => rate * 3600.0 > material(shape),
-    }
+    let is_little = |rate: f64| rate * HOUR_S <= material(shape);
+    low.is_some_and(|low| low <= 0.0) || high.is_some_and(is_little)
 }
 
 /// Seconds until growth that goes on as it does has become material.

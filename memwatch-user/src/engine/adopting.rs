@@ -23,7 +23,7 @@ use crate::{
     host::{cgroup::MemoryCgroup, clock, errors::one_line},
     ingest::Event,
     model::{Mono, ProcessId},
-    native::Tracker,
+    native::{NativeError, Tracker},
     plan::StackPlan,
     target::{Target, TargetError},
 };
@@ -219,6 +219,7 @@ impl Engine {
             waits_since: None,
             program: ProgramSeen { at: looked_at, program: target.process.program },
             attachment,
+            collections: 0,
             limit_hits: cgroup.as_ref().and_then(MemoryCgroup::limit_hits),
             cgroup,
         };
@@ -241,8 +242,8 @@ impl Engine {
     }
 
     /// A tracker of native memory has been started, or could not be.
-    pub(super) fn tracked(&mut self, id: ProcessId, tracker: Result<Result<Tracker, String>, Panicked>) {
-        let tracker = tracker.unwrap_or_else(|panicked| Err(panicked.to_string()));
+    pub(super) fn tracked(&mut self, id: ProcessId, tracker: Result<Result<Tracker, NativeError>, Panicked>) {
+        let tracker = tracker.unwrap_or_else(|panicked| Err(NativeError::Panicked(panicked.to_string())));
         let Some(member) = self.fleet.member_of(id) else { return };
         let change = self.attribution.natives.started(id.pid, tracker);
         self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));

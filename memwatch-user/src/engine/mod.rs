@@ -52,6 +52,7 @@ use crate::{
     attribute::Sampled,
     bpf::{load::Kernel, stacks::StackMaps},
     host::clock::WallClock,
+    native::Mode,
 };
 
 /// How long the end waits for trackers of native memory. One that reads the memory of a process that makes workers all the time
@@ -71,6 +72,9 @@ pub(crate) struct Parts {
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
 }
+
+/// What of the budget stacks of JavaScript may cost a target where its native memory is looked at as well.
+const SHARE_OF_STACKS: f64 = 0.5;
 
 /// The engine.
 pub(crate) struct Engine {
@@ -93,7 +97,8 @@ impl Engine {
     pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
         let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks } = parts;
         let (background, finished) = Background::new();
-        let sampling = stacks.is_some().then_some(native.budget_pct / 100.0);
+        let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
+        let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
         let engine = Self {
             kernel,
             clock,

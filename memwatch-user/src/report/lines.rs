@@ -1,41 +1,22 @@
 //! Plain lines, for logs, pipes and grep: time (UTC), process (with the isolate, if it has several), record type, what
-//! happened. What explains a line follows it, indented. A new day is announced; the summary ends the report.
+//! happened. What explains a line follows it, indented. A new day is announced; the summary ends the report. [`shown`]
+//! decides which records get a line.
+
+mod shown;
 
 use std::io::{self, Write};
 
 use super::{
     Sink,
     color::Tone,
-    describe,
+    describe::{self, Detail},
     record::{Body, Record},
     state::{State, target},
     summary,
     time::Time,
 };
-
-/// How much is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verbosity {
-    /// Who is watched, verdicts, losses, how targets end, and the summary.
-    Quiet,
-    /// And everything else but what comes all the time: other collections, statistics, memory.
-    #[default]
-    Normal,
-    /// Everything.
-    Verbose,
-}
-
-impl Verbosity {
-    fn shows(self, body: &Body) -> bool {
-        match (self, body) {
-            (Self::Verbose, _)
-            | (_, Body::Verdict(_) | Body::End(_) | Body::Loss(_) | Body::Bye(_) | Body::Hello(_)) => true,
-            (Self::Quiet, _) | (_, Body::Stats(_) | Body::Starts(_) | Body::Memory(_)) => false,
-            (Self::Normal, Body::Gc(gc)) => gc.kind.is_full(),
-            (Self::Normal, _) => true,
-        }
-    }
-}
+pub use shown::Verbosity;
+use shown::{Shown, is_last_listed};
 
 /// Writes records as plain lines.
 #[derive(Debug)]
@@ -44,13 +25,14 @@ pub struct Lines<W> {
     verbosity: Verbosity,
     color: bool,
     state: State,
+    shown: Shown,
     day: String,
 }
 
 impl<W: Write> Lines<W> {
     /// Lines go to `out`, with colour if `color`.
     pub fn new(out: W, verbosity: Verbosity, color: bool) -> Self {
-        Self { out, verbosity, color, state: State::default(), day: String::new() }
+        Self { out, verbosity, color, state: State::default(), shown: Shown::default(), day: String::new() }
     }
 
     fn line(&mut self, record: &Record) -> io::Result<()> {
@@ -59,11 +41,17 @@ impl<W: Write> Lines<W> {
         let target = record.subject.and_then(|subject| self.state.targets.get(&subject));
         let limit = target.zip(isolate).and_then(|(target, isolate)| target.limit_of(isolate));
         let several = target.is_some_and(target::Target::has_several_isolates);
-        let line = describe::body(&record.body, limit);
+        let detail = if self.verbosity == Verbosity::Verbose { Detail::All } else { Detail::Brief };
+        let line = describe::body(&record.body, limit, detail);
         let (time, color) = (Tone::Dim.paint(clock(record.ts), self.color), self.color);
         let who = who(record, isolate.filter(|_| several));
         writeln!(self.out, "{time} {who} {} {}", line.tag, line.tone.paint(&line.text, color))?;
-        line.more.iter().try_for_each(|more| writeln!(self.out, "    {}", Tone::Dim.paint(more, color)))
+        let last_listed = matches!(&record.body, Body::Isolate(isolate) if detail == Detail::Brief && is_last_listed(isolate));
+        let counted = last_listed.then(|| "further isolates are counted in the summary".to_owned());
+        line.more
+            .iter()
+            .chain(&counted)
+            .try_for_each(|more| writeln!(self.out, "    {}", Tone::Dim.paint(more, color)))
     }
 
     fn announce_day(&mut self, ts: Time) -> io::Result<()> {
@@ -93,8 +81,9 @@ fn who(record: &Record, isolate: Option<u32>) -> String {
 
 impl<W: Write> Sink for Lines<W> {
     fn record(&mut self, record: &Record) -> io::Result<()> {
+        let is_shown = self.shown.shows(self.verbosity, record, &self.state);
         self.state.record(record);
-        if self.verbosity.shows(&record.body) {
+        if is_shown {
             self.line(record)?;
             self.out.flush()?;
         }
@@ -102,7 +91,9 @@ impl<W: Write> Sink for Lines<W> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        write!(self.out, "{}", summary::summary(&self.state, self.color))?;
+        if self.verbosity != Verbosity::Quiet {
+            write!(self.out, "{}", summary::summary(&self.state, self.color))?;
+        }
         self.out.flush()
     }
 }

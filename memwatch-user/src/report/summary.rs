@@ -1,20 +1,26 @@
-//! The closing text: for each target what was found, why, and what to type next.
+//! The closing text: of each target a paragraph that can be pasted into a message. What was found, how fast, how long is
+//! left, where it comes from, the strongest reasons, and what to type next.
 
 use std::fmt::Write as _;
 
 use super::{
     color::Tone,
-    describe::{self, verdict},
-    record::{Body, Level, State as Feature, Verdict},
-    state::{State, target::Target},
+    describe::{self, resident, verdict},
+    record::{Level, State as Feature, Verdict},
+    state::{
+        State, seconds_between,
+        target::{Target, is_harmless},
+    },
     text::join,
 };
-use crate::units::span;
+use crate::units::{percent, span, things};
 
 /// How many targets get their paragraph; the rest, less alarming, are counted.
 const PARAGRAPHS: usize = 12;
-/// How many isolates of a target are told of where their collections start.
-const ISOLATES: usize = 3;
+/// How many kinds without a verdict are named; more are counted.
+const NAMED: usize = 3;
+/// Share of the time in collections from which it is said where they start.
+const MUCH_GC: f64 = 0.05;
 
 /// What was found, in short paragraphs, the most alarming target first; empty if nothing was watched.
 #[must_use]
@@ -30,8 +36,7 @@ pub fn summary(state: &State, color: bool) -> String {
         line(&mut out, &format!("\nand {rest} less alarming {others}"));
     }
     if let Some(bye) = &state.bye {
-        let words = describe::body(&Body::Bye(bye.clone()), None).text;
-        line(&mut out, &format!("\n{}", Tone::Dim.paint(words, color)));
+        line(&mut out, &format!("\n{}", Tone::Dim.paint(describe::bye(bye), color)));
     }
     out
 }
@@ -40,92 +45,134 @@ fn line(out: &mut String, text: &str) {
     let _infallible = writeln!(out, "{text}");
 }
 
+/// A line below the title, if there is anything to say.
+fn item(out: &mut String, text: &str) {
+    if !text.is_empty() {
+        line(out, &format!("  {text}"));
+    }
+}
+
 fn paragraph(out: &mut String, target: &Target, color: bool) {
     let level = target.alarm().unwrap_or(Level::Inconclusive);
-    let word = level.word().to_uppercase();
-    let title =
-        join([format!("{} {}", target.subject.pid, target.name()).trim().to_owned(), watched(target)]);
-    line(out, &format!("\n{} {title}", verdict::tone(level).paint(word, color)));
-    let mut verdicts: Vec<_> =
-        target.verdicts.values().filter(|verdict| worth_saying(verdict, level)).collect();
-    verdicts.sort_by_key(|verdict| std::cmp::Reverse(verdict.verdict));
-    for verdict in verdicts {
-        say(out, verdict, target.has_several_isolates());
+    let word = verdict::tone(level).paint(level.word().to_uppercase(), color);
+    let who = format!("{} {}", target.subject.pid, target.name());
+    line(out, &format!("\n{word} {}, {}", who.trim(), watched(target)));
+    for verdict in worth_saying(target) {
+        say(out, verdict, level, target.has_several_isolates());
     }
-    collections(out, target);
-    if target.verdicts.is_empty() {
-        line(out, &format!("  no verdict: {}", too_little(target)));
-    }
-    if let Some((_, end)) = &target.ended {
-        line(out, &format!("  {}", describe::end(end)));
-    }
-    if target.loss != crate::report::record::Loss::default() {
-        line(out, &format!("  not seen: {}", describe::loss(&target.loss)));
-    }
+    item(out, &not_judged(target));
+    item(out, &resident_set(target));
+    item(out, &collections(target));
+    item(out, &ended(target));
+    item(out, &not_seen(target));
     next(out, target, level, color);
 }
 
 fn watched(target: &Target) -> String {
+    format!("watched {}", span(seconds_between(target.first_seen, target.last_seen)))
+}
+
+/// All alarms, the most alarming and fastest first; without any, the verdict that the process is called by.
+fn worth_saying(target: &Target) -> Vec<&Verdict> {
+    let alarms = target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Suspect);
+    let mut alarms: Vec<_> = alarms.filter(|verdict| !is_harmless(verdict)).collect();
+    let rate = |verdict: &Verdict| verdict.rate_per_hour.unwrap_or(0.0);
+    alarms.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(rate(b).total_cmp(&rate(a))));
+    if alarms.is_empty() { target.worst().into_iter().collect() } else { alarms }
+}
+
+/// `level` is the title's, which need not be said again.
+fn say(out: &mut String, verdict: &Verdict, level: Level, several: bool) {
+    let claim = if verdict.verdict == level { verdict::claim } else { verdict::line };
+    item(out, &claim(verdict, several));
+    for site in verdict::sites(verdict) {
+        item(out, &format!("  where: {site}"));
+    }
+    for reason in verdict::strongest(verdict) {
+        item(out, &format!("  why: {reason}"));
+    }
+}
+
+/// What there is no verdict on, in one phrase.
+fn not_judged(target: &Target) -> String {
+    if target.verdicts.is_empty() {
+        return format!("no verdict: {}", too_little(target));
+    }
+    let said = worth_saying(target);
+    let open = target.verdicts.values().filter(|verdict| verdict.verdict == Level::Inconclusive);
+    let open: Vec<_> = open.filter(|verdict| !said.contains(verdict)).collect();
+    match open.len() {
+        0 => String::new(),
+        n if n > NAMED => format!("inconclusive: {n} others"),
+        _ => {
+            let names = open.iter().map(|verdict| verdict::subject(verdict, target.has_several_isolates()));
+            format!("inconclusive: {}", names.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn resident_set(target: &Target) -> String {
+    let change = target.memory_at_first.as_ref().zip(target.memory.as_ref());
+    change.and_then(|(first, last)| resident::change_of(first, last)).unwrap_or_default()
+}
+
+/// How many collections of how many isolates; where they start, if they take much of the time.
+fn collections(target: &Target) -> String {
     let full: u64 = target.isolates.values().map(|isolate| isolate.full).sum();
     let other: u64 = target.isolates.values().map(|isolate| isolate.other).sum();
     let isolates = match target.isolates.len() {
         0 | 1 => String::new(),
         n => format!(" in {n} isolates"),
     };
-    let for_s = super::state::seconds_between(target.first_seen, target.last_seen);
-    format!("watched {}: {full} full and {other} other collections{isolates}", span(for_s))
+    let gone = match target.isolates_gone {
+        0 => String::new(),
+        n => format!("{} came and went", things(n as u64, "isolate")),
+    };
+    let counted = things(full, "full collection");
+    join([format!("{counted}, {other} other{isolates}"), gone, starts(target)])
 }
 
-/// Everything at the level of the worst, and whatever is at least `growing`.
-fn worth_saying(verdict: &Verdict, worst: Level) -> bool {
-    verdict.verdict == worst || verdict.verdict >= Level::Growing || verdict.verdict == Level::Inconclusive
+/// Of the isolate that spends the largest share of its time in collections.
+fn starts(target: &Target) -> String {
+    let share = |isolate: &&super::state::isolate::Isolate| {
+        isolate.stats.as_ref().map_or(0.0, |stats| stats.gc_share)
+    };
+    let worst = target.isolates.values().max_by(|a, b| share(a).total_cmp(&share(b)));
+    let worst = worst.filter(|isolate| share(isolate) >= MUCH_GC);
+    let brief = worst.and_then(|isolate| Some((isolate, describe::starts::brief(isolate.starts.as_ref()?))));
+    brief.map_or_else(String::new, |(isolate, brief)| {
+        format!("{} of the time; {brief}", percent(share(&isolate)))
+    })
 }
 
-fn say(out: &mut String, verdict: &Verdict, several: bool) {
-    line(
-        out,
-        &format!(
-            "  {}",
-            join([headline(verdict, several), verdict::time_left(verdict), verdict::confidence(verdict)])
-        ),
-    );
-    for reason in verdict::reasons(verdict) {
-        line(out, &format!("    - {reason}"));
-    }
-}
-
-/// `JavaScript heap of isolate 2: leak, +11.7 MB/h (10.9 … 12.5 MB/h)`.
-fn headline(verdict: &Verdict, several: bool) -> String {
-    let speed = verdict::speed(verdict);
-    let comma = if speed.is_empty() { "" } else { ", " };
-    format!("{}: {}{comma}{speed}", verdict::subject(verdict, several), verdict.verdict.word())
-}
-
-/// Where collections start, of the isolates that stood still for the longest.
-fn collections(out: &mut String, target: &Target) {
-    let mut isolates: Vec<_> = target
-        .isolates
-        .values()
-        .filter_map(|isolate| Some((isolate.serial, isolate.starts.as_ref()?)))
-        .collect();
-    isolates.sort_by_key(|(_, starts)| std::cmp::Reverse(starts.all.pause_us));
-    for (serial, starts) in isolates.into_iter().take(ISOLATES) {
-        let brief = describe::starts::brief(starts);
-        if !brief.is_empty() {
-            let of =
-                if target.has_several_isolates() { format!(" of isolate {serial}") } else { String::new() };
-            line(out, &format!("  collections{of} start: {brief}"));
+fn ended(target: &Target) -> String {
+    match (&target.ended, &target.memory) {
+        (Some((_, end)), _) => describe::end(end),
+        (None, Some(memory)) if memory.suspended => {
+            "the process is stopped: nothing changes until it goes on".to_owned()
         }
+        _ => String::new(),
     }
+}
+
+/// Losses, and how often sampling was adjusted: `-v` has each.
+fn not_seen(target: &Target) -> String {
+    let counted = describe::losses(&target.loss);
+    let counted = counted.map_or_else(String::new, |counted| format!("not seen: {counted}"));
+    let adjusted = match target.decisions {
+        0 => String::new(),
+        n => format!("sampling adjusted {}", things(n, "time")),
+    };
+    join([counted, adjusted])
 }
 
 fn too_little(target: &Target) -> &'static str {
     if target.hello.as_ref().is_some_and(|hello| matches!(hello.features.gc, Feature::Off(_))) {
         "collections of this process cannot be seen"
     } else if target.isolates.values().all(|isolate| isolate.full == 0) {
-        "no full collection happened while we watched"
+        "no full collection happened while it was watched"
     } else {
-        "watched too short"
+        "not watched long enough"
     }
 }
 
@@ -136,11 +183,11 @@ fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     let pid = target.subject.pid;
     let mut command = |why: &str, options: &str| {
         let command = format!("memwatch-bpf {options}");
-        line(out, &format!("  {why}: {}", Tone::Strong.paint(command, color)));
+        item(out, &format!("{why}: {}", Tone::Strong.paint(command, color)));
     };
     match level {
         Level::Leak | Level::Suspect | Level::Growing => {
-            command("to keep every record of it", &format!("--pid {pid} --json > {pid}.jsonl"));
+            command("to keep every record", &format!("--pid {pid} --json > {pid}.jsonl"));
         }
         Level::Inconclusive => command("to watch it for longer", &format!("--pid {pid} --duration 30m")),
         Level::Stable => {}

@@ -42,7 +42,7 @@ pub(super) struct Output {
 
 enum View {
     Json(Json<Stdout>),
-    Lines(Lines<Stdout>),
+    Lines(Box<Lines<Stdout>>),
     Live(Box<Live>),
 }
 
@@ -60,7 +60,7 @@ impl Output {
             log::silence();
             View::Live(Box::new(Live::start(color)?))
         } else {
-            View::Lines(Lines::new(stdout, verbosity(watch), color))
+            View::Lines(Box::new(Lines::new(stdout, verbosity(watch), color)))
         };
         Ok(Self { view, outcome: Outcome::default(), last_verdicts: LastVerdicts::default() })
     }
@@ -112,7 +112,7 @@ impl Output {
     fn sink(&mut self) -> &mut dyn Sink {
         match &mut self.view {
             View::Json(json) => json,
-            View::Lines(lines) => lines,
+            View::Lines(lines) => lines.as_mut(),
             View::Live(live) => live.as_mut(),
         }
     }

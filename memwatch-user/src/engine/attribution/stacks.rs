@@ -93,11 +93,12 @@ enum Trial {
 
 impl Walk {
     /// Of `target`, whose file has the `plan`.
-    pub(crate) fn of(target: &Target, plan: &Result<StackPlan, String>) -> Result<Self, String> {
-        let plan = plan.as_ref().map_err(Clone::clone)?;
+    pub(crate) fn of(target: &Target, plan: Result<&StackPlan, String>) -> Result<Self, String> {
+        let plan = plan?;
         let unreadable = |error| format!("its memory cannot be read: {error}");
         let memory = ProcessMemory::open(target.process.id.pid).map_err(unreadable)?;
-        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to));
+        let layout = layout.map_err(|why| why.to_string())?;
         Ok(Self { memory, layout, plan: plan.clone() })
     }
 }

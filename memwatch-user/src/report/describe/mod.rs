@@ -2,8 +2,10 @@
 
 pub mod hello;
 pub mod reason;
+pub mod resident;
 mod site;
 pub mod starts;
+mod strongest;
 pub mod verdict;
 
 use super::{
@@ -34,9 +36,18 @@ impl Line {
     }
 }
 
+/// How much is said of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// The places, and the two strongest reasons.
+    Brief,
+    /// Everything.
+    All,
+}
+
 /// `body` in words; `limit` is the limit of the heap it is about, if known.
 #[must_use]
-pub fn body(body: &Body, limit: Option<u64>) -> Line {
+pub fn body(body: &Body, limit: Option<u64>, detail: Detail) -> Line {
     match body {
         Body::Hello(hello) => Line {
             more: vec![hello::features(&hello.features)],
@@ -52,8 +63,8 @@ pub fn body(body: &Body, limit: Option<u64>) -> Line {
         Body::Memory(memory) => Line::new(Tone::Dim, "memory", self::memory(memory)),
         Body::Leak(leak) => Line::new(Tone::Warn, "leak", self::leak(leak)),
         Body::Verdict(verdict) => Line {
-            more: verdict::reasons(verdict),
-            ..Line::new(verdict::tone(verdict.verdict), "verdict", verdict::line(verdict))
+            more: if detail == Detail::All { verdict::all(verdict) } else { verdict::brief(verdict) },
+            ..Line::new(verdict::tone(verdict.verdict), "verdict", verdict::line(verdict, false))
         },
         Body::Governor(governor) => Line::new(Tone::Warn, "governor", self::governor(governor)),
         Body::End(end) => Line::new(end_tone(end), "end", self::end(end)),
@@ -120,7 +131,7 @@ pub fn memory(memory: &Memory) -> String {
 pub fn totals(memory: &Memory) -> String {
     let count = |name: &str, n: Option<u64>| n.map_or_else(String::new, |n| format!("{n} {name}"));
     join([
-        if memory.suspended { "suspended" } else { "" }.to_owned(),
+        if memory.suspended { "stopped" } else { "" }.to_owned(),
         memory.rss.map_or_else(String::new, |rss| format!("rss {}", bytes(rss))),
         memory.cgroup.map_or_else(String::new, cgroup),
         count("fds", memory.fds),
@@ -194,7 +205,7 @@ pub fn end(end: &End) -> String {
             format!("V8 ran out of memory{who}{at}")
         }
         End::Exec => "executed another program".to_owned(),
-        End::Unknown => "gone; how was not seen".to_owned(),
+        End::Unknown => "exited, cause unknown".to_owned(),
     }
 }
 
@@ -203,22 +214,21 @@ pub fn end(end: &End) -> String {
 pub fn loss(loss: &Loss) -> String {
     let reasons: Vec<_> =
         loss.reasons.iter().map(|(reason, n)| format!("{} {n}", escape_untrusted(reason))).collect();
-    join([losses(loss), reasons.join(", ")])
+    join([losses(loss).unwrap_or_else(|| "nothing lost".to_owned()), reasons.join(", ")])
 }
 
-/// What was not seen: the counters that are not zero.
+/// What was not seen: the counters that are not zero, if there are any. What was mended is in the report.
 #[must_use]
-pub fn losses(loss: &Loss) -> String {
+pub fn losses(loss: &Loss) -> Option<String> {
     let counters = [
         (loss.lost, "lost"),
         (loss.sampled_out, "sampled out"),
         (loss.malformed, "malformed"),
         (loss.unmatched, "unmatched"),
-        (loss.mended, "mended"),
     ];
     let counted: Vec<_> =
         counters.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-    if counted.is_empty() { "nothing lost".to_owned() } else { counted.join(", ") }
+    (!counted.is_empty()).then(|| counted.join(", "))
 }
 
 /// `about 0.32 %`: an estimate in percent.
@@ -231,7 +241,7 @@ fn about(percent: f64) -> String {
 pub fn bye(bye: &Bye) -> String {
     let why = match bye.reason.as_str() {
         "interrupted" => "interrupted",
-        "duration" => "the time is over",
+        "duration" => "time limit reached",
         "targets-gone" => "every target is gone",
         "quit" => "quit",
         other => &escape_untrusted(other),

@@ -94,12 +94,17 @@ fn persistent([older, newer]: [String; 2], end: Option<String>) -> String {
 }
 
 fn course(course: &Course, unit: Unit) -> String {
+    format!("{}, {}", course_alone(course, unit), unit.rate(course.rate_per_hour))
+}
+
+/// The course without its rate.
+pub(super) fn course_alone(course: &Course, unit: Unit) -> String {
     let [first, last] = [course.first, course.last].map(|value| unit.amount(value));
-    let (lasted, rate) = (span(course.span_s), unit.rate(course.rate_per_hour));
+    let lasted = span(course.span_s);
     let birth = if course.since_birth { " since its birth" } else { "" };
     let collections =
         course.full_collections.map_or_else(String::new, |n| format!(", {}", things(n, "full collection")));
-    format!("{}: {first} to {last} in {lasted}{collections}{birth}, {rate}", counted(course.of))
+    format!("{}: {first} to {last} in {lasted}{collections}{birth}", counted(course.of))
 }
 
 fn few_collections(full_collections: u64, needed: u64, wait_s: Option<f64>) -> String {

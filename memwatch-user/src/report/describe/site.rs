@@ -21,7 +21,8 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
     sites.iter().take(SITES).enumerate().filter(matters).map(|(_, site)| site)
 }
 
-/// `62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← main /srv/app/main.js:7`.
+/// `handler /srv/app/server.js:42 ← main /srv/app/main.js:7: 62 % of the growth, 7.3 MB (120 samples) live`: the function first,
+/// as it is what one looks for.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
     let counted = match (site.call, site.interval) {
@@ -33,10 +34,43 @@ pub(super) fn line(site: &Site) -> String {
     let amount = format!("{} ({})", bytes(site.bytes), things(site.n, counted));
     let measured = match site.measure {
         // Most of it does not live long: no part of the growth is meant.
-        Measure::Allocated => format!("of what was allocated, {amount}, survival unknown"),
+        Measure::Allocated => format!("of what was allocated, {amount}; how much of it stays is unknown"),
         other => format!("of the growth, {amount} {}", other.word()),
     };
-    format!("{} {measured}: {}", percent(site.share), stack(&site.frames))
+    format!("{}: {} {measured}", stack(&site.frames), percent(site.share))
+}
+
+/// `openSession …/dist/checkout.js:16: 62 % of what was allocated`: the innermost function of the user's and its share, in at
+/// most `width` columns; what does not fit is cut from the left of the path.
+pub(super) fn within(site: &Site, width: usize) -> String {
+    let what = match site.measure {
+        Measure::Allocated => "of what was allocated",
+        Measure::Live | Measure::Outstanding => "of the growth",
+    };
+    let share = format!(": {} {what}", percent(site.share));
+    let frame = site.frames.iter().find(|frame| is_users(frame)).or_else(|| site.frames.first());
+    let Some(frame) = frame else { return share };
+    let whole = self::frame(frame);
+    let room = width.saturating_sub(share.chars().count());
+    if whole.chars().count() <= room {
+        return whole + &share;
+    }
+    let (function, path) = whole.rsplit_once(' ').unwrap_or((&whole, ""));
+    let left = room.saturating_sub(function.chars().count() + 1);
+    if left < SHORTEST_PATH {
+        format!("{function}{share}")
+    } else {
+        format!("{function} {}{share}", last(path, left))
+    }
+}
+
+/// A path of fewer columns says nothing.
+const SHORTEST_PATH: usize = 6;
+
+/// The last `width` columns of a path, behind `…`.
+fn last(path: &str, width: usize) -> String {
+    let skipped = (path.chars().count() + 1).saturating_sub(width);
+    std::iter::once('…').chain(path.chars().skip(skipped)).collect()
 }
 
 /// `hash_blob hash.cc:88 (hash.node), called from handler /srv/app/server.js:42 ← main /srv/app/main.js:7`: what the way
@@ -182,6 +216,32 @@ mod tests {
     }
 
     #[test]
+    fn the_path_is_cut_and_never_the_function() {
+        let frame = javascript("openSession", Some("/srv/shop/current/dist/checkout/session.js"));
+        let site = Site {
+            share: 0.62,
+            bytes: 1,
+            measure: Measure::Allocated,
+            call: None,
+            n: 1,
+            interval: None,
+            frames: vec![frame],
+        };
+        for (width, expected) in [
+            (90, "openSession /srv/shop/current/dist/checkout/session.js:7: 62 % of what was allocated"),
+            (60, "openSession …/checkout/session.js:7: 62 % of what was allocated"),
+            (20, "openSession: 62 % of what was allocated"),
+        ] {
+            let text = within(&site, width);
+            assert!(text.starts_with("openSession") && text.chars().count() <= width.max(39), "{text}");
+            if width != 60 {
+                assert_eq!(text, expected);
+            }
+        }
+        assert!(within(&site, 60).contains("…"), "{}", within(&site, 60));
+    }
+
+    #[test]
     fn what_is_counted() {
         let site = |call: Option<TakenBy>, n, interval| Site {
             share: 0.5,
@@ -199,7 +259,7 @@ mod tests {
             (site(Some(TakenBy::Mmap), 1, None), "1 mapping"),
             (site(None, 1, sampled), "1 sample"),
         ] {
-            assert_eq!(line(&site), format!("50 % of the growth, 812 B ({told}) outstanding: "));
+            assert_eq!(line(&site), format!(": 50 % of the growth, 812 B ({told}) outstanding"));
         }
     }
 

@@ -4,7 +4,7 @@ use super::*;
 
 #[track_caller]
 fn check(json: &str, expected: &str) {
-    let line = body(&serde_json::from_str(json).unwrap(), Some(4_144_000_000));
+    let line = body(&serde_json::from_str(json).unwrap(), Some(4_144_000_000), Detail::Brief);
     assert_eq!(format!("{} {}", line.tag, line.text), expected);
 }
 
@@ -41,7 +41,7 @@ fn every_way_to_go() {
             "V8 ran out of memory in isolate 2: Reached heap limit",
         ),
         (r#""how":"exec""#, "executed another program"),
-        (r#""how":"unknown""#, "gone; how was not seen"),
+        (r#""how":"unknown""#, "exited, cause unknown"),
     ] {
         check(&format!(r#"{{"type":"end",{how}}}"#), &format!("end {expected}"));
     }
@@ -50,6 +50,6 @@ fn every_way_to_go() {
 #[test]
 fn losses_name_what_is_not_zero() {
     let loss = |lost, malformed| Loss { lost, malformed, ..Loss::default() };
-    assert_eq!(losses(&loss(0, 0)), "nothing lost");
-    assert_eq!(losses(&loss(3, 1)), "3 lost, 1 malformed");
+    assert_eq!(losses(&Loss { mended: 7, ..loss(0, 0) }), None);
+    assert_eq!(losses(&loss(3, 1)).as_deref(), Some("3 lost, 1 malformed"));
 }

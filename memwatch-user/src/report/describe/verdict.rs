@@ -1,12 +1,13 @@
 //! A verdict in words.
 
-use super::site;
+use super::{reason, site, strongest};
 use crate::report::{
     color::Tone,
     record::{Kind, Level, Resource, Unit, Verdict},
     text::{LONGEST_SENTENCE, escape_to, join},
 };
-use crate::units::{count_rate, count_rate_interval, rate, rate_interval, span_interval};
+use crate::units::{count_rate_interval, rate_interval, span, span_interval};
+use crate::vocabulary::Seen;
 
 /// How a level is meant.
 #[must_use]
@@ -46,14 +47,27 @@ pub const fn exhausts(what: Resource) -> &'static str {
     }
 }
 
-pub(super) fn line(verdict: &Verdict) -> String {
-    let first = [verdict.verdict.word().to_owned(), verdict.kind.word().to_owned(), speed(verdict)];
-    let first: Vec<_> = first.into_iter().filter(|part| !part.is_empty()).collect();
-    join([first.join(" "), time_left(verdict), confidence(verdict), format!("since {}", clock(verdict))])
+/// The verdict in one line, for a log and an alert: `leak: JavaScript heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in 3h`.
+#[must_use]
+pub fn line(verdict: &Verdict, several: bool) -> String {
+    format!("{}: {}", verdict.verdict.word(), claim(verdict, several))
 }
 
-fn clock(verdict: &Verdict) -> String {
-    crate::report::lines::clock(verdict.since)
+/// The same without the level.
+#[must_use]
+pub fn claim(verdict: &Verdict, several: bool) -> String {
+    let what = join_words([subject(verdict, several), speed(verdict)]);
+    join([what, time_left(verdict), confidence_of_growth(verdict)])
+}
+
+/// Pieces that are not empty, with spaces between.
+fn join_words(words: [String; 2]) -> String {
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// Of what does not grow there is no trend to be sure of.
+fn confidence_of_growth(verdict: &Verdict) -> String {
+    if verdict.verdict >= Level::Growing { confidence(verdict) } else { String::new() }
 }
 
 /// `JavaScript heap of isolate 2`; the isolate only if there are `several`.
@@ -66,31 +80,57 @@ pub fn subject(verdict: &Verdict, several: bool) -> String {
     format!("{}{isolate}", kind_words(verdict.kind))
 }
 
-/// `+11.7 MB/h (10.9 … 12.5 MB/h)`.
+/// `+11.7 MB/h (10.9 … 12.5 MB/h)`: how fast it grows, if it does. A rate beside `stable` or `inconclusive` would say what
+/// the verdict denies.
 #[must_use]
 pub fn speed(verdict: &Verdict) -> String {
-    let interval = verdict.rate_interval.and_then(match verdict.rate_unit {
+    let Some(rate) = rate_alone(verdict) else { return String::new() };
+    let interval = interval(verdict).map(|interval| format!(" ({interval})"));
+    rate + &interval.unwrap_or_default()
+}
+
+/// `10.9 … 12.5 MB/h`; nothing where both ends read the same.
+fn interval(verdict: &Verdict) -> Option<String> {
+    let ends = verdict.rate_interval?;
+    let of_unit = match verdict.rate_unit {
         Unit::Bytes => rate_interval,
         Unit::Count => count_rate_interval,
-    });
-    let interval = interval.map(|interval| format!("({interval})"));
-    [rate_alone(verdict), interval].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    };
+    let [low, high] = ends.map(|end| end.map(|end| verdict.rate_unit.rate(end)));
+    (low.is_none() || low != high).then(|| of_unit(ends)).flatten()
 }
 
-/// `+11.7 MB/h`, `+28800/h`.
+/// `+11.7 MB/h`, `+28800/h`; nothing unless it grows.
 #[must_use]
 pub fn rate_alone(verdict: &Verdict) -> Option<String> {
-    match verdict.rate_unit {
-        Unit::Bytes => verdict.rate_bytes_per_hour.map(rate),
-        Unit::Count => verdict.rate_per_hour.map(count_rate),
-    }
+    let rate = match verdict.rate_unit {
+        Unit::Bytes => verdict.rate_bytes_per_hour,
+        Unit::Count => verdict.rate_per_hour,
+    };
+    rate.filter(|rate| verdict.verdict >= Level::Growing && *rate > 0.0)
+        .map(|rate| verdict.rate_unit.rate(rate))
 }
 
-/// `heap limit in 2h 58m … 3h 30m`.
+/// What may well stop is given a time only if that is near, seconds.
+const NEAR_S: f64 = 3600.0;
+
+/// `heap limit in 2h 58m … 3h 30m`, `heap limit any moment`.
 #[must_use]
 pub fn time_left(verdict: &Verdict) -> String {
-    let Some(left) = verdict.time_to_exhaustion_s.and_then(span_interval) else { return String::new() };
-    format!("{} in {left}", verdict.exhausts.map_or("exhausted", exhausts))
+    let Some(ends) = verdict.time_to_exhaustion_s else { return String::new() };
+    let near = ends[0].is_some_and(|earliest| earliest < NEAR_S);
+    if verdict.verdict < Level::Suspect && !near {
+        return String::new();
+    }
+    let what = verdict.exhausts.map_or("exhausted", exhausts);
+    match ends {
+        [Some(earliest), latest] if earliest < 1.0 => {
+            let latest = latest.filter(|latest| *latest >= 1.0);
+            let latest = latest.map_or_else(String::new, |latest| format!(", within {}", span(latest)));
+            format!("{what} any moment{latest}")
+        }
+        ends => span_interval(ends).map_or_else(String::new, |left| format!("{what} in {left}")),
+    }
 }
 
 /// `confidence 0.97`, `confidence 0.999`; rounded down, so that 1 is never said of less.
@@ -103,11 +143,53 @@ pub fn confidence(verdict: &Verdict) -> String {
     verdict.confidence.map_or_else(String::new, down)
 }
 
-/// The places the memory comes from, which is what one acts on, then the evidence.
+/// Everything: the places the memory comes from, which is what one acts on, then all reasons.
 #[must_use]
-pub fn reasons(verdict: &Verdict) -> Vec<String> {
-    let evidence = verdict.evidence.iter().map(|reason| escape_to(reason, LONGEST_SENTENCE));
-    site::worth_telling(&verdict.sites).map(site::line).chain(evidence).collect()
+pub fn all(verdict: &Verdict) -> Vec<String> {
+    sites(verdict).chain(evidence(verdict)).collect()
+}
+
+/// In brief: the places, and the two strongest reasons.
+#[must_use]
+pub fn brief(verdict: &Verdict) -> Vec<String> {
+    sites(verdict).chain(strongest(verdict)).collect()
+}
+
+/// The places that memory comes from, if it grows.
+pub fn sites(verdict: &Verdict) -> impl Iterator<Item = String> {
+    let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
+    site::worth_telling(sites).map(site::line)
+}
+
+/// The same, each in at most `width` columns: the path is cut from the left, never the function.
+pub fn sites_within(verdict: &Verdict, width: usize) -> impl Iterator<Item = String> {
+    let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
+    site::worth_telling(sites).map(move |site| site::within(site, width))
+}
+
+/// The two strongest reasons in words.
+#[must_use]
+pub fn strongest(verdict: &Verdict) -> Vec<String> {
+    if verdict.reasons.is_empty() {
+        return evidence(verdict).take(2).collect();
+    }
+    let chosen = strongest::of(verdict.verdict, &verdict.reasons).into_iter();
+    chosen.map(|reason| words(verdict, &reason.seen)).collect()
+}
+
+/// A rate beside `stable` would say what the verdict denies.
+fn words(verdict: &Verdict, seen: &Seen) -> String {
+    match seen {
+        Seen::Course(course) if verdict.verdict < Level::Growing => {
+            reason::course_alone(course, verdict.rate_unit)
+        }
+        seen => reason::words(seen, verdict.rate_unit),
+    }
+}
+
+/// All reasons in words, as the record has them.
+fn evidence(verdict: &Verdict) -> impl Iterator<Item = String> {
+    verdict.evidence.iter().map(|reason| escape_to(reason, LONGEST_SENTENCE))
 }
 
 #[cfg(test)]
@@ -128,21 +210,59 @@ mod tests {
             "kind":"native"}]}]}"#;
         let verdict: Verdict = serde_json::from_str(json).unwrap();
         assert_eq!(
-            line(&verdict),
-            "leak js-heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in at least 2h 58m · confidence 0.999 · \
-             since 23:10:00Z"
+            line(&verdict, false),
+            "leak: JavaScript heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in at least 2h 58m · confidence 0.999"
         );
         assert_eq!(
-            line(&serde_json::from_str(FDS).unwrap()),
-            "leak fds +28768/h (28744 … 28791/h) · limit of open files in 1m 31s … 1m 33s · confidence 0.999 · \
-             since 23:10:00Z"
+            line(&serde_json::from_str(FDS).unwrap(), false),
+            "leak: file descriptors +28768/h (28744 … 28791/h) · limit of open files in 1m 31s … 1m 33s · confidence 0.999"
         );
         assert_eq!(
-            reasons(&verdict),
+            brief(&verdict),
             [
-                "62 % of the growth, 7.3 MB (120 samples) live: handler /srv/app/server.js:42 ← ?",
+                "handler /srv/app/server.js:42 ← ?: 62 % of the growth, 7.3 MB (120 samples) live",
                 "5 of 5 rose\\u{1b}[2J",
             ]
         );
+    }
+
+    /// A verdict on a heap with that rate and that time left.
+    fn verdict(level: Level, rate: f64, left: [Option<f64>; 2]) -> Verdict {
+        Verdict {
+            verdict: level,
+            rate_unit: Unit::Bytes,
+            rate_bytes_per_hour: Some(rate),
+            rate_interval: None,
+            time_to_exhaustion_s: Some(left),
+            exhausts: Some(Resource::HeapLimit),
+            confidence: None,
+            ..serde_json::from_str(FDS).unwrap()
+        }
+    }
+
+    #[test]
+    fn sign_and_level_agree() {
+        for (level, rate, expected) in [
+            (Level::Leak, 11.7e6, "+11.7 MB/h"),
+            (Level::Growing, -506e3, ""),
+            (Level::Stable, -3.3e9, ""),
+            (Level::Stable, 359.2e6, ""),
+            (Level::Inconclusive, 359.2e6, ""),
+        ] {
+            assert_eq!(speed(&verdict(level, rate, [None; 2])), expected, "{level:?} {rate}");
+        }
+    }
+
+    #[test]
+    fn the_time_that_is_left() {
+        for (level, left, expected) in [
+            (Level::Leak, [Some(0.0), None], "heap limit any moment"),
+            (Level::Leak, [Some(0.4), Some(60.0)], "heap limit any moment, within 1m"),
+            (Level::Leak, [Some(60.0), Some(120.0)], "heap limit in 1m … 2m"),
+            (Level::Growing, [Some(172_800.0), None], ""),
+            (Level::Growing, [Some(600.0), None], "heap limit in at least 10m"),
+        ] {
+            assert_eq!(time_left(&verdict(level, 1e6, left)), expected, "{level:?} {left:?}");
+        }
     }
 }

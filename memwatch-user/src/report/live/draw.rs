@@ -89,7 +89,7 @@ impl Parts {
         // The last line is for where collections start.
         let has_starts = target.isolates.values().any(|isolate| isolate.starts.is_some());
         let reasons =
-            target.worst().map_or(0, |verdict| words::reasons(verdict).len()) + usize::from(has_starts);
+            target.worst().map_or(0, |verdict| words::brief(verdict).len()) + usize::from(has_starts);
         let verdict = 2 + at_most(reasons, height.saturating_sub(16) / 6);
         let has_parts = target.memory.as_ref().is_some_and(memory::has_parts);
         let memory = if height >= 16 && has_parts { memory::HEIGHT } else { 0 };

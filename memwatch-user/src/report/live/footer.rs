@@ -78,7 +78,8 @@ fn seen(target: Option<&Target>) -> (String, ratatui::style::Style) {
     let Some(target) = target else { return (String::new(), PLAIN) };
     let complete = Loss { unmatched: 0, mended: 0, reasons: target.loss.reasons.clone(), ..target.loss }
         == Loss { reasons: target.loss.reasons.clone(), ..Loss::default() };
-    (describe::losses(&target.loss), if complete { DIM } else { tone(Tone::Warn) })
+    let counted = describe::losses(&target.loss).unwrap_or_else(|| "nothing lost".to_owned());
+    (counted, if complete { DIM } else { tone(Tone::Warn) })
 }
 
 fn own(state: &State) -> (String, ratatui::style::Style) {

@@ -1,4 +1,4 @@
-//! What the resident set is made of: one bar, a segment a part.
+//! What the resident set is made of: one bar, a segment a part, and a legend below it.
 
 use ratatui::{
     buffer::Buffer,
@@ -8,15 +8,15 @@ use ratatui::{
     widgets::Widget,
 };
 
-use super::style::{DIM, PLAIN, STRONG, cut, section};
+use super::style::{DIM, PLAIN, STRONG, section};
 use crate::report::{describe, record::Memory};
 use crate::units::bytes;
 
-/// Lines that it takes: the title and the bar.
-pub(super) const HEIGHT: u16 = 2;
+/// Lines that it takes: the title, the bar, and the legend.
+pub(super) const HEIGHT: u16 = 3;
 /// Shares of the resident set below this get no segment: a part of the title names their sum.
 const SMALLEST: f64 = 0.01;
-/// Grounds of the parts, in their order. The name stands on each, so that nothing is said by colour alone.
+/// Grounds of the parts, in their order. The legend has the same order and the sizes, so that nothing is said by colour alone.
 const GROUNDS: [(&str, Color); 7] = [
     ("V8 heap", Color::Cyan),
     ("array buffers", Color::Blue),
@@ -37,6 +37,8 @@ pub(super) fn render(memory: &Memory, area: Rect, buffer: &mut Buffer) {
     let inner = block.inner(area);
     block.render(area, buffer);
     bar(memory, inner.width).render(inner, buffer);
+    let below = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+    legend(memory, inner.width).render(below, buffer);
 }
 
 fn title(memory: &Memory) -> Line<'static> {
@@ -72,13 +74,30 @@ fn shown(memory: &Memory) -> Vec<(&'static str, u64)> {
     parts.filter(|(_, size)| *size as f64 >= least && *size > 0).map(|(n, s)| (n, s.unsigned_abs())).collect()
 }
 
-/// `V8 heap 92.1 MB`, or as much of it as fits.
+/// The ground of a part with its size on it, if that fits: names stand in the legend.
 fn segment(name: &'static str, size: u64, width: usize) -> Span<'static> {
-    let ground = GROUNDS.iter().find(|(part, _)| *part == name).map_or(Color::Reset, |(_, ground)| *ground);
-    let style = Style::new().fg(Color::Black).bg(ground).remove_modifier(Modifier::all());
-    let whole = format!(" {name} {}", bytes(size));
-    let label = if whole.chars().count() <= width { whole } else { cut(format!(" {name}"), width) };
+    let style = Style::new().fg(Color::Black).bg(ground(name)).remove_modifier(Modifier::all());
+    let label = format!(" {}", bytes(size));
+    let label = if label.chars().count() <= width { label } else { String::new() };
     Span::styled(format!("{label:width$}"), style)
+}
+
+fn ground(name: &str) -> Color {
+    GROUNDS.iter().find(|(part, _)| *part == name).map_or(Color::Reset, |(_, ground)| *ground)
+}
+
+/// `█ V8 heap 92.1 MB  █ files 58.2 MB`, in the order of the bar; names only, if that does not fit.
+fn legend(memory: &Memory, width: u16) -> Line<'static> {
+    let with_sizes = legend_of(memory, |name, size| format!(" {name} {}  ", bytes(size)));
+    let fits = with_sizes.width() <= usize::from(width) + 2;
+    if fits { with_sizes } else { legend_of(memory, |name, _| format!(" {name}  ")) }
+}
+
+fn legend_of(memory: &Memory, text: fn(&str, u64) -> String) -> Line<'static> {
+    let item = |(name, size)| {
+        [Span::styled("█", Style::new().fg(ground(name))), Span::styled(text(name, size), PLAIN)]
+    };
+    Line::from(shown(memory).into_iter().flat_map(item).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -105,8 +124,14 @@ mod tests {
             assert!((heap - 0.502).abs() < 0.02, "{width}: {heap}");
         }
         let text = bar(&memory(), 80).to_string();
-        assert!(text.starts_with(" V8 heap 50.0 MB") && text.contains(" files 30.0 MB"), "{text}");
-        assert!(!text.contains("buffers"), "{text}");
+        assert!(text.starts_with(" 50.0 MB") && text.contains(" 30.0 MB"), "{text}");
+    }
+
+    #[test]
+    fn the_legend_names_every_part_of_the_bar() {
+        let text = legend(&memory(), 80).to_string();
+        assert_eq!(text.trim_end(), "█ V8 heap 50.0 MB  █ files 30.0 MB  █ unexplained 19.6 MB");
+        assert_eq!(legend(&memory(), 40).to_string().trim_end(), "█ V8 heap  █ files  █ unexplained");
     }
 
     #[test]

@@ -14,7 +14,10 @@ use crate::report::{
     describe::{starts::brief, verdict as words},
     lines::clock,
     record::{Level, Verdict},
-    state::{isolate::Isolate, target::Target},
+    state::{
+        isolate::Isolate,
+        target::{Target, is_harmless},
+    },
 };
 
 /// Of the target, and of one of its isolates where its collections start.
@@ -61,9 +64,10 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
         (format!("since {}", clock(verdict.since)), PLAIN),
         (others(target, verdict), tone(Tone::Warn)),
     ];
-    let reasons = words::reasons(verdict).into_iter();
-    let reasons = reasons.map(|reason| Line::styled(cut(format!("- {reason}"), usize::from(width)), DIM));
-    [first, fit(second, width)].into_iter().chain(reasons).collect()
+    let line = |text: String| Line::styled(cut(format!("- {text}"), usize::from(width)), DIM);
+    let sites = words::sites_within(verdict, usize::from(width).saturating_sub(2)).map(line);
+    let reasons = words::strongest(verdict).into_iter().map(line);
+    [first, fit(second, width)].into_iter().chain(sites).chain(reasons).collect()
 }
 
 fn starts(isolate: &Isolate, width: u16) -> Option<Line<'static>> {
@@ -72,14 +76,13 @@ fn starts(isolate: &Isolate, width: u16) -> Option<Line<'static>> {
     (!brief.is_empty()).then(line)
 }
 
-/// `also: file descriptors growing`: the other verdicts that are not good news.
+/// `also: file descriptors leak`: the other alarms.
 fn others(target: &Target, shown: &Verdict) -> String {
-    let alarming =
-        target.verdicts.values().filter(|verdict| verdict.verdict >= Level::Growing && *verdict != shown);
-    let named: Vec<_> = alarming
-        .map(|verdict| {
-            format!("{} {}", words::subject(verdict, target.has_several_isolates()), verdict.verdict.word())
-        })
-        .collect();
+    let is_alarm =
+        |verdict: &&Verdict| verdict.verdict >= Level::Suspect && !is_harmless(verdict) && *verdict != shown;
+    let name = |verdict: &Verdict| {
+        format!("{} {}", words::subject(verdict, target.has_several_isolates()), verdict.verdict.word())
+    };
+    let named: Vec<_> = target.verdicts.values().filter(is_alarm).map(name).collect();
     if named.is_empty() { String::new() } else { format!("also: {}", named.join(", ")) }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::isolate::Isolate;
 use crate::report::{
-    describe,
+    describe::{self, Detail},
     record::{
         Body, End, Feature, Governor, Hello, IsolateState, Kind, Level, Loss, Memory, State, Subject, Switch,
         Verdict,
@@ -12,6 +12,7 @@ use crate::report::{
     text::escape_to,
     time::Time,
 };
+use crate::vocabulary::{Reason, Seen};
 
 /// How many isolates that are gone are still shown, per process: a pool of workers makes thousands.
 pub const MAX_GONE: usize = 4;
@@ -48,10 +49,14 @@ pub struct Target {
     pub verdicts: BTreeMap<(Option<u32>, Kind), Verdict>,
     /// Memory of the process, last known.
     pub memory: Option<Memory>,
+    /// The same when its parts were first known.
+    pub memory_at_first: Option<Memory>,
     /// What was not seen.
     pub loss: Loss,
     /// The last decision about what may be spent.
     pub governor: Option<Governor>,
+    /// How many there were.
+    pub decisions: u64,
     /// When and how it went.
     pub ended: Option<(Time, End)>,
     /// What happened lately, latest last.
@@ -69,6 +74,8 @@ impl Target {
             isolates_gone: 0,
             verdicts: BTreeMap::new(),
             memory: None,
+            memory_at_first: None,
+            decisions: 0,
             loss: Loss::default(),
             governor: None,
             ended: None,
@@ -89,15 +96,25 @@ impl Target {
             Body::Gc(gc) => self.isolate(gc.isolate, gc.thread).collected(ts, gc),
             Body::Stats(stats) => self.isolate(stats.isolate, 0).measured(stats),
             Body::Starts(starts) => self.isolate(starts.isolate, 0).started(starts),
-            Body::Memory(memory) => self.memory = Some(Memory::clone(memory)),
+            Body::Memory(memory) => self.measured(memory),
             Body::Verdict(verdict) => {
                 self.verdicts.insert((verdict.isolate, verdict.kind), Verdict::clone(verdict));
             }
-            Body::Governor(governor) => self.governor = Some(governor.clone()),
+            Body::Governor(governor) => {
+                self.governor = Some(governor.clone());
+                self.decisions += 1;
+            }
             Body::End(end) => self.ended = Some((ts, end.clone())),
             Body::Loss(loss) => self.loss = loss.clone(),
             Body::Leak(_) | Body::Bye(_) => {}
         }
+    }
+
+    fn measured(&mut self, memory: &Memory) {
+        if self.memory_at_first.as_ref().is_none_or(|first| first.v8_heap.is_none()) {
+            self.memory_at_first = Some(memory.clone());
+        }
+        self.memory = Some(memory.clone());
     }
 
     fn isolate(&mut self, serial: u32, thread: u32) -> &mut Isolate {
@@ -106,18 +123,17 @@ impl Target {
 
     /// Keeps the event unless it is one of those that come all the time.
     fn remember(&mut self, ts: Time, body: &Body) {
-        let often = match body {
-            Body::Hello(_) | Body::Stats(_) | Body::Starts(_) | Body::Memory(_) => true,
-            Body::Gc(gc) => !gc.kind.is_full(),
-            _ => false,
-        };
-        if often {
+        if !is_event(body) {
             return;
         }
         if self.events.len() == MAX_EVENTS {
             self.events.pop_front();
         }
-        self.events.push_back(Event { ts, isolate: isolate_of(body), line: describe::body(body, None) });
+        self.events.push_back(Event {
+            ts,
+            isolate: isolate_of(body),
+            line: describe::body(body, None, Detail::Brief),
+        });
     }
 
     pub(in crate::report) fn limit_of(&self, isolate: u32) -> Option<u64> {
@@ -152,12 +168,13 @@ impl Target {
         }
     }
 
-    /// The verdict to show first: the most alarming, and among equals the fastest growing.
+    /// The verdict to show first: the most alarming, and among equals the fastest growing. What is harmless however it grows
+    /// comes last.
     #[must_use]
     pub fn worst(&self) -> Option<&Verdict> {
         let rate = |verdict: &Verdict| verdict.rate_bytes_per_hour.unwrap_or(f64::MIN);
         self.verdicts.values().max_by(|a, b| {
-            a.verdict.cmp(&b.verdict).then(rate(a).total_cmp(&rate(b))).then(b.isolate.cmp(&a.isolate))
+            trouble(a).cmp(&trouble(b)).then(rate(a).total_cmp(&rate(b))).then(b.isolate.cmp(&a.isolate))
         })
     }
 
@@ -189,6 +206,35 @@ impl Target {
     #[must_use]
     pub fn name(&self) -> String {
         escape_to(&self.hello.as_ref().map_or_else(String::new, describe::hello::program), 60)
+    }
+}
+
+/// How much trouble a verdict is: `stable` claims the most, so that `inconclusive` beside it counts.
+fn trouble(verdict: &Verdict) -> u8 {
+    match verdict.verdict {
+        _ if is_harmless(verdict) => 0,
+        Level::Stable => 1,
+        Level::Inconclusive => 2,
+        Level::Growing => 3,
+        Level::Suspect => 4,
+        Level::Leak => 5,
+    }
+}
+
+/// Whether it is nobody's trouble: what the allocator keeps, what follows the load, and what another kind explains.
+#[must_use]
+pub fn is_harmless(verdict: &Verdict) -> bool {
+    let is_explained = |reason: &Reason| matches!(reason.seen, Seen::Companion { .. });
+    matches!(verdict.kind, Kind::Fragmentation | Kind::Load) || verdict.reasons.iter().any(is_explained)
+}
+
+/// Whether somebody who watches wants to know: no statistics, no counters, no decisions of ours, and not node-memwatch's
+/// event, which is no verdict.
+const fn is_event(body: &Body) -> bool {
+    match body {
+        Body::Isolate(_) | Body::Feature(_) | Body::Verdict(_) | Body::End(_) | Body::Bye(_) => true,
+        Body::Gc(gc) => gc.kind.is_full(),
+        _ => false,
     }
 }
 
