@@ -4,10 +4,10 @@
 use std::io::{self, Write};
 
 use super::{
-    Sink,
     color::Tone,
     describe,
     record::{Body, Record},
+    sink::Sink,
     state::{State, target},
     summary,
     time::Time,
@@ -29,7 +29,15 @@ impl Verbosity {
     fn shows(self, body: &Body) -> bool {
         match (self, body) {
             (Self::Verbose, _)
-            | (_, Body::Verdict(_) | Body::End(_) | Body::Loss(_) | Body::Bye(_) | Body::Hello(_)) => true,
+            | (
+                _,
+                Body::Verdict(_)
+                | Body::End(_)
+                | Body::Loss(_)
+                | Body::Missed(_)
+                | Body::Bye(_)
+                | Body::Hello(_),
+            ) => true,
             (Self::Quiet, _) | (_, Body::Stats(_) | Body::Starts(_) | Body::Memory(_)) => false,
             (Self::Normal, Body::Gc(gc)) => gc.kind.is_full(),
             (Self::Normal, _) => true,

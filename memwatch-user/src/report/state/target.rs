@@ -96,7 +96,7 @@ impl Target {
             Body::Governor(governor) => self.governor = Some(governor.clone()),
             Body::End(end) => self.ended = Some((ts, end.clone())),
             Body::Loss(loss) => self.loss = loss.clone(),
-            Body::Leak(_) | Body::Bye(_) => {}
+            Body::Leak(_) | Body::Missed(_) | Body::Bye(_) => {}
         }
     }
 
