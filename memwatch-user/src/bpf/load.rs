@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, thread};
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Array, HashMap, MapData},
-    programs::{ProgramError, RawTracePoint, UProbe},
+    programs::{RawTracePoint, UProbe},
 };
 use memwatch_common::{
     names::{global, map, tracepoint},

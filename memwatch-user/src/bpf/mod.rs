@@ -10,6 +10,7 @@
 //! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
+//! * [`parting`]: letting go of everything without waiting for it;
 //! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
@@ -23,6 +24,7 @@ pub mod malloc;
 pub mod mappings;
 pub mod multi;
 pub mod object;
+pub mod parting;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;

@@ -34,6 +34,7 @@ impl Shown {
         let shows = match (verbosity, &record.body) {
             // The summary ends with it.
             (_, Body::Bye(_)) => false,
+            (_, Body::Missed(_)) => true,
             (Verbosity::Verbose, _) => true,
             (_, Body::Verdict(verdict)) => self.shows_verdict(record, verdict, state),
             (Verbosity::Quiet, _) => false,
