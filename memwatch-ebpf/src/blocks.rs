@@ -43,7 +43,7 @@ pub(crate) fn count(what: NativeCount) {
 pub(crate) fn trap() {
     count(NativeCount::Traps);
     let Some(clock) = raw::cpu_element(&TRAP_CLOCK, 0) else { return };
-    let (thread, now) = (raw::current(), raw::now_ns());
+    let (thread, now) = (raw::current().word(), raw::now_ns());
     if clock.thread == thread {
         let step = now.wrapping_sub(clock.time_ns) >> GAP_SHIFT;
         if let Some(gaps) = clock.gaps.get_mut(step.min(GAP_STEPS as u64 - 1) as usize) {
@@ -105,7 +105,7 @@ fn fresh(address: u64, size: Option<u64>, registers: Registers, slot: u64, calle
 #[inline(always)]
 fn size(address: u64) -> Option<u64> {
     if HAS_CHUNKS.load() == 0 {
-        return raw::map_value(&IN_FLIGHT, raw::current()).map(|request| request.size);
+        return raw::own(&IN_FLIGHT, raw::current()).map(|request| request.size);
     }
     let word = raw::read_user(address.wrapping_sub(8))?;
     let overhead = if word & CHUNK_IS_MMAPPED == 0 { 8 } else { 16 };
@@ -117,11 +117,11 @@ fn size(address: u64) -> Option<u64> {
 #[inline(always)]
 fn beyond_wrappers(mut slot: u64, mut caller: u64) -> Option<u64> {
     for _ in 0..MOST_WRAPPERS {
-        let Some(frame) = raw::map_value(&WRAPPERS, caller) else { break };
-        if *frame == 0 {
+        let Some(frame) = raw::shared(&WRAPPERS, caller).map(|frame| frame.get()) else { break };
+        if frame == 0 {
             return None;
         }
-        slot += *frame;
+        slot += frame;
         let Some(next) = raw::read_user(slot) else { break };
         caller = next;
     }
@@ -141,8 +141,8 @@ pub(crate) fn sample(fresh: &Fresh) {
     site.allocated_blocks += 1;
     site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
     // A sampled block that is handed out again was freed. Afterwards nobody could tell: whoever has it now may keep it.
-    if let Some(taken) = raw::map_value(&BLOCKS, fresh.address) {
-        taken.size = NO_SIZE;
+    if let Some(taken) = raw::shared(&BLOCKS, fresh.address) {
+        taken.set(Block { size: NO_SIZE, ..taken.get() });
     }
     if let Some(stands_for) = site.strides.pass(window.samples, site.taken, raw::random) {
         site.taken += 1;
@@ -197,7 +197,7 @@ pub(crate) fn follow(address: u64, block: Block) {
 /// A block is no longer outstanding; `None` if it was not followed.
 #[inline(always)]
 pub(crate) fn remove(address: u64) -> Option<Block> {
-    let block = *raw::map_value(&BLOCKS, address)?;
+    let block = raw::shared(&BLOCKS, address)?.get();
     raw::remove(&BLOCKS, address);
     give_back(block, 1, block.size);
     Some(block)

@@ -9,7 +9,7 @@ use crate::{
     losses,
     maps::{EVENTS, STACK_LAYOUTS},
     raw::{self, Registers},
-    scope, walk,
+    walk,
 };
 
 /// Sends a record that is `head` and a copy of the running thread's stack; `full` is what is lost without. `bytes` were asked
@@ -38,7 +38,7 @@ pub(crate) fn send<T: 'static, const HEAD: usize>(
 #[inline(always)]
 fn caller(bytes: u64, sp: u64) -> Option<(StackKey, u64)> {
     let thread = raw::current();
-    let layout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
+    let layout = raw::written_by_collector(&STACK_LAYOUTS, thread.tgid())?;
     let stack = walk::count(thread, sp, layout, StackVolume::sample(bytes))?;
     if stack.end == stack_end::NOWHERE {
         losses::count(LossReason::NoExitFrame);

@@ -13,8 +13,8 @@ pub(crate) fn header(kind: EventKind) -> EventHeader {
     let current = raw::current();
     EventHeader {
         kind: kind as u32,
-        tgid: (current >> 32) as u32,
-        tid: current as u32,
+        tgid: current.tgid(),
+        tid: current.tid(),
         _pad: 0,
         time_ns: raw::now_ns(),
     }
@@ -23,22 +23,24 @@ pub(crate) fn header(kind: EventKind) -> EventHeader {
 /// Sends one event of a heap.
 #[inline(always)]
 pub(crate) fn event<T: 'static>(event: T) {
-    event_or(event, LossReason::RingFull);
+    if !is_sent(event) {
+        losses::count(LossReason::RingFull);
+    }
 }
 
-/// Sends one event of a process as a whole.
+/// Sends one event of a process as a whole, which need not be the running one.
 #[inline(always)]
 pub(crate) fn process_event(event: ProcessEvent) {
-    event_or(event, LossReason::ProcessRingFull);
+    let tgid = event.header.tgid;
+    if !is_sent(event) {
+        losses::count_of(tgid, LossReason::ProcessRingFull);
+    }
 }
 
 #[inline(always)]
-fn event_or<T: 'static>(event: T, loss: LossReason) {
-    match EVENTS.reserve::<T>(0) {
-        Some(mut entry) => {
-            entry.write(event);
-            entry.submit(0);
-        }
-        None => losses::count(loss),
-    }
+fn is_sent<T: 'static>(event: T) -> bool {
+    let Some(mut entry) = EVENTS.reserve::<T>(0) else { return false };
+    entry.write(event);
+    entry.submit(0);
+    true
 }

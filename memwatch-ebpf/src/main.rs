@@ -18,6 +18,7 @@
 mod blocks;
 mod copies;
 mod emit;
+mod frames;
 mod losses;
 mod maps;
 mod probes;

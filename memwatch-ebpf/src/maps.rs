@@ -8,12 +8,14 @@ use aya_ebpf::{
 };
 use memwatch_common::{
     collection::ThreadState,
-    loss::LossReason,
+    loss::{LossKey, LossReason, MAX_LOSSES},
     names::{MAX_ATTACHMENTS, MAX_STACKS, MAX_TARGETS, MAX_THREADS, RING_BYTES, STACK_RING_BYTES},
     native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, TrapClock, Window},
-    stack::{Sampler, StackEvent, StackKey, StackLayout, StackVolume},
+    stack::{Sampler, StackCounts, StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
 };
+
+use crate::raw::Thread;
 
 /// Events, from every program to the collector. Full: the event is dropped and `LossReason::RingFull` counted.
 #[map]
@@ -36,13 +38,23 @@ pub(crate) static HEAP_LAYOUTS: Array<HeapLayout> = Array::with_max_entries(MAX_
 /// State of each target thread that has collected. Written by the probes, removed when the thread ends. Full:
 /// `LossReason::ThreadsFull`.
 #[map]
-pub(crate) static THREADS: HashMap<u64, ThreadState> = HashMap::with_max_entries(MAX_THREADS, 0);
+pub(crate) static THREADS: HashMap<Thread, ThreadState> = HashMap::with_max_entries(MAX_THREADS, 0);
 
-/// Losses by reason. Written by every program, read by the collector.
+/// Losses by process and reason. Written by every program, read by the collector, which removes those of a process that is
+/// gone. Full: counted in `SHARED_LOSSES`.
 #[map]
-pub(crate) static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::ALL.len() as u32, 0);
+pub(crate) static LOSSES: PerCpuHashMap<LossKey, u64> = PerCpuHashMap::with_max_entries(MAX_LOSSES, 0);
 
-/// How the V8 of each process is walked. Written by the collector; a process without has no stacks.
+/// Losses by reason that are no known process's alone. Written by every program, read by the collector.
+#[map]
+pub(crate) static SHARED_LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(LossReason::COUNT, 0);
+
+/// What stacks of each process have cost it. The collector makes and removes the entries, the probes count.
+#[map]
+pub(crate) static STACK_COUNTS: PerCpuHashMap<u32, StackCounts> =
+    PerCpuHashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// How the V8 of each process is walked. Written by the collector only; a process without has no stacks.
 #[map]
 pub(crate) static STACK_LAYOUTS: HashMap<u32, StackLayout> = HashMap::with_max_entries(MAX_TARGETS, 0);
 
@@ -55,9 +67,9 @@ pub(crate) static STACKS: HashMap<StackKey, StackVolume> = HashMap::with_max_ent
 #[map]
 pub(crate) static STACK_EVENTS: RingBuf = RingBuf::with_byte_size(STACK_RING_BYTES, 0);
 
-/// How far each thread is from its next sample. Full: `LossReason::ThreadsFull`.
+/// How far each thread is from its next sample. Full: `LossReason::SamplersFull`.
 #[map]
-pub(crate) static SAMPLERS: HashMap<u64, Sampler> = HashMap::with_max_entries(MAX_THREADS, 0);
+pub(crate) static SAMPLERS: HashMap<Thread, Sampler> = HashMap::with_max_entries(MAX_THREADS, 0);
 
 /// Where a walk writes.
 #[map]
@@ -75,7 +87,7 @@ pub(crate) static CALL_SITES: PerCpuHashMap<u64, CallSite> = PerCpuHashMap::with
 
 /// What each thread inside of the allocator has asked for. Sized as above. Full: `LossReason::InFlightFull`.
 #[map]
-pub(crate) static IN_FLIGHT: HashMap<u64, Request> = HashMap::with_max_entries(1, 0);
+pub(crate) static IN_FLIGHT: HashMap<Thread, Request> = HashMap::with_max_entries(1, 0);
 
 /// The window, written by the collector before its probes are live.
 #[map]
@@ -98,7 +110,7 @@ pub(crate) static TRAP_CLOCK: PerCpuArray<TrapClock> = PerCpuArray::with_max_ent
 /// When each thread entered a call that takes mappings away. An instance that follows mappings gives it its size. Full: the
 /// time of the return stands in for it.
 #[map]
-pub(crate) static UNMAPPING: HashMap<u64, u64> = HashMap::with_max_entries(1, 0);
+pub(crate) static UNMAPPING: HashMap<Thread, u64> = HashMap::with_max_entries(1, 0);
 
 /// How long programs took, by `times::counter`. An instance that counts that gives it its size.
 #[map]

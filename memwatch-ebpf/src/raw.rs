@@ -1,7 +1,7 @@
 //! The only module with unsafe code: helper calls and raw pointers behind safe functions.
 #![expect(unsafe_code, reason = "helpers and map values are raw pointers; each block says why it holds")]
 
-use core::mem::MaybeUninit;
+use core::{mem::MaybeUninit, ptr::NonNull};
 
 use aya_ebpf::{
     EbpfContext,
@@ -13,7 +13,15 @@ use aya_ebpf::{
     },
     maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
-use memwatch_common::native::{STACK_BYTES, StackCopy};
+use memwatch_common::{
+    collection::ThreadState,
+    mapping::MappingChange,
+    native::{Block, CallSite, Request, STACK_BYTES, StackCopy, TrapClock},
+    stack::{Sampler, StackCounts, StackEvent, StackLayout, StackVolume},
+    target::Target,
+};
+
+use crate::frames::{RawFrame, SharedFields};
 
 /// The kernel refuses programs without a licence that allows its GPL helpers.
 #[unsafe(no_mangle)]
@@ -26,10 +34,51 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The running thread: tgid in the upper half, pid in the lower.
+/// Types of which any bytes are a value: they may be read from memory that others write.
+///
+/// # Safety
+/// `repr(C)` or a primitive, of integers only.
+pub(crate) unsafe trait Plain: Copy + 'static {}
+
+macro_rules! plain {
+    ($($type:ty),+ $(,)?) => {
+        // SAFETY: integers, and structs and arrays of them (`repr(C)` where they are defined).
+        $(unsafe impl Plain for $type {})+
+    };
+}
+
+plain!(u16, u32, u64, [u64; 2], Target, ThreadState, Block, CallSite, Request, TrapClock, MappingChange);
+plain!(RawFrame, SharedFields, Sampler, StackCounts, StackEvent, StackLayout, StackVolume);
+
+/// The running thread. Only [`current`] makes one, so that what is kept under it is the running program's own.
+#[repr(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Thread(u64);
+
+impl Thread {
+    /// tgid in the upper half, pid in the lower.
+    #[inline(always)]
+    pub(crate) fn word(self) -> u64 {
+        self.0
+    }
+
+    /// Its process, the kernel's tgid.
+    #[inline(always)]
+    pub(crate) fn tgid(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The kernel's pid.
+    #[inline(always)]
+    pub(crate) fn tid(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// The running thread.
 #[inline(always)]
-pub(crate) fn current() -> u64 {
-    bpf_get_current_pid_tgid()
+pub(crate) fn current() -> Thread {
+    Thread(bpf_get_current_pid_tgid())
 }
 
 /// `CLOCK_MONOTONIC`, nanoseconds.
@@ -61,10 +110,10 @@ pub(crate) fn read_user(addr: u64) -> Option<u64> {
     unsafe { bpf_probe_read_user(addr as *const u64) }.ok()
 }
 
-/// Reads a value of the target's memory: only of types that any bytes make a value of.
+/// Reads a value of the target's memory.
 #[inline(always)]
-pub(crate) fn read_user_value<T: Copy>(addr: u64) -> Option<T> {
-    // SAFETY: the helper checks the address itself and fails on a bad one; the types are integers and structs of them.
+pub(crate) fn read_user_value<T: Plain>(addr: u64) -> Option<T> {
+    // SAFETY: the helper checks the address itself and fails on a bad one; any bytes are a value of a `Plain` type.
     unsafe { bpf_probe_read_user(addr as *const T) }.ok()
 }
 
@@ -96,25 +145,64 @@ pub(crate) fn read_user_str(addr: u64, to: &mut [u8]) -> bool {
     unsafe { bpf_probe_read_user_str_bytes(addr as *const u8, to) }.is_ok()
 }
 
-/// The value of `key`, to be changed in place.
-///
-/// Values of `THREADS` are changed only by programs that run on that very thread, and uprobes on one thread do not
-/// nest; those of `TARGETS` are single words.
-#[expect(
-    clippy::mut_from_ref,
-    reason = "a map is shared memory; who may write a value at a time is said above"
-)]
+/// What the running thread has in `map`, to be changed in place.
 #[inline(always)]
-pub(crate) fn map_value<K, V>(map: &HashMap<K, V>, key: K) -> Option<&mut V> {
-    let value = map.get_ptr_mut(key)?;
-    // SAFETY: the map returned it for this key; it stays valid until the program ends (RCU), and it is not shared in a
-    // way that matters (above).
+pub(crate) fn own<V: Plain>(map: &HashMap<Thread, V>, thread: Thread) -> Option<&'static mut V> {
+    let value = map.get_ptr_mut(thread)?;
+    // SAFETY: the map returned it for this key, and its memory stays mapped until the program ends. Nobody else has it: the
+    // key is the running thread (`Thread`), programs on one thread follow each other, only they insert and remove their own
+    // keys, and the collector only ever looks.
     Some(unsafe { &mut *value })
+}
+
+/// A value that other CPUs or the collector may write meanwhile: it is read and written as a whole, never borrowed.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<V>(NonNull<V>);
+
+impl<V: Plain> Shared<V> {
+    /// As it is now. Of more than a word it may be half of what somebody is writing, which is a value as well.
+    #[inline(always)]
+    pub(crate) fn get(self) -> V {
+        // SAFETY: `shared` got it from a map: it is aligned and its memory stays mapped until the program ends, whoever has
+        // removed the key meanwhile. Volatile, as others write to it; any bytes are a value of a `Plain` type.
+        unsafe { self.0.as_ptr().read_volatile() }
+    }
+
+    /// Makes it `value`. What another CPU wrote since [`Self::get`] is lost; and if the key was removed meanwhile it may be
+    /// another key's memory by now: the values that are kept this way can be wrong by one count.
+    #[inline(always)]
+    pub(crate) fn set(self, value: V) {
+        // SAFETY: as in `get`.
+        unsafe { self.0.as_ptr().write_volatile(value) }
+    }
+}
+
+/// The value of `key`.
+#[inline(always)]
+pub(crate) fn shared<K, V: Plain>(map: &HashMap<K, V>, key: K) -> Option<Shared<V>> {
+    NonNull::new(map.get_ptr_mut(key)?).map(Shared)
+}
+
+/// The value of `key` in a map that no program writes to.
+#[inline(always)]
+pub(crate) fn written_by_collector<K, V: Plain>(map: &HashMap<K, V>, key: K) -> Option<&'static V> {
+    let value = map.get_ptr(key)?;
+    // SAFETY: the map returned it for this key, and its memory stays mapped until the program ends. The collector never
+    // changes a value in place: the kernel puts a new one beside it. Once the key is removed its memory may become another
+    // key's, whose bytes are a value as well; what a program then does with a wrong layout is read the target's memory, whose
+    // addresses the helpers check.
+    Some(unsafe { &*value })
+}
+
+/// Whether there is a value of `key`.
+#[inline(always)]
+pub(crate) fn has<K, V>(map: &HashMap<K, V>, key: K) -> bool {
+    map.get_ptr(key).is_some()
 }
 
 /// Copies `value` into the ring buffer.
 #[inline(always)]
-pub(crate) fn send<T: 'static>(ring: &RingBuf, value: &T) -> Result<(), i32> {
+pub(crate) fn send<T: Plain>(ring: &RingBuf, value: &T) -> Result<(), i32> {
     ring.output::<T>(value, 0)
 }
 
@@ -124,13 +212,25 @@ pub(crate) fn remove<K, V>(map: &HashMap<K, V>, key: K) {
     let _absent = map.remove(key);
 }
 
-/// Adds one to this CPU's counter at `index`.
+/// Adds one to this CPU's counter at `index`. The compiler for eBPF offers no atomic addition, hence a counter for each CPU;
+/// where the kernel preempts a program another one on this CPU may count in between, and one of the two counts is lost.
 #[inline(always)]
 pub(crate) fn increment(counters: &PerCpuArray<u64>, index: u32) {
-    if let Some(counter) = counters.get_ptr_mut(index) {
-        // SAFETY: the map returned it for this index, and no other program runs on this CPU meanwhile.
-        unsafe { *counter += 1 };
+    if let Some(counter) = counters.get_ptr_mut(index).and_then(NonNull::new) {
+        add(Shared(counter));
     }
+}
+
+/// Likewise to that of `key`; `false` if there is none.
+#[inline(always)]
+pub(crate) fn add_one<K>(counters: &PerCpuHashMap<K, u64>, key: K) -> bool {
+    let counter = counters.get_ptr_mut(key).and_then(NonNull::new);
+    counter.map(Shared).map(add).is_some()
+}
+
+#[inline(always)]
+fn add(counter: Shared<u64>) {
+    counter.set(counter.get() + 1);
 }
 
 /// The registers that matter where a probe was hit.
@@ -219,22 +319,23 @@ fn of_call(regs: &bpf_user_pt_regs_t) -> SystemCall {
     SystemCall { registers: of_machine(regs), arguments: [first, second, third, fourth] }
 }
 
-/// This CPU's value of `key`, to be changed in place. The compiler for eBPF offers no atomic addition, hence values for
-/// each CPU.
+/// This CPU's value of `key`, to be changed in place. As of [`increment`]: users of it count what a hit changes by one.
 #[inline(always)]
-pub(crate) fn cpu_value<K, V>(map: &PerCpuHashMap<K, V>, key: K) -> Option<&'static mut V> {
+pub(crate) fn cpu_value<K, V: Plain>(map: &PerCpuHashMap<K, V>, key: K) -> Option<&'static mut V> {
     let value = map.get_ptr_mut(key)?;
-    // SAFETY: the map returned it for this key and this CPU; programs do not migrate, and values are never removed.
+    // SAFETY: the map returned it for this key and this CPU, programs do not migrate, and its memory stays mapped until the
+    // program ends. The collector removes only keys of processes that it has stopped to follow; whatever is written to one
+    // then is a value of another key, wrong by one.
     Some(unsafe { &mut *value })
 }
 
 /// This CPU's element of an array, to be changed in place. Another program can get hold of it if the kernel preempts this
 /// one: users of it have to notice, or to count what a hit changes only by one.
 #[inline(always)]
-pub(crate) fn cpu_element<T>(array: &PerCpuArray<T>, index: u32) -> Option<&'static mut T> {
+pub(crate) fn cpu_element<T: Plain>(array: &PerCpuArray<T>, index: u32) -> Option<&'static mut T> {
     let element = array.get_ptr_mut(index)?;
     // SAFETY: the map returned it for this index and this CPU, it is never freed while programs run, and any bytes are a
-    // value.
+    // value of a `Plain` type.
     Some(unsafe { &mut *element })
 }
 

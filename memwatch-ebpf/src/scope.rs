@@ -1,18 +1,18 @@
 //! Is this thread ours? The first question of every program.
 
 use aya_ebpf::EbpfContext;
-use memwatch_common::target::UNCLAIMED;
+use memwatch_common::target::{Target, UNCLAIMED};
 
 use crate::{
     maps::{FOLLOW_ALL, FOLLOWED, HAS_COOKIES, TARGETS},
-    raw,
+    raw::{self, Thread},
 };
 
 /// A hit of a probe that counts.
 #[derive(Clone, Copy)]
 pub(crate) struct Hit {
     /// The thread: key of `THREADS`.
-    pub(crate) thread: u64,
+    pub(crate) thread: Thread,
     /// The attachment: index of `HEAP_LAYOUTS`.
     pub(crate) attachment: u32,
 }
@@ -24,31 +24,26 @@ pub(crate) struct Hit {
 #[inline(always)]
 pub(crate) fn hit<C: EbpfContext>(ctx: &C) -> Option<Hit> {
     let thread = raw::current();
-    let target = raw::map_value(&TARGETS, tgid(thread))?;
+    let target = raw::shared(&TARGETS, thread.tgid())?;
+    let Target { attachment } = target.get();
     if HAS_COOKIES.load() == 0 {
-        return Some(Hit { thread, attachment: target.attachment });
+        return Some(Hit { thread, attachment });
     }
     let cookie = raw::attach_cookie(ctx) as u32;
-    if target.attachment == UNCLAIMED {
-        target.attachment = cookie;
+    if attachment == UNCLAIMED {
+        target.set(Target { attachment: cookie });
     }
-    (target.attachment == cookie).then_some(Hit { thread, attachment: cookie })
+    (attachment == UNCLAIMED || attachment == cookie).then_some(Hit { thread, attachment: cookie })
 }
 
 /// Whether the running process is a target.
 #[inline(always)]
-pub(crate) fn is_target(thread: u64) -> bool {
-    raw::map_value(&TARGETS, tgid(thread)).is_some()
+pub(crate) fn is_target(thread: Thread) -> bool {
+    raw::has(&TARGETS, thread.tgid())
 }
 
 /// Whether the running process becomes a target when it executes a program.
 #[inline(always)]
-pub(crate) fn is_followed(thread: u64) -> bool {
-    FOLLOW_ALL.load() != 0 || raw::map_value(&FOLLOWED, tgid(thread)).is_some()
-}
-
-/// Process id of a thread as [`raw::current`] returns it.
-#[inline(always)]
-pub(crate) fn tgid(thread: u64) -> u32 {
-    (thread >> 32) as u32
+pub(crate) fn is_followed(thread: Thread) -> bool {
+    FOLLOW_ALL.load() != 0 || raw::has(&FOLLOWED, thread.tgid())
 }

@@ -5,18 +5,18 @@ use memwatch_common::{collection::ThreadState, loss::LossReason};
 use crate::{
     losses,
     maps::{SAMPLERS, THREADS},
-    raw,
+    raw::{self, Thread},
 };
 
 /// The thread's state, if it has one.
 #[inline(always)]
-pub(crate) fn state(thread: u64) -> Option<&'static mut ThreadState> {
-    raw::map_value(&THREADS, thread)
+pub(crate) fn state(thread: Thread) -> Option<&'static mut ThreadState> {
+    raw::own(&THREADS, thread)
 }
 
 /// The thread's state, made if it has none.
 #[inline(always)]
-pub(crate) fn state_or_new(thread: u64) -> Option<&'static mut ThreadState> {
+pub(crate) fn state_or_new(thread: Thread) -> Option<&'static mut ThreadState> {
     if let Some(state) = state(thread) {
         return Some(state);
     }
@@ -28,7 +28,7 @@ pub(crate) fn state_or_new(thread: u64) -> Option<&'static mut ThreadState> {
 
 /// Forgets a thread that has ended.
 #[inline(always)]
-pub(crate) fn forget(thread: u64) {
+pub(crate) fn forget(thread: Thread) {
     raw::remove(&THREADS, thread);
     raw::remove(&SAMPLERS, thread);
 }

@@ -20,9 +20,10 @@ use memwatch_common::{
 };
 
 use crate::{
+    frames::{RawFrame, SharedFields},
     losses,
-    maps::{STACK_EVENTS, STACK_LAYOUTS, STACKS, TASK_LAYOUT, WALK},
-    raw, scope,
+    maps::{STACK_COUNTS, STACK_EVENTS, STACK_LAYOUTS, STACKS, TASK_LAYOUT, WALK},
+    raw::{self, Thread},
 };
 
 /// V8's tag of pointers to heap objects.
@@ -34,34 +35,6 @@ const ENTRY_MARKERS: [u64; 2] = [1 << 1, 2 << 1];
 pub(crate) const FARTHEST_FRAME: u64 = 1 << 20;
 /// What of a frame is read at once: from 64 bytes below its frame pointer to 16 above.
 const BELOW: u64 = 64;
-
-/// A frame as it lies on the stack.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct RawFrame {
-    /// In an entry frame: `c_entry_fp` from before (after type, context, four saved registers and rbx).
-    outer_entry: u64,
-    _registers: [u64; 2],
-    /// In the interpreter: how far it is, as a Smi.
-    bytecode_offset: u64,
-    /// In the interpreter: the `BytecodeArray`.
-    bytecode: u64,
-    _arguments: u64,
-    function: u64,
-    /// A context (a tagged pointer) in a function's frame, else the marker of its type, without a tag.
-    context_or_marker: u64,
-    caller: u64,
-    return_address: u64,
-}
-
-/// The fields of a `SharedFunctionInfo` from its script on.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct SharedFields {
-    script: u64,
-    _between: [u32; 3],
-    literal: i32,
-}
 
 /// The innermost of V8's frames.
 struct Start {
@@ -76,17 +49,19 @@ struct Start {
 /// as of [`walk`].
 #[inline(always)]
 pub(crate) fn count(
-    thread: u64,
+    thread: Thread,
     sp: u64,
-    layout: &mut StackLayout,
+    layout: &StackLayout,
     volume: StackVolume,
 ) -> Option<&'static StackEvent> {
-    layout.walks += 1;
+    if let Some(counts) = raw::cpu_value(&STACK_COUNTS, thread.tgid()) {
+        counts.walks += 1;
+    }
     let event = walk(thread, sp, layout)?;
     let key = event.key;
-    if let Some(known) = raw::map_value(&STACKS, key) {
-        known.bytes += volume.bytes;
-        known.samples += volume.samples;
+    if let Some(known) = raw::shared(&STACKS, key) {
+        let StackVolume { bytes, samples } = known.get();
+        known.set(StackVolume { bytes: bytes + volume.bytes, samples: samples + volume.samples });
         return Some(event);
     }
     find_code(thread, layout, event);
@@ -100,8 +75,8 @@ pub(crate) fn count(
 /// Hash of the stack that the thread is in, of which nothing is counted; the stack is sent if it is new. 0 if stacks of
 /// the process are not walked, or as of [`walk`].
 #[inline(always)]
-pub(crate) fn identify(thread: u64, sp: u64) -> u64 {
-    raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))
+pub(crate) fn identify(thread: Thread, sp: u64) -> u64 {
+    raw::written_by_collector(&STACK_LAYOUTS, thread.tgid())
         .and_then(|layout| count(thread, sp, layout, StackVolume::default()))
         .map_or(0, |event| event.key.hash)
 }
@@ -109,7 +84,7 @@ pub(crate) fn identify(thread: u64, sp: u64) -> u64 {
 /// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
 /// in between; the latter is counted.
 #[inline(always)]
-fn walk(thread: u64, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+fn walk(thread: Thread, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
     let isolate = isolate(layout)?;
     let event = raw::cpu_element(&WALK, 0)?;
     let number = event.first.wrapping_add(1);
@@ -122,7 +97,7 @@ fn walk(thread: u64, sp: u64, layout: &StackLayout) -> Option<&'static mut Stack
     };
     event.end = frames(event, layout, start);
     let hash = mix(event.key.hash, u64::from(event.end));
-    event.key = StackKey { thread, hash };
+    event.key = StackKey { thread: thread.word(), hash };
     if matches!(event.end, stack_end::UNREADABLE | stack_end::MALFORMED) {
         losses::count(LossReason::StackUnreadable);
     }
@@ -246,7 +221,7 @@ fn is_interpreted(layout: &StackLayout, raw_frame: &RawFrame) -> bool {
 
 /// Puts the `Code` of each compiled function in the place of the function. Only a stack that is sent needs it.
 #[inline(always)]
-fn find_code(thread: u64, layout: &StackLayout, event: &mut StackEvent) {
+fn find_code(thread: Thread, layout: &StackLayout, event: &mut StackEvent) {
     let table = if layout.has_code_table() { code_table(layout) } else { Some(0) };
     for frame in &mut event.frames {
         if frame.kind == frame_kind::COMPILED {
@@ -254,7 +229,7 @@ fn find_code(thread: u64, layout: &StackLayout, event: &mut StackEvent) {
             frame.code = code.unwrap_or(0);
         }
     }
-    event.key.thread = thread;
+    event.key.thread = thread.word();
 }
 
 #[inline(always)]

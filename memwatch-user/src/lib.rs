@@ -39,6 +39,8 @@ pub mod symbols;
 
 pub mod sample;
 
+pub mod heap;
+
 pub mod native;
 
 pub mod series;

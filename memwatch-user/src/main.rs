@@ -39,6 +39,7 @@ fn run() -> anyhow::Result<u8> {
             Ok(commands::watch::run(&watch)?.status)
         }
         Job::List(list) => commands::list::run(list),
+        Job::Heap(heap) => commands::heap::run(&heap),
         Job::Doctor(doctor) => commands::doctor::run(&doctor),
         Job::Demo(demo) => commands::demo::run(&demo),
     }

@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -17,7 +15,7 @@ use memwatch_tests::{
 #[test]
 fn command_lines() -> Result<()> {
     let cases = [
-        ("", "whom"),
+        ("", "which process"),
         ("--pid 0", "0"),
         ("--pid -5", "-5"),
         ("--pid 4000000000", "4000000000"),
@@ -28,7 +26,8 @@ fn command_lines() -> Result<()> {
         ("--pid 1 --duration soon", "soon"),
         ("--pid 1 --color sometimes", "sometimes"),
         ("--frobnicate", "--frobnicate"),
-        ("frobnicate", "frobnicate"),
+        ("frobnicate", "neither a command nor a process id"),
+        ("1 --pid 2", "exclude each other"),
         ("-- /no/such/program", "/no/such/program"),
     ];
     for (line, expected) in cases {
@@ -92,25 +91,6 @@ fn v8_without_symbols() -> Result<()> {
 }
 
 #[test]
-fn rights() -> Result<()> {
-    let _machine = machine::shared();
-    let node = node::running("idle")?;
-    let pid = node.pid().to_string();
-    let binary = for_everybody()?;
-    let cases: [(&[&str], &str); 2] = [
-        (&["--reuid=65534", "--regid=65534", "--clear-groups"], "root"),
-        (&["--bounding-set=-sys_admin,-bpf", "--inh-caps=-sys_admin,-bpf"], "CAP_BPF"),
-    ];
-    for (rights, expected) in cases {
-        let mut command = Command::new("setpriv");
-        command.args(rights).arg(&binary).args(["--pid", &pid, "--json"]);
-        command.env(tool::CACHE_HOME, scratch::directory("plans")?);
-        refused(&Tool::spawn(&mut command)?.finish()?, expected).with_context(|| format!("{rights:?}"))?;
-    }
-    Ok(())
-}
-
-#[test]
 fn kernel_without_ring_buffers() -> Result<()> {
     let _machine = machine::shared();
     let node = node::running("idle")?;
@@ -138,7 +118,7 @@ fn gone_during_attach() -> Result<()> {
 }
 
 /// Exit status 2, nothing on standard output, one line on standard error that names the trouble.
-fn refused(finished: &Finished, expected: &str) -> Result<()> {
+pub(crate) fn refused(finished: &Finished, expected: &str) -> Result<()> {
     finished.expect(2)?;
     ensure!(finished.stdout.is_empty(), "standard output: {}", finished.stdout);
     ensure!(finished.stderr.lines().count() == 1, "not one line: {}", finished.stderr);
@@ -160,12 +140,4 @@ fn gone() -> Result<u32> {
     let mut child = Command::new("true").spawn()?;
     child.wait()?;
     Ok(child.id())
-}
-
-/// A copy of the tool that users without rights can reach.
-fn for_everybody() -> Result<PathBuf> {
-    let path = scratch::directory("bin")?.join("memwatch-bpf");
-    fs::copy(tool::binary()?, &path)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-    Ok(path)
 }

@@ -87,8 +87,7 @@ fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
 #[test]
 #[expect(clippy::print_stdout, reason = "which of the two ways was taken")]
 fn what_a_process_maps_itself_is_followed() -> Result<()> {
-    let direct =
-        Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
+    let direct = Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN, None)?;
     let (own, size) = (std::process::id(), 5 << 12);
     println!("mappings are seen in the kernel: {}", direct.attached().map_err(anyhow::Error::msg)?);
     direct.follow(own, "", None);
@@ -96,7 +95,7 @@ fn what_a_process_maps_itself_is_followed() -> Result<()> {
     let memory = MmapMut::map_anon(size)?;
     let start = memory.as_ptr() as u64;
     let is_followed = || direct.mapped(own).iter().any(|one| one.range == (start..start + size as u64));
-    ensure!(is_followed(), "{:?} and {:?}", direct.mapped(own), direct.losses());
+    ensure!(is_followed(), "{:?} and {:?}", direct.mapped(own), direct.losses(own));
     let function = direct.mapped(own).into_iter().find_map(|one| one.by?.function).context("by nobody")?;
     ensure!(function.contains("memmap2"), "{function}");
     drop(memory);

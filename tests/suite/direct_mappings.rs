@@ -56,7 +56,7 @@ impl Watched {
 
     /// The same within a budget, percent of one CPU.
     fn follow_within(node: Node, pid: u32, budget_pct: Option<f64>) -> Result<Self> {
-        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, budget_pct).map_err(anyhow::Error::msg)?;
+        let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, budget_pct)?;
         direct.follow(pid, &target::examine(pid)?.image.path, None);
         direct.attached().map_err(anyhow::Error::msg)?;
         ensure!(direct.refusal(pid).is_none(), "{:?}", direct.refusal(pid));
@@ -105,7 +105,7 @@ impl Watched {
         ensure!(
             followed == truth,
             "{word}: lost {:?}, {} ranges, not {}: {}",
-            self.direct.losses(),
+            self.direct.losses(self.pid),
             followed.len(),
             truth.len(),
             differences(&followed, &truth)
@@ -149,19 +149,28 @@ fn what_is_followed_is_what_is_mapped() -> Result<()> {
     Ok(())
 }
 
-/// More than anybody could read: it is counted, and of what is not there any more nothing is kept.
+/// More than the ring buffer has room for while nobody reads: it is counted, and of what is not there any more nothing is kept.
+/// A neighbour that is followed as well has lost nothing.
 #[test]
 fn changes_that_were_not_seen_are_counted() -> Result<()> {
     let _machine = machine::shared();
     let mut watched = Watched::start(releases::USUAL, &[])?;
+    let mut neighbour = start(releases::USUAL, &[])?;
+    watched.direct.follow(neighbour.pid(), &target::examine(neighbour.pid())?.image.path, None);
+    watched.direct.attached().map_err(anyhow::Error::msg)?;
+    let resting = watched.direct.rest();
     watched.node.tell("race 20000 0")?;
     watched.node.said("raced")?;
-    let lost = || watched.direct.losses().into_iter().collect::<Vec<_>>();
+    drop(resting);
+    let lost = || watched.direct.losses(watched.pid).into_iter().collect::<Vec<_>>();
     let lost = until(patience(), lost, |lost| !lost.is_empty());
     ensure!(matches!(lost[..], [(LossReason::MappingsFull, _)]), "{lost:?}");
     // It is looked for once a second.
     let gone = until(patience(), || watched.gone(), <[_]>::is_empty);
     ensure!(gone.is_empty(), "{gone:x?}");
+    let of_neighbour = watched.direct.losses(neighbour.pid());
+    ensure!(of_neighbour.is_empty(), "{of_neighbour:?}");
+    neighbour.healthy()?;
     watched.node.healthy()?;
     watched.direct.stop();
     Ok(())
@@ -250,7 +259,7 @@ fn the_heap_stays_the_heaps_when_its_file_is_gone() -> Result<()> {
     let pid = node.pid();
     let path = target::examine(pid)?.image.path;
     fs::remove_file(program)?;
-    let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, None).map_err(anyhow::Error::msg)?;
+    let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, None)?;
     direct.follow(pid, &path, None);
     let watched = Watched { node, pid, direct };
     let holders = until(patience(), || watched.holders(), |holders| !holders.is_empty());

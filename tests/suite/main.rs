@@ -7,6 +7,7 @@
 //! - [`js_profiler`]: where JavaScript allocates is where V8's own profiler says.
 //! - [`js_stacks`]: functions and lines of what JavaScript allocates are true, in every tier.
 //! - [`js_storms`]: a million stacks are walked while V8 compacts and deoptimizes, and nobody is harmed.
+//! - [`losses`]: what one process loses is nothing to the others.
 //! - [`verdict`]: a leak is called one, a cache is not, and the exit status says so.
 //! - [`memwatch_event`]: node-memwatch's `leak` event and its eight statistics, in its words.
 //! - [`endings`]: how the target died is the last thing that is said of it.
@@ -19,10 +20,13 @@
 //! - [`neighbours`]: what one target does delays no other one.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
+//! - [`heap_take`]: the heap read from outside is the one that V8 describes.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`direct_calls`]: the callers of native code that compiled JavaScript calls without an exit frame.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
 //! - [`native_memory`]: who holds the memory of malloc, exactly or within a budget.
+//! - [`heap_ask`]: each class of a heap has its holder, and nothing is printed of values.
+//! - [`heap_diff`]: what is kept between two takes is counted to the object.
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //! - [`pprof`]: profiles open in the standard viewer.
@@ -44,10 +48,14 @@ mod endings;
 mod exactness;
 mod gc_starts;
 mod golden;
+mod heap_ask;
+mod heap_diff;
+mod heap_take;
 mod isolates;
 mod js_profiler;
 mod js_stacks;
 mod js_storms;
+mod losses;
 mod malloc_books;
 mod memwatch_event;
 mod native_allocators;
@@ -62,6 +70,7 @@ mod outside_heap;
 mod plan_cache;
 mod pprof;
 mod readings;
+mod rights;
 mod selection;
 mod unharmed;
 mod verdict;

@@ -129,7 +129,7 @@ fn who_only_counts_calls_does_not_serve_them() -> Result<()> {
     ensure!(serving(alone.pid()).is_err(), "{:?}", serving(alone.pid())?);
     let id = process::current(alone.pid()).context("it has ended")?;
     let refused = memwatch_user::native::Tracker::start(id, Mode::Full, 1.0, kernel(), None);
-    let why = refused.err().context("it was not refused")?;
+    let why = refused.err().context("it was not refused")?.to_string();
     ensure!(why.contains("none of an allocator that is known"), "{why}");
     Ok(())
 }
@@ -168,7 +168,7 @@ fn what_cannot_be_told_from_outside_is_refused() -> Result<()> {
     let node = start("libjemalloc", &[])?;
     let id = process::current(node.pid()).context("it has ended")?;
     let refused = memwatch_user::native::Tracker::start(id, Mode::Auto, 1.0, kernel(), None);
-    let why = refused.err().context("it was not refused")?;
+    let why = refused.err().context("it was not refused")?.to_string();
     ensure!(why.contains("jemalloc") && why.contains("--native full"), "{why}");
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Who holds the memory of malloc: exact where every block is followed, and the right call site where blocks are sampled.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
@@ -79,7 +82,7 @@ impl Watched {
     /// Follows `pid`, which is `node` or was started by it, on a kernel that has no more than `features`.
     pub(super) fn follow(node: Node, pid: u32, mode: Mode, features: Features) -> Result<Self> {
         let id = process::current(pid).context("it has ended")?;
-        let tracker = Tracker::start(id, mode, BUDGET, features, None).map_err(anyhow::Error::msg)?;
+        let tracker = Tracker::start(id, mode, BUDGET, features, None)?;
         Ok(Self { node, tracker })
     }
 
@@ -323,4 +326,39 @@ pub(super) fn first_sites(tool: &mut Tool) -> Result<Vec<Site>> {
     let record =
         tool.wait("a verdict that says who holds it", |record| tool::verdict(record).is_some_and(names))?;
     Ok(tool::verdict(&record).map(|verdict| verdict.sites.clone()).unwrap_or_default())
+}
+
+/// Six that leak: one thread and at most four instances of the kernel's object, the fastest first, and the others say that they
+/// wait.
+#[test]
+fn many_that_grow_are_followed_a_few_at_a_time() -> Result<()> {
+    let _machine = machine::shared();
+    let nodes = (0..6).map(|_| start(releases::USUAL, &["leak-1m"])).collect::<Result<Vec<_>>>()?;
+    let pids: Vec<u32> = nodes.iter().map(Node::pid).collect();
+    let mut tool = Tool::watch(&pids)?;
+    let says = |record: &Record, words: &str| matches!(&record.body, Body::Governor(governor) if governor.reason.contains(words));
+    let waits = "which is the most at once";
+    tool.wait_all("who waits", 2, |record| says(record, waits))?;
+    tool.wait_all("who is looked at", 4, |record| says(record, "a trap costs it"))?;
+    ensure!(threads(tool.pid(), "native")? == 1, "{} threads", threads(tool.pid(), "native")?);
+    let records = tool.interrupt()?.records()?;
+    let of = |words: &str| {
+        let subjects =
+            records.iter().filter(|record| says(record, words)).filter_map(|record| record.subject);
+        subjects.map(|subject| subject.pid).collect::<BTreeSet<u32>>()
+    };
+    let (waiting, followed) = (of(waits), of("a trap costs it"));
+    ensure!(waiting.len() == 2 && followed.len() == 4, "{waiting:?} wait, {followed:?} are followed");
+    ensure!(waiting.is_disjoint(&followed), "{waiting:?} and {followed:?}");
+    Ok(())
+}
+
+/// How many threads of a process have this name.
+fn threads(pid: u32, name: &str) -> Result<usize> {
+    let mut count = 0;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let comm = std::fs::read_to_string(task?.path().join("comm")).unwrap_or_default();
+        count += usize::from(comm.trim_end() == name);
+    }
+    Ok(count)
 }

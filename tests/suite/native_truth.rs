@@ -172,6 +172,6 @@ fn windows_say_what_was_allocated() -> Result<()> {
     ensure!(doubt < 0.3, "we were kept from looking: {doubt}");
     ensure!(own.abs() < COUNTED && shared.abs() < COUNTED, "{own} {shared}");
     ensure!(first.abs() < sampled[0] + COUNTED && second.abs() < sampled[1] + COUNTED, "{first} {second}");
-    ensure!(comparison.tap.losses()?.is_empty(), "{:?}", comparison.tap.losses()?);
+    ensure!(comparison.tap.losses(node.pid())?.is_empty(), "{:?}", comparison.tap.losses(node.pid())?);
     node.healthy()
 }

@@ -62,7 +62,7 @@ fn by_a_title_and_by_the_script_below_it() -> Result<()> {
     for version in releases::chosen() {
         let title = format!("memwatch-shop-{} (v15)", process::id());
         let node = node::start(version, "retitled")?.argument(&title).ready()?;
-        let script = node::fixture("retitled").display().to_string();
+        let script = node::fixture("retitled").canonicalize()?.display().to_string();
         for (glob, matched) in [
             (format!("memwatch-shop-{}*", process::id()), format!("title {title}")),
             (script.clone(), format!("script {script}")),

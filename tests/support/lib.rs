@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod heap;
 pub mod kernel;
 pub mod machine;
 pub mod native;

@@ -147,6 +147,11 @@ impl Drop for Tool {
 }
 
 impl Finished {
+    /// Runs `command`, which ends up as the tool, until it ends by itself.
+    pub fn of(command: &mut Command) -> Result<Self> {
+        Tool::spawn(command)?.finish()
+    }
+
     /// All records; an error if a line is none.
     pub fn records(&self) -> Result<Vec<Record>> {
         self.stdout.lines().map(parse).collect()

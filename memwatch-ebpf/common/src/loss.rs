@@ -1,6 +1,21 @@
-//! Why something that happened was not reported: one kernel counter a reason.
+//! Why something that happened was not reported: a counter for each process and reason.
 
-/// Index into the per-CPU array of loss counters.
+/// Key of the map of losses.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LossKey {
+    /// The process whose record is lost.
+    pub tgid: u32,
+    /// A [`LossReason`].
+    pub reason: u32,
+}
+const _: () = assert!(size_of::<LossKey>() == 8);
+
+/// Pairs of process and reason that are counted apart; what comes beyond is counted by reason only, and held against every
+/// target. Each has a counter a CPU: half a megabyte of the kernel's memory with four CPUs.
+pub const MAX_LOSSES: u32 = 4096;
+
+/// Why something is not in the report, or not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u32)]
 pub enum LossReason {
@@ -46,11 +61,27 @@ pub enum LossReason {
     NoExitFrame = 19,
     /// The same, but V8 notes from where: the sample has its caller. Counted by the collector.
     DirectCall = 20,
+    /// The map of samplers was full: what a thread allocates is not sampled.
+    SamplersFull = 21,
+    /// The collector could not decode a record of a heap or a process.
+    EventMalformed = 22,
+    /// The collector could not decode a stack of JavaScript.
+    StackMalformed = 23,
+    /// The collector could not decode a sampled block.
+    BlockMalformed = 24,
+    /// The collector could not decode a change of mappings.
+    MappingMalformed = 25,
+    /// A process has more call sites of native memory than the collector keeps apart: a sample is not counted.
+    SitesFull = 26,
+    /// So much happened to a process while the collector found out what it is that some of it was dropped.
+    ExaminedTooLong = 27,
+    /// The collector failed in reading a process from outside.
+    ScrapeFailed = 28,
 }
 
 impl LossReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; Self::COUNT as usize] = [
         Self::RingFull,
         Self::ThreadsFull,
         Self::EndWithoutStart,
@@ -72,7 +103,18 @@ impl LossReason {
         Self::MappingsFull,
         Self::NoExitFrame,
         Self::DirectCall,
+        Self::SamplersFull,
+        Self::EventMalformed,
+        Self::StackMalformed,
+        Self::BlockMalformed,
+        Self::MappingMalformed,
+        Self::SitesFull,
+        Self::ExaminedTooLong,
+        Self::ScrapeFailed,
     ];
+
+    /// How many there are.
+    pub const COUNT: u32 = Self::ScrapeFailed as u32 + 1;
 
     /// The reason's name in reports.
     #[must_use]
@@ -99,7 +141,27 @@ impl LossReason {
             Self::MappingsFull => "mappings-full",
             Self::NoExitFrame => "no-exit-frame",
             Self::DirectCall => "direct-call",
+            Self::SamplersFull => "samplers-full",
+            Self::EventMalformed => "not-understood",
+            Self::StackMalformed => "stack-not-understood",
+            Self::BlockMalformed => "block-not-understood",
+            Self::MappingMalformed => "mapping-not-understood",
+            Self::SitesFull => "sites-full",
+            Self::ExaminedTooLong => "examined-too-long",
+            Self::ScrapeFailed => "scrape-failed",
         }
+    }
+
+    /// Whether it may have cost a collection its place in the report: verdicts on heaps rest on those.
+    #[must_use]
+    pub const fn may_be_a_collection(self) -> bool {
+        matches!(self, Self::RingFull | Self::ThreadsFull | Self::EventMalformed | Self::ExaminedTooLong)
+    }
+
+    /// The reason with this number.
+    #[must_use]
+    pub fn of(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
     }
 
     /// What the loss means for a reader of the report.
@@ -116,14 +178,22 @@ impl LossReason {
             | Self::CallSitesFull
             | Self::SamplesFull
             | Self::InFlightFull
-            | Self::MappingsFull => LossClass::Lost,
+            | Self::MappingsFull
+            | Self::SamplersFull
+            | Self::SitesFull
+            | Self::ExaminedTooLong
+            | Self::ScrapeFailed => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
             Self::LimitUnreadable
             | Self::LocationUnreadable
             | Self::OutsideUnreadable
             | Self::StackUnreadable
             | Self::BlockUnreadable
-            | Self::NoExitFrame => LossClass::Malformed,
+            | Self::NoExitFrame
+            | Self::EventMalformed
+            | Self::StackMalformed
+            | Self::BlockMalformed
+            | Self::MappingMalformed => LossClass::Malformed,
             Self::DirectCall => LossClass::Mended,
         }
     }
@@ -140,4 +210,18 @@ pub enum LossClass {
     Malformed,
     /// It would be without a value, which was found another way: nothing is missing.
     Mended,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_number_and_has_a_name_of_its_own() {
+        for (number, reason) in (0..).zip(LossReason::ALL) {
+            assert_eq!((reason as u32, LossReason::of(number)), (number, Some(reason)));
+            assert_eq!(LossReason::ALL.iter().filter(|other| other.name() == reason.name()).count(), 1);
+        }
+        assert_eq!(LossReason::of(LossReason::COUNT), None);
+    }
 }

@@ -131,10 +131,14 @@ pub mod map {
     pub const HEAP_LAYOUTS: &str = "HEAP_LAYOUTS";
     /// pid and tgid → the kernel side's own state of a thread.
     pub const THREADS: &str = "THREADS";
-    /// Per-CPU counters by [`crate::loss::LossReason`].
+    /// [`crate::loss::LossKey`] → per-CPU counter.
     pub const LOSSES: &str = "LOSSES";
+    /// Per-CPU counters by [`crate::loss::LossReason`], of what is nobody's, or of too many processes to be counted apart.
+    pub const SHARED_LOSSES: &str = "SHARED_LOSSES";
     /// tgid → [`crate::stack::StackLayout`]: processes whose stacks are walked.
     pub const STACK_LAYOUTS: &str = "STACK_LAYOUTS";
+    /// tgid → per-CPU [`crate::stack::StackCounts`].
+    pub const STACK_COUNTS: &str = "STACK_COUNTS";
     /// [`crate::stack::StackKey`] → [`crate::stack::StackVolume`].
     pub const STACKS: &str = "STACKS";
     /// Ring buffer of [`crate::stack::StackEvent`]: apart, so that stacks never cost a collection its place.
@@ -163,14 +167,16 @@ pub mod map {
     pub const HIT_TIMES: &str = "HIT_TIMES";
 
     /// All of them.
-    pub const ALL: [&str; 20] = [
+    pub const ALL: [&str; 22] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
         HEAP_LAYOUTS,
         THREADS,
         LOSSES,
+        SHARED_LOSSES,
         STACK_LAYOUTS,
+        STACK_COUNTS,
         STACKS,
         STACK_EVENTS,
         SAMPLERS,

@@ -2,9 +2,10 @@
 
 use crate::{
     event::{EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent},
+    loss::LossKey,
     mapping::{MappingChange, MappingSample},
     native::{Block, BlockSample, CallSite, Request, TrapClock, Window},
-    stack::{StackEvent, StackKey, StackLayout, StackVolume},
+    stack::{StackCounts, StackEvent, StackKey, StackLayout, StackVolume},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -18,4 +19,4 @@ macro_rules! pod {
 
 pod!(Block, BlockSample, CallSite, Request, TrapClock, Window, MappingChange, MappingSample);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
-pod!(StackEvent, StackKey, StackLayout, StackVolume);
+pod!(LossKey, StackCounts, StackEvent, StackKey, StackLayout, StackVolume);

@@ -48,12 +48,19 @@ pub struct StackLayout {
     pub direct_fp: u32,
     /// `Isolate`: where that code goes on.
     pub direct_pc: u32,
-    /// How often a probe on an allocation was hit. Counted by the kernel side; threads that are hit at once may lose one.
+}
+const _: () = assert!(size_of::<StackLayout>() == 72);
+
+/// What the stacks of one process have cost it, on one CPU: threads of it are hit on several at once.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StackCounts {
+    /// How often a probe on an allocation was hit.
     pub hits: u64,
-    /// How often a stack was walked; counted likewise.
+    /// How often a stack was walked.
     pub walks: u64,
 }
-const _: () = assert!(size_of::<StackLayout>() == 88);
+const _: () = assert!(size_of::<StackCounts>() == 16);
 
 impl StackLayout {
     /// Whether functions point at their code through the table of code.
@@ -155,6 +162,14 @@ pub struct StackKey {
     pub hash: u64,
 }
 const _: () = assert!(size_of::<StackKey>() == 16);
+
+impl StackKey {
+    /// The process.
+    #[must_use]
+    pub const fn tgid(self) -> u32 {
+        (self.thread >> 32) as u32
+    }
+}
 
 /// Value of the map of stacks: what was allocated there; nothing at one that only a collection began on. Written by the
 /// stack's own thread only.

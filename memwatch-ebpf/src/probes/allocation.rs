@@ -12,8 +12,9 @@ use memwatch_common::{
 
 use crate::{
     losses,
-    maps::{SAMPLERS, STACK_LAYOUTS},
-    raw, scope, threads, times, walk,
+    maps::{SAMPLERS, STACK_COUNTS, STACK_LAYOUTS},
+    raw::{self, Thread},
+    scope, threads, times, walk,
 };
 
 /// More than an area ever holds: pages have 256 kB. A larger difference is no area.
@@ -64,13 +65,15 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
 
 /// Thread and layout, if the hit counts: the collector's own evacuation uses the same allocators.
 #[inline(always)]
-fn allocating(ctx: &ProbeContext) -> Option<(u64, &'static mut StackLayout)> {
+fn allocating(ctx: &ProbeContext) -> Option<(Thread, &'static StackLayout)> {
     let thread = scope::hit(ctx)?.thread;
     if threads::state(thread).is_some_and(|state| state.is_collecting()) {
         return None;
     }
-    let layout: &mut StackLayout = raw::map_value(&STACK_LAYOUTS, scope::tgid(thread))?;
-    layout.hits += 1;
+    let layout = raw::written_by_collector(&STACK_LAYOUTS, thread.tgid())?;
+    if let Some(counts) = raw::cpu_value(&STACK_COUNTS, thread.tgid()) {
+        counts.hits += 1;
+    }
     Some((thread, layout))
 }
 
@@ -85,13 +88,13 @@ fn used_up(layout: &StackLayout, owner: u64) -> Option<u64> {
 
 /// How many bytes a sample stands for, if one is due.
 #[inline(always)]
-fn sampled(thread: u64, bytes: u64, layout: &StackLayout) -> Option<u64> {
-    let Some(sampler) = raw::map_value(&SAMPLERS, thread) else {
+fn sampled(thread: Thread, bytes: u64, layout: &StackLayout) -> Option<u64> {
+    let Some(sampler) = raw::own(&SAMPLERS, thread) else {
         let due = raw::random();
         let mut sampler = Sampler::default();
         let _first = sampler.take(bytes, layout.interval, due);
         if SAMPLERS.insert(thread, sampler, 0).is_err() {
-            losses::count(LossReason::ThreadsFull);
+            losses::count(LossReason::SamplersFull);
         }
         return None;
     };

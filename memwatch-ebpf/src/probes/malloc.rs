@@ -104,7 +104,7 @@ fn memalign_exit(ctx: RetProbeContext) -> u32 {
     let registers = raw::registers(&ctx);
     // Its result is an `int`: the upper half of the register is not defined.
     let failed = registers.result as u32 != 0;
-    if let Some(request) = raw::map_value(&IN_FLIGHT, raw::current())
+    if let Some(request) = raw::own(&IN_FLIGHT, raw::current())
         && !failed
         && let Some(address) = raw::read_user(request.address)
         && let Some(fresh) = blocks::of_caller(address, registers)
@@ -138,7 +138,7 @@ fn realloc_exit(ctx: RetProbeContext) -> u32 {
     if let Some(fresh) = blocks::at_return(&ctx) {
         blocks::follow(fresh.address, fresh.block);
         blocks::sample_stack(&fresh);
-    } else if let Some(request) = raw::map_value(&IN_FLIGHT, thread)
+    } else if let Some(request) = raw::own(&IN_FLIGHT, thread)
         && request.size != 0
         && request.address != 0
     {

@@ -17,7 +17,7 @@ use memwatch_common::{
 use crate::{
     copies, losses,
     maps::{EVENTS, UNMAPPING},
-    raw::{self, SystemCall},
+    raw::{self, SystemCall, Thread},
     scope,
 };
 
@@ -112,7 +112,7 @@ fn mapped(call: impl FnOnce() -> SystemCall, address: u64) {
     let now = raw::now_ns();
     let change = MappingChange {
         kind: mapping_kind::TAKEN,
-        tgid: scope::tgid(thread),
+        tgid: thread.tgid(),
         entered_ns: now,
         returned_ns: now,
         address,
@@ -136,7 +136,7 @@ fn unmapped(call: impl FnOnce() -> SystemCall, result: u64) {
         let [address, length, ..] = call().arguments;
         send(&MappingChange {
             kind: mapping_kind::GIVEN_BACK,
-            tgid: scope::tgid(thread),
+            tgid: thread.tgid(),
             entered_ns,
             returned_ns,
             address,
@@ -160,7 +160,7 @@ fn remapped(call: impl FnOnce() -> SystemCall, address: u64) {
         0 => mapping_kind::REMAPPED,
         _ => mapping_kind::LEFT_BEHIND,
     };
-    let tgid = scope::tgid(thread);
+    let tgid = thread.tgid();
     let change =
         MappingChange { kind, tgid, entered_ns, returned_ns, address, length, old_address, old_length };
     send_sample(&change, &call);
@@ -177,12 +177,12 @@ fn enter() {
 
 /// It ends: when it was entered, and now. `None` if it is nobody's that is followed.
 #[inline(always)]
-fn leave(thread: u64) -> Option<[u64; 2]> {
+fn leave(thread: Thread) -> Option<[u64; 2]> {
     if !scope::is_target(thread) {
         return None;
     }
     let now = raw::now_ns();
-    let entered = raw::map_value(&UNMAPPING, thread).map_or(now, |entered| *entered);
+    let entered = raw::own(&UNMAPPING, thread).map_or(now, |entered| *entered);
     raw::remove(&UNMAPPING, thread);
     Some([entered, now])
 }

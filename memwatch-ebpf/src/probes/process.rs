@@ -23,8 +23,8 @@ fn process_exec(_: RawTracePointContext) -> i32 {
     }
     // A target at once, so that not even its first collection is missed; the collector looks at it and may drop it.
     let target = Target { attachment: UNCLAIMED };
-    if followed && TARGETS.insert(scope::tgid(thread), target, 0).is_err() {
-        losses::count(LossReason::TargetsFull);
+    if followed && TARGETS.insert(thread.tgid(), target, 0).is_err() {
+        losses::count_shared(LossReason::TargetsFull);
     }
     threads::forget(thread);
     emit::process_event(ProcessEvent { header: emit::header(EventKind::Exec), ..ProcessEvent::default() });
@@ -34,14 +34,14 @@ fn process_exec(_: RawTracePointContext) -> i32 {
 /// A followed process has forked: its child is followed too. A new thread has its parent's tgid and is no child.
 #[raw_tracepoint(tracepoint = "sched_process_fork")]
 fn process_fork(ctx: RawTracePointContext) -> i32 {
-    let parent = scope::tgid(raw::current());
-    if raw::map_value(&FOLLOWED, parent).is_none() {
+    let parent = raw::current().tgid();
+    if !raw::has(&FOLLOWED, parent) {
         return 0;
     }
     let child: u64 = ctx.arg(1);
     match task_field(child, TASK_LAYOUT.load().tgid) {
         Some(tgid) if tgid != parent && FOLLOWED.insert(tgid, 0, 0).is_err() => {
-            losses::count(LossReason::TargetsFull);
+            losses::count_shared(LossReason::TargetsFull);
         }
         _ => {}
     }
@@ -52,15 +52,15 @@ fn process_fork(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 fn process_exit(_: RawTracePointContext) -> i32 {
     let thread = raw::current();
-    let tgid = scope::tgid(thread);
-    if thread as u32 == tgid {
+    let tgid = thread.tgid();
+    if thread.tid() == tgid {
         raw::remove(&FOLLOWED, tgid);
     }
     if !scope::is_target(thread) {
         return 0;
     }
     threads::forget(thread);
-    if thread as u32 == tgid {
+    if thread.tid() == tgid {
         let code = task_field(raw::current_task(), TASK_LAYOUT.load().exit_code);
         emit::process_event(ProcessEvent {
             header: emit::header(EventKind::Exit),
@@ -83,7 +83,7 @@ fn oom_victim(ctx: RawTracePointContext) -> i32 {
         Err(_) => task_field(victim, TASK_LAYOUT.load().tgid),
     };
     let Some(tgid) = tgid else { return 0 };
-    if raw::map_value(&TARGETS, tgid).is_some() {
+    if raw::has(&TARGETS, tgid) {
         let mut header = emit::header(EventKind::OomKill);
         header.tgid = tgid;
         header.tid = tgid;

@@ -5,7 +5,7 @@
 //! attachment's number, carried as the probe's cookie. Kernels before 5.15 have no cookies: there, and only there, each
 //! process gets probes of its own.
 
-use std::{num::NonZeroU32, path::Path};
+use std::{error::Error, io, num::NonZeroU32, path::Path};
 
 use aya::{
     Ebpf,
@@ -15,7 +15,10 @@ use aya::{
     },
 };
 
-use super::load::{Kernel, LoadError, in_program};
+use super::{
+    error::{LoadError, in_program},
+    load::Kernel,
+};
 use crate::plan::ProbeSite;
 
 /// Where one probe goes.
@@ -39,12 +42,10 @@ pub enum AttachError {
         /// Which.
         file: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The kernel refused the probe.
-    #[error(
-        "cannot attach {program} at offset {file_offset:#x} of {file}: {source}; is the target still running?"
-    )]
+    #[error("cannot attach {program} at offset {file_offset:#x} of {file}: {source}; {}", advice(source))]
     Attach {
         /// Which program.
         program: String,
@@ -55,6 +56,21 @@ pub enum AttachError {
         /// Why.
         source: Box<ProgramError>,
     },
+}
+
+/// What to try after a probe was refused.
+fn advice(error: &ProgramError) -> &'static str {
+    let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), cause);
+    let mut refusals = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if refusals.any(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        "probes take CAP_SYS_ADMIN (before Linux 6.16: CAP_PERFMON): run as root, for example with sudo"
+    } else {
+        "is the target still running?"
+    }
+}
+
+fn cause<'e>(error: &&'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    (*error).source()
 }
 
 impl<'a> From<&'a ProbeSite> for Place<'a> {
@@ -145,4 +161,23 @@ pub(super) fn detach_links(links: impl IntoIterator<Item = UProbeLink>) {
             threads.spawn(move || drop(link));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use aya::sys::SyscallError;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_capability() {
+        let refused = |errno: rustix::io::Errno| {
+            let source = SyscallError { call: "perf_event_open", io_error: errno.into() };
+            let source = Box::new(ProgramError::from(source));
+            let (program, file) = ("gc_enter".to_owned(), "node".to_owned());
+            AttachError::Attach { program, file_offset: 16, file, source }.to_string()
+        };
+        assert!(refused(rustix::io::Errno::ACCESS).contains("CAP_SYS_ADMIN"));
+        assert!(refused(rustix::io::Errno::NOENT).ends_with("is the target still running?"));
+    }
 }

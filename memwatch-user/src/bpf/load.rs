@@ -1,23 +1,23 @@
 //! The object, loaded into the kernel: its maps as typed methods.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread,
-};
+use std::{collections::BTreeSet, thread};
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray},
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Array, HashMap, MapData},
     programs::{ProgramError, RawTracePoint, UProbe},
 };
 use memwatch_common::{
-    loss::LossReason,
     names::{global, map, tracepoint},
     target::{HeapLayout, Target, TaskLayout, UNCLAIMED},
     times::COUNTERS,
 };
 
-use super::object;
+use super::{
+    error::{LoadError, in_map, in_program, typed},
+    losses::{LossMaps, Losses},
+    object,
+};
 
 /// aya-log's map of debug lines.
 pub(super) const LOG_MAP: &str = "AYA_LOGS";
@@ -37,48 +37,13 @@ pub struct Settings {
     pub debug: bool,
 }
 
-/// Why the object could not be loaded or spoken to.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The build has none.
-    #[error(transparent)]
-    Object(#[from] object::NoObject),
-    /// The object as a whole, or a map.
-    #[error("cannot load the eBPF object: {0}; `memwatch-bpf doctor` says what this host allows")]
-    Load(#[from] Box<EbpfError>),
-    /// A program, mostly the verifier.
-    #[error(
-        "cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows"
-    )]
-    Program {
-        /// Which.
-        name: String,
-        /// Why.
-        source: Box<ProgramError>,
-    },
-    /// A map that the object should have.
-    #[error("the eBPF object has no {0}: it is from another build; build again")]
-    Missing(&'static str),
-    /// Reading or writing a map.
-    #[error("cannot use the eBPF map {name}: {source}")]
-    Map {
-        /// Which.
-        name: &'static str,
-        /// Why.
-        source: Box<MapError>,
-    },
-    /// Waiting for the ring buffer.
-    #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
-}
-
 /// The loaded object. Everything in the kernel goes when this is dropped, or when the process dies.
 pub struct Kernel {
     pub(super) ebpf: Ebpf,
     targets: HashMap<MapData, u32, Target>,
     followed: HashMap<MapData, u32, u8>,
     heap_layouts: Array<MapData, HeapLayout>,
-    losses: PerCpuArray<MapData, u64>,
+    losses: LossMaps,
 }
 
 impl Kernel {
@@ -121,7 +86,7 @@ impl Kernel {
         let targets = typed(&mut ebpf, map::TARGETS)?;
         let followed = typed(&mut ebpf, map::FOLLOWED)?;
         let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
-        let losses = typed(&mut ebpf, map::LOSSES)?;
+        let losses = LossMaps::of(&mut ebpf)?;
         let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses };
         // Until the collector has looked at it, a process that was admitted by the kernel side is nobody's.
         kernel.set_heap_layout(UNCLAIMED, HeapLayout::UNKNOWN)?;
@@ -134,7 +99,7 @@ impl Kernel {
         let mut refused = Vec::new();
         for (program, tracepoint) in tracepoint::ALL {
             if let Err(error) = self.attach_tracepoint(program, tracepoint) {
-                refused.push((tracepoint, format!("{:#}", anyhow::Error::from(error))));
+                refused.push((tracepoint, error.to_string()));
             }
         }
         refused
@@ -170,9 +135,10 @@ impl Kernel {
         self.targets.insert(pid, Target { attachment }, 0).map_err(in_map(map::TARGETS))
     }
 
-    /// Forgets a target; that it was none is no error.
+    /// Forgets a target and what was lost of it; that it was none is no error.
     pub fn remove_target(&mut self, pid: u32) {
         let _absent = self.targets.remove(&pid);
+        self.losses.forget(pid);
     }
 
     /// Makes targets of what descends from this process and executes a program.
@@ -196,39 +162,8 @@ impl Kernel {
         self.heap_layouts.set(attachment, layout, 0).map_err(in_map(map::HEAP_LAYOUTS))
     }
 
-    /// Losses since the object was loaded, by reason; only those that occurred.
-    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-        losses_of(&self.losses)
+    /// Losses since the object was loaded, by process and reason.
+    pub fn losses(&self) -> Result<Losses, LoadError> {
+        self.losses.read()
     }
-}
-
-/// The counters of losses, over all CPUs; only those that occurred.
-pub(super) fn losses_of(
-    counters: &PerCpuArray<MapData, u64>,
-) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-    let mut losses = BTreeMap::new();
-    for reason in LossReason::ALL {
-        let per_cpu = counters.get(&(reason as u32), 0).map_err(in_map(map::LOSSES))?;
-        let total = per_cpu.iter().sum();
-        if total > 0 {
-            losses.insert(reason, total);
-        }
-    }
-    Ok(losses)
-}
-
-pub(super) fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-) -> Result<T, LoadError> {
-    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
-    T::try_from(map).map_err(in_map(name))
-}
-
-pub(super) fn in_program(name: &str) -> impl Fn(ProgramError) -> LoadError {
-    move |source| LoadError::Program { name: name.to_owned(), source: Box::new(source) }
-}
-
-pub(super) fn in_map(name: &'static str) -> impl Fn(MapError) -> LoadError {
-    move |source| LoadError::Map { name, source: Box::new(source) }
 }

@@ -1,7 +1,7 @@
 //! An instance of the object that follows one process's allocator: maps of its own, sized for what it does, and probes
 //! that the kernel scopes to that process, as every process of the host passes through its libc.
 
-use std::{collections::BTreeMap, num::NonZeroU32};
+use std::num::NonZeroU32;
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -22,7 +22,9 @@ use memwatch_common::{
 use super::{
     armed::Armed,
     attach::{AttachError, loaded_uprobe},
-    load::{LoadError, in_map, losses_of, typed},
+    error::{LoadError, in_map, typed},
+    load::LOG_MAP,
+    losses::{Counts, LossMaps},
     multi::Programs,
     object, raw,
     stacks::StackMaps,
@@ -31,8 +33,15 @@ use crate::plan::malloc::{MallocPlan, Scope};
 
 /// Maps of the object that an instance of this kind has no use for: one entry is the least there can be. Layouts of stacks
 /// have one, for the process.
-const SMALLEST: [&str; 6] =
-    [map::TARGETS, map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::STACK_LAYOUTS, map::SAMPLERS];
+const SMALLEST: [&str; 7] = [
+    map::TARGETS,
+    map::FOLLOWED,
+    map::HEAP_LAYOUTS,
+    map::THREADS,
+    map::STACK_LAYOUTS,
+    map::STACK_COUNTS,
+    map::SAMPLERS,
+];
 /// The least that a ring buffer can have: a page.
 const UNUSED_RING_BYTES: u32 = 4096;
 
@@ -51,7 +60,9 @@ pub struct Tap {
     call_sites: PerCpuHashMap<MapData, u64, CallSite>,
     counts: PerCpuArray<MapData, u64>,
     clock: PerCpuArray<MapData, TrapClock>,
-    losses: PerCpuArray<MapData, u64>,
+    losses: LossMaps,
+    /// Samples that could not be decoded.
+    malformed: u64,
 }
 
 impl Tap {
@@ -59,24 +70,7 @@ impl Tap {
     /// `multi`: whether the kernel links many places at once; `task`: as of [`super::load::Settings`], which only
     /// [`Self::walk`] has use for.
     pub fn load(plan: &MallocPlan, follow: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
-        let has_chunks = u8::from(plan.has_chunks());
-        let mut loader = EbpfLoader::new();
-        loader
-            .btf(None)
-            .verifier_log_level(VerifierLogLevel::STATS)
-            .override_global(global::HAS_CHUNKS, &has_chunks, true)
-            .override_global(global::TASK_LAYOUT, &task, true)
-            .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
-            .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
-            .map_max_entries(map::STACKS, MAX_CALLERS)
-            .map_max_entries(map::EVENTS, if follow { FOLLOW_RING_BYTES } else { SAMPLE_RING_BYTES })
-            .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
-            .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
-            .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
-        for name in SMALLEST {
-            loader.map_max_entries(name, 1);
-        }
-        let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
+        let mut ebpf = load(plan, follow, task)?;
         let multi = multi.then(|| Programs::over(&ebpf)).transpose()?;
         let mut wrappers: HashMap<MapData, u64, u64> = typed(&mut ebpf, map::WRAPPERS)?;
         for wrapper in &plan.wrappers {
@@ -93,7 +87,8 @@ impl Tap {
             call_sites: typed(&mut ebpf, map::CALL_SITES)?,
             counts: typed(&mut ebpf, map::NATIVE_COUNTS)?,
             clock: typed(&mut ebpf, map::TRAP_CLOCK)?,
-            losses: typed(&mut ebpf, map::LOSSES)?,
+            losses: LossMaps::of(&mut ebpf)?,
+            malformed: 0,
             multi,
             ebpf,
         })
@@ -137,8 +132,9 @@ impl Tap {
     /// Hands every sample that is there to `take`, oldest first.
     pub fn drain(&mut self, mut take: impl FnMut(Box<BlockSample>)) {
         while let Some(record) = self.ring.next() {
-            if let Some(sample) = raw::read::<BlockSample>(&record) {
-                take(Box::new(sample));
+            match raw::read::<BlockSample>(&record) {
+                Some(sample) => take(Box::new(sample)),
+                None => self.malformed += 1,
             }
         }
     }
@@ -199,10 +195,35 @@ impl Tap {
         gaps
     }
 
-    /// Losses since it was loaded, by reason; only those that occurred.
-    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-        losses_of(&self.losses)
+    /// Losses of the process `pid` since it was loaded.
+    pub fn losses(&self, pid: u32) -> Result<Counts, LoadError> {
+        let mut losses = self.losses.read()?;
+        losses.count(pid, LossReason::BlockMalformed, self.malformed);
+        Ok(losses.of(pid))
     }
+}
+
+/// Maps of the sizes that it takes to sample blocks of `plan`'s allocator, or to `follow` them.
+fn load(plan: &MallocPlan, follow: bool, task: TaskLayout) -> Result<Ebpf, LoadError> {
+    let has_chunks = u8::from(plan.has_chunks());
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(None)
+        .verifier_log_level(VerifierLogLevel::STATS)
+        .override_global(global::HAS_CHUNKS, &has_chunks, true)
+        .override_global(global::TASK_LAYOUT, &task, true)
+        .map_max_entries(LOG_MAP, UNUSED_RING_BYTES)
+        .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
+        .map_max_entries(map::STACKS, MAX_CALLERS)
+        .map_max_entries(map::EVENTS, if follow { FOLLOW_RING_BYTES } else { SAMPLE_RING_BYTES })
+        .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
+        .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
+        .map_max_entries(map::LOSSES, LossReason::COUNT)
+        .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
+    for name in SMALLEST {
+        loader.map_max_entries(name, 1);
+    }
+    Ok(loader.load(object::bytes()?).map_err(Box::new)?)
 }
 
 fn sum(one: CallSite, other: &CallSite) -> CallSite {

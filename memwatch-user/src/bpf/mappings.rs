@@ -10,7 +10,7 @@ use std::{
 
 use aya::{
     Btf, Ebpf, EbpfLoader, VerifierLogLevel,
-    maps::{HashMap, MapData, PerCpuArray, RingBuf},
+    maps::{HashMap, MapData, RingBuf},
     programs::{Program, ProgramError},
 };
 use aya_obj::btf::BtfKind;
@@ -25,13 +25,16 @@ use memwatch_common::{
 
 use super::{
     armed::Armed,
-    load::{LOG_MAP, LoadError, in_map, in_program, losses_of, typed},
+    attach::AttachError,
+    error::{LoadError, in_map, in_program, typed},
+    load::LOG_MAP,
+    losses::{LossMaps, Losses},
     multi::Programs,
     object, raw,
     ring::Ring,
     stacks::StackMaps,
 };
-use crate::plan::malloc::Mappers;
+use crate::plan::malloc::{Mappers, Use};
 
 /// Maps of the object that an instance of this kind has no use for.
 const SMALLEST: [&str; 4] = [map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::SAMPLERS];
@@ -47,7 +50,9 @@ pub struct MappingTap {
     stack_ring: RingBuf<MapData>,
     stacks: StackMaps,
     targets: HashMap<MapData, u32, Target>,
-    losses: PerCpuArray<MapData, u64>,
+    losses: LossMaps,
+    /// Changes that could not be decoded.
+    malformed: u64,
     /// `None` if the programs are on the kernel's functions.
     libraries: Option<Libraries>,
 }
@@ -76,6 +81,7 @@ impl MappingTap {
             .map_max_entries(map::STACKS, MAX_CALLERS)
             .map_max_entries(map::TARGETS, MAX_TARGETS)
             .map_max_entries(map::STACK_LAYOUTS, MAX_TARGETS)
+            .map_max_entries(map::STACK_COUNTS, MAX_TARGETS)
             .map_max_entries(map::UNMAPPING, MAX_UNMAPPING);
         for name in SMALLEST {
             loader.map_max_entries(name, 1);
@@ -96,7 +102,8 @@ impl MappingTap {
             stack_ring: typed(&mut ebpf, map::STACK_EVENTS)?,
             stacks: StackMaps::of(&mut ebpf)?,
             targets: typed(&mut ebpf, map::TARGETS)?,
-            losses: typed(&mut ebpf, map::LOSSES)?,
+            losses: LossMaps::of(&mut ebpf)?,
+            malformed: 0,
             ebpf,
             libraries,
         })
@@ -108,17 +115,15 @@ impl MappingTap {
         self.libraries.is_none()
     }
 
-    /// Puts programs into the C library of the process `pid`, unless they are on the kernel's functions. The error says in
-    /// words what is missing.
-    pub fn arm(&mut self, pid: NonZeroU32, mappers: &Mappers) -> anyhow::Result<()> {
+    /// Puts programs into the C library of the process `pid`, at `uses` of `mappers`, unless they are on the kernel's functions.
+    pub fn arm(&mut self, pid: NonZeroU32, mappers: &Mappers, uses: &[Use<'_>]) -> Result<(), AttachError> {
         let Some(Libraries { multi, armed }) = &mut self.libraries else { return Ok(()) };
-        let (path, uses) =
-            (mappers.library.elf.descriptor_path(), mappers.uses().map_err(anyhow::Error::msg)?);
+        let path = mappers.library.elf.descriptor_path();
         let live = if let Some(programs) = multi {
             uses.iter().try_for_each(|one| programs.load(one.program))?;
-            Armed::many(programs, pid, path.as_ref(), &uses)?
+            Armed::many(programs, pid, path.as_ref(), uses)?
         } else {
-            Armed::singly(&mut self.ebpf, pid, path.as_ref(), &uses)?
+            Armed::singly(&mut self.ebpf, pid, path.as_ref(), uses)?
         };
         armed.insert(pid.get(), live);
         Ok(())
@@ -152,13 +157,10 @@ impl MappingTap {
         most: usize,
         mut take: impl FnMut(MappingChange, Option<Box<StackCopy>>),
     ) -> bool {
-        self.ring.drain_some(most, |record| {
-            let Some(change) = raw::read::<MappingChange>(record) else { return };
-            let sample = match change.kind {
-                mapping_kind::COVERED | mapping_kind::GIVEN_BACK => None,
-                _ => raw::read::<MappingSample>(record),
-            };
-            take(change, sample.map(|sample| Box::new(sample.copy)));
+        let malformed = &mut self.malformed;
+        self.ring.drain_some(most, |record| match change(record) {
+            Some((change, copy)) => take(change, copy),
+            None => *malformed += 1,
         })
     }
 
@@ -175,14 +177,17 @@ impl MappingTap {
         self.stacks.forget(key);
     }
 
-    /// Losses since it was loaded, by reason; only those that occurred.
-    pub fn losses(&self) -> Result<BTreeMap<LossReason, u64>, LoadError> {
-        let mut losses = losses_of(&self.losses)?;
-        let skipped = self.skipped();
-        if skipped > 0 {
-            *losses.entry(LossReason::MappingsFull).or_default() += skipped;
-        }
+    /// Losses since it was loaded, by process and reason.
+    pub fn losses(&self) -> Result<Losses, LoadError> {
+        let mut losses = self.losses.read()?;
+        losses.count_shared(LossReason::MappingsFull, self.skipped());
+        losses.count_shared(LossReason::MappingMalformed, self.malformed);
         Ok(losses)
+    }
+
+    /// Forgets what was lost of `pid`.
+    pub fn forget_losses(&mut self, pid: u32) {
+        self.losses.forget(pid);
     }
 
     /// How often the kernel did not run a program as it had interrupted the same one on that CPU.
@@ -193,6 +198,16 @@ impl MappingTap {
         });
         told.filter_map(|text| skipped(&text)).sum()
     }
+}
+
+/// A change, with the stack that asked where something was given; `None` if it is shorter than its kind.
+fn change(record: &[u8]) -> Option<(MappingChange, Option<Box<StackCopy>>)> {
+    let change = raw::read::<MappingChange>(record)?;
+    let copy = match change.kind {
+        mapping_kind::COVERED | mapping_kind::GIVEN_BACK => None,
+        _ => Some(Box::new(raw::read::<MappingSample>(record)?.copy)),
+    };
+    Some((change, copy))
 }
 
 /// Kernels before 5.17 do not say.

@@ -2,6 +2,8 @@
 //!
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
+//! * [`error`]: why the kernel's side cannot be loaded or spoken to;
+//! * [`losses`]: its counters of losses, by process and reason;
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
@@ -14,7 +16,9 @@
 
 pub mod armed;
 pub mod attach;
+pub mod error;
 pub mod load;
+pub mod losses;
 pub mod malloc;
 pub mod mappings;
 pub mod multi;
@@ -23,3 +27,4 @@ pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
 pub mod times;
+pub mod trial;

@@ -27,7 +27,7 @@ use aya_obj::{Object, ProgramSection, VerifierLog, copy_instructions};
 use rustix::io::Errno;
 
 use super::{
-    load::{LoadError, in_program},
+    error::{LoadError, in_program},
     object, raw,
 };
 
@@ -53,13 +53,18 @@ pub(super) struct Point {
 /// not being a file, and a negative process id before it looks at that. libbpf asks the same.
 #[must_use]
 pub fn is_supported() -> bool {
-    let code = copy_instructions(&NOTHING).unwrap_or_default();
-    let Ok(program) = raw::load_multi("nothing", &code, c"GPL") else { return false };
+    let Ok(program) = load_nothing() else { return false };
     let refuses = |pid, with: Errno| {
         let refused = raw::link_multi(program.as_fd(), c"/", (&[0], &[0]), pid, false).err();
         refused.and_then(|error| error.raw_os_error()) == Some(with.raw_os_error())
     };
     refuses(0, Errno::BADF) && refuses(u32::MAX, Errno::INVAL)
+}
+
+/// Loads a program that does nothing.
+pub(super) fn load_nothing() -> io::Result<OwnedFd> {
+    let code = copy_instructions(&NOTHING).unwrap_or_default();
+    raw::load_multi("nothing", &code, c"GPL").map_err(|refusal| refusal.error)
 }
 
 impl Programs {

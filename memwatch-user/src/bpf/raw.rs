@@ -10,7 +10,8 @@ use std::{
 
 use aya::Pod;
 use aya_obj::generated::{
-    BPF_F_UPROBE_MULTI_RETURN, bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn, bpf_prog_type,
+    BPF_F_UPROBE_MULTI_RETURN, PERF_FLAG_FD_CLOEXEC, bpf_attach_type, bpf_attr, bpf_cmd, bpf_insn,
+    bpf_prog_type, perf_event_attr,
 };
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -88,6 +89,28 @@ pub(crate) fn link_multi(
         attr.link_create.__bindgen_anon_3.uprobe_multi.flags = BPF_F_UPROBE_MULTI_RETURN;
     }
     bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+}
+
+/// Opens a uprobe at `offset` of the file at `path`, for this process, without a program. `kind` is the number of the kernel's
+/// PMU for uprobes.
+#[expect(unsafe_code, reason = "aya opens probes together with a program only")]
+pub(crate) fn open_uprobe(kind: u32, path: &CStr, offset: u64) -> io::Result<OwnedFd> {
+    // SAFETY: every field is an integer, or a union or an array of integers, for which zero is a value.
+    let mut attr: perf_event_attr = unsafe { mem::zeroed() };
+    attr.type_ = kind;
+    attr.size = u32::try_from(size_of::<perf_event_attr>()).unwrap_or_default();
+    attr.set_disabled(1);
+    attr.__bindgen_anon_3.uprobe_path = address(path.as_ptr());
+    attr.__bindgen_anon_4.probe_offset = offset;
+    let (ourselves, any_cpu, no_group) = (0, -1, -1);
+    // SAFETY: `attr` is as long as it says, and the path in it is a string that outlives the call.
+    let fd = unsafe {
+        let attr = ptr::from_ref(&attr);
+        libc::syscall(libc::SYS_perf_event_open, attr, ourselves, any_cpu, no_group, PERF_FLAG_FD_CLOEXEC)
+    };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the call returns a new descriptor, which nobody else has.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[expect(unsafe_code, reason = "a union of integers")]

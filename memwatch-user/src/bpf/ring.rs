@@ -9,7 +9,8 @@ use memwatch_common::names::map;
 use tokio::io::unix::AsyncFd;
 
 use super::{
-    load::{Kernel, LoadError, in_map},
+    error::{LoadError, in_map},
+    load::Kernel,
     raw,
 };
 
@@ -58,9 +59,10 @@ impl Ring {
 }
 
 /// Sends the kernel side's debug lines to the `log` crate for as long as the runtime lives.
-pub fn forward_debug_lines(kernel: &mut Kernel) -> Result<(), anyhow::Error> {
-    let logger = EbpfLogger::init(&mut kernel.ebpf)?;
-    let mut logger = raw::readable(logger)?;
+pub fn forward_debug_lines(kernel: &mut Kernel) -> Result<(), LoadError> {
+    let logger =
+        EbpfLogger::init(&mut kernel.ebpf).map_err(|error| LoadError::DebugLines(error.to_string()))?;
+    let mut logger = raw::readable(logger).map_err(LoadError::Ring)?;
     tokio::task::spawn_local(async move {
         while let Ok(mut guard) = logger.readable_mut().await {
             guard.get_inner_mut().flush();

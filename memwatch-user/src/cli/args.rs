@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::version;
+use super::{heap::HeapArgs, version};
 use crate::host::features::FeatureName;
 
 /// Says whether a running Node.js process leaks memory, what kind, how fast, and how long is left.
@@ -52,6 +52,8 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// List the Node.js processes of this host
     List(ListArgs),
+    /// Say what is in the heap of a process, who holds it, and what grew
+    Heap(Box<HeapArgs>),
     /// Check what this host and a process allow, with a fix for whatever does not work
     Doctor(DoctorArgs),
     /// Start a small leaking Node.js program and watch it being caught

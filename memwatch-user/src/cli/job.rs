@@ -8,6 +8,7 @@ use jiff::{Span, SpanRelativeTo};
 use super::args::{
     Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
 };
+use super::heap::{self, Heap};
 use crate::{host::features::FeatureName, native};
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -22,6 +23,8 @@ pub enum Job {
     Watch(Watch),
     /// List the Node processes of the host.
     List(List),
+    /// Read a heap.
+    Heap(Heap),
     /// Examine host and process.
     Doctor(Doctor),
     /// Show off.
@@ -121,6 +124,13 @@ pub struct Demo {
 #[error("{0}")]
 pub struct Usage(String);
 
+impl Usage {
+    /// With this to say.
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 /// Reads the command line.
 pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job, Usage> {
     let cli = match Cli::try_parse_from(args) {
@@ -134,6 +144,7 @@ pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job
         None => watch(cli.watch).map(Job::Watch),
         Some(Command::Watch(args)) => watch(*args).map(Job::Watch),
         Some(Command::List(args)) => Ok(Job::List(List { json: args.json })),
+        Some(Command::Heap(args)) => heap::heap(*args).map(Job::Heap),
         Some(Command::Doctor(args)) => doctor(&args).map(Job::Doctor),
         Some(Command::Demo(args)) => demo(args).map(Job::Demo),
     }
@@ -248,7 +259,7 @@ fn pids(list: &str) -> Result<Vec<u32>, Usage> {
     Ok(pids)
 }
 
-fn pid(text: &str) -> Result<u32, Usage> {
+pub(super) fn pid(text: &str) -> Result<u32, Usage> {
     let number: i128 = text.trim().parse().map_err(|_| {
         Usage(format!(
             "--pid {}: not a number; `memwatch-bpf list` shows the Node.js processes of this host",
@@ -279,7 +290,7 @@ fn demo(args: DemoArgs) -> Result<Demo, Usage> {
 }
 
 /// `90s`, `1h 30m`, `2d`; a number alone is seconds.
-fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
+pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
     let wrong = || {
         let text = text.escape_debug();
         Usage(format!("{option} {text}: not a length of time, such as 10 (seconds), 90s, 1h 30m or 2d"))

@@ -2,6 +2,7 @@
 //! build this is ([`version`]).
 
 pub mod args;
+pub mod heap;
 pub mod job;
 pub mod log;
 mod version;

@@ -12,9 +12,9 @@ use serde::Serialize;
 pub use self::{host::checks as host_checks, process::checks as process_checks};
 use super::watch::output::has_color;
 use crate::{
-    bpf::multi,
+    bpf::{multi, trial},
     cli::job::Doctor,
-    host::{features::Features, kernel::Kernel, rights::Rights},
+    host::{features::Features, kernel::Kernel},
     report::record::SCHEMA,
 };
 
@@ -63,12 +63,13 @@ impl Check {
     }
 }
 
-/// Looks, and writes what was found. Returns the exit status: 0 if watching is possible, else 2.
+/// Checks everything, and writes what was found. Returns the exit status: 0 if watching is possible, else 2.
 pub fn run(job: &Doctor) -> Result<u8> {
     let kernel = Kernel::running();
     let features = Features::probe(kernel.version, multi::is_supported()).without(&job.assume_missing);
-    let mut checks = host_checks(&kernel, features, &Rights::ours());
-    checks.push(host::mappings(features));
+    let rights = trial::rights();
+    let mut checks = host_checks(&kernel, features, &rights);
+    checks.push(host::mappings(features, &rights));
     checks.extend(job.pid.map(process_checks).unwrap_or_default());
     let mut out = io::stdout().lock();
     if job.output.json {
@@ -171,7 +172,7 @@ mod tests {
         let kernel = Kernel::running();
         let features =
             Features::probe(kernel.version, multi::is_supported()).without(&[FeatureName::RingBuffer]);
-        let checks = host_checks(&kernel, features, &Rights::ours());
+        let checks = host_checks(&kernel, features, &trial::rights());
         let ring = checks.iter().find(|check| check.name == "ring buffer").unwrap();
         assert_eq!(ring.state, State::Fail);
     }

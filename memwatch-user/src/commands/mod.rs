@@ -2,5 +2,6 @@
 
 pub mod demo;
 pub mod doctor;
+pub mod heap;
 pub mod list;
 pub mod watch;

@@ -23,7 +23,7 @@ use crate::{
     host::{cgroup::MemoryCgroup, clock, errors::one_line},
     ingest::Event,
     model::{Mono, ProcessId},
-    native::Tracker,
+    native::{NativeError, Tracker},
     plan::StackPlan,
     target::{Target, TargetError},
 };
@@ -75,6 +75,9 @@ impl Engine {
     /// Examines a process that has executed a program: the kernel side has made it a target if it may be meant. `inbox`: what
     /// has happened to it since.
     pub(super) fn consider(&mut self, pid: u32, inbox: VecDeque<Event>) {
+        if self.fleet.member(pid).is_some() {
+            return;
+        }
         if !self.adoption.selection.means(pid, self.kernel.is_followed(pid)) {
             return self.kernel.remove_target(pid);
         }
@@ -216,6 +219,7 @@ impl Engine {
             waits_since: None,
             program: ProgramSeen { at: looked_at, program: target.process.program },
             attachment,
+            collections: 0,
             limit_hits: cgroup.as_ref().and_then(MemoryCgroup::limit_hits),
             cgroup,
         };
@@ -238,8 +242,8 @@ impl Engine {
     }
 
     /// A tracker of native memory has been started, or could not be.
-    pub(super) fn tracked(&mut self, id: ProcessId, tracker: Result<Result<Tracker, String>, Panicked>) {
-        let tracker = tracker.unwrap_or_else(|panicked| Err(panicked.to_string()));
+    pub(super) fn tracked(&mut self, id: ProcessId, tracker: Result<Result<Tracker, NativeError>, Panicked>) {
+        let tracker = tracker.unwrap_or_else(|panicked| Err(NativeError::Panicked(panicked.to_string())));
         let Some(member) = self.fleet.member_of(id) else { return };
         let change = self.attribution.natives.started(id.pid, tracker);
         self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
@@ -260,8 +264,17 @@ impl Engine {
 
     /// What could not be known when a process began was found out.
     pub(super) fn settled(&mut self, id: ProcessId, settled: Result<Settled, Panicked>) {
-        let (Some(member), Ok(settled)) = (self.fleet.member_of(id), settled) else { return };
+        let Some(member) = self.fleet.member_of(id) else { return };
         let Phase::Settles(mut rest) = mem::replace(&mut member.phase, Phase::Runs) else { return };
+        let settled = match settled {
+            Ok(settled) => settled,
+            Err(panicked) => {
+                let change = rest.js_stacks.update(Some(&panicked.to_string()));
+                return self
+                    .outcomes
+                    .extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
+            }
+        };
         let layout = settled.walk.as_ref().ok().map(|walk| walk.layout);
         let off = match self.attribution.stacks.adopt(id.pid, settled.walk) {
             FeatureState::On => None,

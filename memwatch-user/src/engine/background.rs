@@ -25,7 +25,12 @@ use super::{
     },
     scrape::{Scrape, ScrapeJob},
 };
-use crate::{bpf::raw, model::ProcessId, native::Tracker, target::process};
+use crate::{
+    bpf::raw,
+    model::ProcessId,
+    native::{NativeError, Tracker},
+    target::process,
+};
 
 /// So many jobs run at once. A target has two at most that read its memory, a scrape and names, and may keep either waiting for
 /// seconds: it takes three such targets to delay another one.
@@ -56,7 +61,7 @@ pub(super) enum Done {
     /// What could not be known when a target began.
     Settled(ProcessId, Box<Result<Settled, Panicked>>),
     /// A tracker of native memory, or why there is none.
-    Tracker(ProcessId, Result<Result<Tracker, String>, Panicked>),
+    Tracker(ProcessId, Result<Result<Tracker, NativeError>, Panicked>),
     /// It is time to examine a process again that had not yet mapped what it runs.
     ExamineAgain(u32),
     /// A process has ended.
@@ -204,7 +209,10 @@ mod tests {
         background.run(
             || Err("no"),
             move |tracker: Result<Result<Tracker, &str>, Panicked>| {
-                Done::Tracker(id, tracker.map(|tracker| tracker.map_err(str::to_owned)))
+                Done::Tracker(
+                    id,
+                    tracker.map(|tracker| tracker.map_err(|why: &str| NativeError::Panicked(why.to_owned()))),
+                )
             },
         );
         let mut results = [None, None];

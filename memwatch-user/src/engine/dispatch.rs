@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, mem, time::Duration};
 
+use memwatch_common::loss::LossReason;
+
 use super::{
     Engine,
     attribution::{names::Named, stacks::FEATURE},
@@ -30,7 +32,8 @@ impl Engine {
     pub(crate) fn decode(&mut self, bytes: &[u8]) -> Option<Event> {
         let event = ingest::decode(bytes).ok();
         if event.is_none() {
-            self.losses.malformed();
+            let pid = ingest::process_of(bytes).filter(|pid| self.fleet.member(*pid).is_some());
+            self.losses.ours(pid, LossReason::EventMalformed);
         }
         event
     }
@@ -38,16 +41,15 @@ impl Engine {
     /// Takes in one new stack of the kernel side.
     pub(crate) fn stack(&mut self, bytes: &[u8]) {
         if self.attribution.stacks.event(bytes).is_err() {
-            self.losses.malformed();
+            self.losses.ours(None, LossReason::StackMalformed);
         }
     }
 
-    /// Sees to it that the stacks that came get names, and that there is room for others.
+    /// Sees to it that the stacks that came get names.
     pub(crate) fn stacks_came(&mut self) {
         for (pid, job) in self.attribution.stacks.jobs() {
             self.background.names(pid, job);
         }
-        self.attribution.stacks.make_room();
     }
 
     /// Takes in what a record said, once the stacks are in that were sent before it.
@@ -55,7 +57,7 @@ impl Engine {
         let pid = event.pid;
         match self.fleet.post(event) {
             Posted::Waits => self.deliver(pid),
-            Posted::Full => self.losses.ours("examined-too-long"),
+            Posted::Full => self.losses.ours(Some(pid), LossReason::ExaminedTooLong),
             Posted::Unwanted(Happened::Exec) => self.consider(pid, VecDeque::new()),
             Posted::Unwanted(_) => {}
         }
@@ -117,6 +119,7 @@ impl Engine {
     fn collection(&mut self, pid: u32, collection: &Collection) {
         let Some(member) = self.fleet.member(pid) else { return };
         self.collections += 1;
+        member.collections += 1;
         let (shown, verdicts) = member.process.collection(collection);
         if shown.is_new {
             self.attribution.isolate_began(pid, &shown.isolate);
@@ -198,6 +201,7 @@ impl Engine {
         self.outcomes.push(member.outcome(at, What::Ended(end)));
         self.last_verdicts(pid, at);
         self.fleet.remove(pid);
+        self.losses.forget(pid);
         self.attribution.forget(pid);
         self.adoption.let_go(&mut self.kernel, pid);
     }
@@ -219,7 +223,7 @@ impl Engine {
         let Some(member) = self.fleet.member_of(id) else { return };
         let Ok(scrape) = scrape else {
             member.scraper.failed();
-            return self.losses.ours("scrape-failed");
+            return self.losses.ours(Some(id.pid), LossReason::ScrapeFailed);
         };
         let Scraped { native, reading, budget, budget_age } = member.scraper.taken(scrape);
         let isolates = member.process.isolate_count();

@@ -94,7 +94,11 @@ impl Fleet {
         match self.0.get_mut(&event.pid) {
             Some(Seat::Taken(member)) => member.inbox.push_back(event),
             Some(Seat::Examined(candidate)) if candidate.inbox.len() >= MOST_WAITING => return Posted::Full,
-            Some(Seat::Examined(candidate)) => candidate.inbox.push_back(event),
+            Some(Seat::Examined(candidate)) => {
+                // It runs another program: that is looked at as often.
+                candidate.looks = if event.what == What::Exec { 0 } else { candidate.looks };
+                candidate.inbox.push_back(event);
+            }
             None => return Posted::Unwanted(event.what),
         }
         Posted::Waits

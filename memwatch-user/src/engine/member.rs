@@ -36,6 +36,8 @@ pub(crate) struct Member {
     pub(crate) program: ProgramSeen,
     /// The number of what serves it.
     pub(crate) attachment: u32,
+    /// Collections that were seen.
+    pub(crate) collections: u64,
     pub(crate) cgroup: Option<MemoryCgroup>,
     /// The cgroup's count of refusals when we were attached.
     pub(crate) limit_hits: Option<u64>,

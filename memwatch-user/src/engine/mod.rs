@@ -28,6 +28,8 @@ mod rounds;
 mod scrape;
 mod selection;
 
+use std::{sync::mpsc, thread, time::Duration};
+
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::{
@@ -50,7 +52,12 @@ use crate::{
     attribute::Sampled,
     bpf::{load::Kernel, stacks::StackMaps},
     host::clock::WallClock,
+    native::Mode,
 };
+
+/// How long the end waits for trackers of native memory. One that reads the memory of a process that makes workers all the time
+/// kept it waiting for 40 s (measured on a busy machine).
+const NATIVES_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What an engine is made of.
 pub(crate) struct Parts {
@@ -65,6 +72,9 @@ pub(crate) struct Parts {
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
 }
+
+/// What of the budget stacks of JavaScript may cost a target where its native memory is looked at as well.
+const SHARE_OF_STACKS: f64 = 0.5;
 
 /// The engine.
 pub(crate) struct Engine {
@@ -87,7 +97,8 @@ impl Engine {
     pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
         let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks } = parts;
         let (background, finished) = Background::new();
-        let sampling = stacks.is_some().then_some(native.budget_pct / 100.0);
+        let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
+        let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
         let engine = Self {
             kernel,
             clock,
@@ -154,9 +165,16 @@ impl Engine {
         self.adopted
     }
 
-    /// Detaches everything; takes the kernel some tenths of a second.
+    /// Detaches everything; takes the kernel some tenths of a second. Trackers of native memory end when they have read what they
+    /// were reading, which a target can delay without end: what is left of them then goes with our process.
     pub(crate) fn detach(self) {
-        self.attribution.natives.detach();
-        self.adoption.attachments.detach();
+        let (natives, attachments) = (self.attribution.natives, self.adoption.attachments);
+        let (detached, wait) = mpsc::channel::<()>();
+        thread::spawn(move || {
+            natives.detach();
+            drop(detached);
+        });
+        attachments.detach();
+        let _late = wait.recv_timeout(NATIVES_PATIENCE);
     }
 }

@@ -2,11 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{
-    Engine,
-    losses::Reading,
-    outcome::{Outcome, What},
-};
+use super::{Engine, cost, features::FeatureChange, losses::lost_share, outcome::What};
 use crate::{host::clock, model::Mono};
 
 impl Engine {
@@ -76,6 +72,12 @@ impl Engine {
     /// Lets probes on allocations rest where they cost more than they may.
     fn pace(&mut self, now: Mono) {
         let charges = self.attribution.stacks.charges();
+        for member in self.fleet.members() {
+            let stacks_s = charges.get(&member.id.pid).map_or(0.0, |charge| charge.seconds);
+            let seconds = now.since(member.process.since).as_secs_f64().max(1.0);
+            let cost_s = cost::of_collections(member.collections) + stacks_s;
+            self.attribution.natives.leave_for_others(member.id.pid, 100.0 * cost_s / seconds);
+        }
         let rests = self.adoption.attachments.pace(&mut self.kernel, now, &charges);
         self.backoffs += rests.len() as u64;
         for (pid, rest) in rests {
@@ -89,14 +91,15 @@ impl Engine {
         if self.fleet.pids().is_empty() {
             return;
         }
-        let Reading { mut loss, collections } = self.losses.read(&self.kernel);
-        self.attribution.natives.add_losses(&mut loss);
-        let lost_share = collections as f64 / (collections + self.collections).max(1) as f64;
-        self.fleet.members().for_each(|member| member.process.lost_share = lost_share);
-        if self.losses.is_news(&loss) {
-            let report = |member: &mut super::member::Member| member.outcome(now, What::Losses(loss.clone()));
-            let outcomes: Vec<Outcome> = self.fleet.members().map(report).collect();
-            self.outcomes.extend(outcomes);
+        let blind = self.losses.read(self.kernel.losses());
+        for member in self.fleet.members() {
+            let pid = member.id.pid;
+            let mut counts = self.losses.of(pid);
+            self.attribution.natives.add_losses(pid, &mut counts);
+            member.process.lost_share = lost_share(&counts, member.collections);
+            let blind = blind.clone().map(|reason| What::Feature(FeatureChange::off("losses", reason)));
+            let news = self.losses.news(pid, &counts).map(What::Losses);
+            self.outcomes.extend(blind.into_iter().chain(news).map(|what| member.outcome(now, what)));
         }
     }
 

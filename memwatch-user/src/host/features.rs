@@ -7,7 +7,7 @@ use aya::{maps::MapType, programs::ProgramType, sys};
 use super::{btf, kernel::KernelVersion};
 
 /// Where the kernel lists the PMU that makes uprobes without tracefs.
-const UPROBE_PMU: &str = "/sys/bus/event_source/devices/uprobe/type";
+pub const UPROBE_PMU: &str = "/sys/bus/event_source/devices/uprobe/type";
 
 /// What the running kernel can do. A plain value: whoever needs an older kernel makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

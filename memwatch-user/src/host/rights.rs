@@ -1,9 +1,9 @@
 //! What we are allowed to do: capabilities, namespaces, lockdown, limits.
 
-use std::{fmt, fs};
+use std::{fmt, fs, io};
 
 use rustix::{
-    process::{Resource, getrlimit},
+    process::{DumpableBehavior, Resource, dumpable_behavior, getrlimit},
     thread::{CapabilitySet, capabilities},
 };
 use thiserror::Error;
@@ -19,6 +19,10 @@ const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 pub struct Rights {
     /// Our effective capabilities; they count only in the first user namespace.
     pub effective: CapabilitySet,
+    /// What the kernel refused when it was tried, in the order of [`Need::ALL`].
+    pub refused: [bool; Need::ALL.len()],
+    /// Whether our own files in /proc are ours. Those of a binary with file capabilities are root's.
+    pub dumpable: bool,
     /// Whether our pids are the host's, which are the ones that the kernel side sees.
     pub host_pid_namespace: bool,
     /// Whether our capabilities count for the host.
@@ -53,14 +57,16 @@ pub enum Need {
     PlaceProbes,
     /// Reading `/proc` of processes of other users.
     ReadProcesses,
+    /// Reading their memory, and files that only they may read.
+    ReadMemory,
     /// Opening files that a process has mapped and that are gone from disk.
     OpenMappedFiles,
 }
 
 impl Need {
     /// All of them, the essential ones first.
-    pub const ALL: [Self; 4] =
-        [Self::LoadPrograms, Self::PlaceProbes, Self::ReadProcesses, Self::OpenMappedFiles];
+    pub const ALL: [Self; 5] =
+        [Self::LoadPrograms, Self::PlaceProbes, Self::ReadProcesses, Self::ReadMemory, Self::OpenMappedFiles];
 
     /// Whether nothing can be watched without it; the others narrow what can be.
     #[must_use]
@@ -74,21 +80,43 @@ impl Need {
         match self {
             Self::LoadPrograms => "load eBPF programs",
             Self::PlaceProbes => "place probes",
-            Self::ReadProcesses => "read processes of other users",
+            Self::ReadProcesses => "examine processes of other users",
+            Self::ReadMemory => "read the memory of processes of other users",
             Self::OpenMappedFiles => "open libraries that were replaced on disk",
         }
     }
 
-    /// The capabilities any one of which is enough on `kernel`, the narrowest first. `CAP_BPF` and `CAP_PERFMON` came
-    /// with 5.8, `CAP_CHECKPOINT_RESTORE` with 5.9; until then each was part of `CAP_SYS_ADMIN`, which still contains
-    /// them.
+    /// What is lost without it.
     #[must_use]
-    pub fn any_of(self, kernel: KernelVersion) -> &'static [Capability] {
-        const ADMIN: Capability = ("CAP_SYS_ADMIN", CapabilitySet::SYS_ADMIN);
+    pub const fn loss(self) -> &'static str {
         match self {
-            Self::LoadPrograms if kernel.at_least(5, 8) => &[("CAP_BPF", CapabilitySet::BPF), ADMIN],
-            Self::PlaceProbes if kernel.at_least(5, 8) => &[("CAP_PERFMON", CapabilitySet::PERFMON), ADMIN],
+            Self::LoadPrograms => "eBPF programs cannot be loaded, so nothing can be watched",
+            Self::PlaceProbes => "probes cannot be placed, so nothing can be watched",
+            Self::ReadProcesses => "processes of other users cannot be watched",
+            Self::ReadMemory => {
+                "of processes of other users, the heap limit, array buffers, native memory and JavaScript functions are off"
+            }
+            Self::OpenMappedFiles => {
+                "processes whose libnode.so or C library was replaced on disk cannot be watched in full"
+            }
+        }
+    }
+
+    /// The capabilities that may be asked for, the narrowest first: `CAP_BPF` and `CAP_PERFMON` came with Linux 5.8,
+    /// `CAP_CHECKPOINT_RESTORE` with 5.9; until then each was part of `CAP_SYS_ADMIN`, which still contains them. Uprobes take
+    /// nothing less since 6.16.
+    #[must_use]
+    pub fn candidates(self, kernel: KernelVersion) -> &'static [Capability] {
+        const ADMIN: Capability = ("CAP_SYS_ADMIN", CapabilitySet::SYS_ADMIN);
+        const PERFMON: Capability = ("CAP_PERFMON", CapabilitySet::PERFMON);
+        match self {
+            Self::LoadPrograms if kernel.at_least(5, 8) => &[("CAP_BPF", CapabilitySet::BPF), PERFMON, ADMIN],
+            Self::PlaceProbes if kernel.at_least(5, 8) && !kernel.at_least(6, 16) => &[PERFMON, ADMIN],
             Self::ReadProcesses => &[("CAP_SYS_PTRACE", CapabilitySet::SYS_PTRACE)],
+            Self::ReadMemory => &[
+                ("CAP_SYS_PTRACE", CapabilitySet::SYS_PTRACE),
+                ("CAP_DAC_READ_SEARCH", CapabilitySet::DAC_READ_SEARCH),
+            ],
             Self::OpenMappedFiles if kernel.at_least(5, 9) => {
                 &[("CAP_CHECKPOINT_RESTORE", CapabilitySet::CHECKPOINT_RESTORE), ADMIN]
             }
@@ -100,12 +128,16 @@ impl Need {
 /// A capability by name.
 pub type Capability = (&'static str, CapabilitySet);
 
+/// What is named where we have every capability that there is for it, and are refused.
+const REFUSED_ALL_THE_SAME: &str =
+    "the permission of a security module, or of the runtime of this container,";
+
 /// A capability that we lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// What it is needed for.
     pub need: Need,
-    /// The narrowest capability that would do.
+    /// The narrowest capability that may do: one that we have was not enough.
     pub capability: &'static str,
 }
 
@@ -119,7 +151,7 @@ impl fmt::Display for Missing {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RightsError {
     /// Capabilities are missing.
-    #[error("missing {}: run as root, for example with sudo", list(.0))]
+    #[error("missing {}: run as root, for example with sudo, or add the capability", list(.0))]
     Capabilities(Vec<Missing>),
     /// Our capabilities are worth nothing outside our user namespace.
     #[error("root of a user namespace is not root of the host: run outside the rootless container")]
@@ -134,11 +166,16 @@ fn list(missing: &[Missing]) -> String {
 }
 
 impl Rights {
-    /// Asks the kernel. What it does not say is taken for granted: the attempt will tell.
+    /// Asks the kernel; `attempt` does what is needed. What the kernel does not say is taken for granted.
     #[must_use]
-    pub fn ours() -> Self {
+    pub fn found(attempt: impl Fn(Need) -> io::Result<()>) -> Self {
+        // Whatever else stands in the way is no matter of rights.
+        let is_refused =
+            |need| attempt(need).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
         Self {
             effective: capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective),
+            refused: Need::ALL.map(is_refused),
+            dumpable: dumpable_behavior().map_or(true, |behavior| behavior == DumpableBehavior::Dumpable),
             host_pid_namespace: is_namespace("pid", INITIAL_PID_NAMESPACE),
             host_user_namespace: is_namespace("user", INITIAL_USER_NAMESPACE),
             lockdown: fs::read_to_string("/sys/kernel/security/lockdown")
@@ -149,12 +186,22 @@ impl Rights {
         }
     }
 
-    /// The capabilities that we lack on `kernel`, the essential ones first.
+    /// What we are refused on `kernel`, with the capability that it takes, the essential ones first.
     #[must_use]
     pub fn missing(&self, kernel: KernelVersion) -> Vec<Missing> {
-        let lacks = |need: &Need| !need.any_of(kernel).iter().any(|(_, set)| self.effective.contains(*set));
-        let name = |need: Need| need.any_of(kernel).first().map_or("CAP_SYS_ADMIN", |(name, _)| name);
-        Need::ALL.into_iter().filter(lacks).map(|need| Missing { need, capability: name(need) }).collect()
+        let refused = Need::ALL.into_iter().filter(|need| self.is_refused(*need));
+        refused.map(|need| Missing { need, capability: self.capability(need, kernel) }).collect()
+    }
+
+    /// Whether the kernel refused it.
+    #[must_use]
+    pub fn is_refused(&self, need: Need) -> bool {
+        Need::ALL.iter().position(|one| *one == need).is_some_and(|at| self.refused[at])
+    }
+
+    fn capability(&self, need: Need, kernel: KernelVersion) -> &'static str {
+        let lacked = need.candidates(kernel).iter().find(|(_, set)| !self.effective.contains(*set));
+        lacked.map_or(REFUSED_ALL_THE_SAME, |(name, _)| name)
     }
 
     /// Whether we may raise our own limits, as that on locked memory.
@@ -165,13 +212,14 @@ impl Rights {
 
     /// Whether anything can be watched at all.
     pub fn check(&self, kernel: KernelVersion) -> Result<(), RightsError> {
+        // What root of a user namespace is refused is no capability that it lacks.
+        if !self.host_user_namespace {
+            return Err(RightsError::UserNamespace);
+        }
         let missing: Vec<_> =
             self.missing(kernel).into_iter().filter(|missing| missing.need.essential()).collect();
         if !missing.is_empty() {
             return Err(RightsError::Capabilities(missing));
-        }
-        if !self.host_user_namespace {
-            return Err(RightsError::UserNamespace);
         }
         if self.host_pid_namespace { Ok(()) } else { Err(RightsError::PidNamespace) }
     }
@@ -203,9 +251,11 @@ mod tests {
     const OLD: KernelVersion = KernelVersion::new(5, 4);
     const NEW: KernelVersion = KernelVersion::new(6, 1);
 
-    fn rights(effective: CapabilitySet) -> Rights {
+    fn rights(effective: CapabilitySet, refused: &[Need]) -> Rights {
         Rights {
             effective,
+            refused: Need::ALL.map(|need| refused.contains(&need)),
+            dumpable: true,
             host_pid_namespace: true,
             host_user_namespace: true,
             lockdown: Lockdown::None,
@@ -215,42 +265,53 @@ mod tests {
         }
     }
 
-    fn names(rights: &Rights, kernel: KernelVersion) -> Vec<&'static str> {
-        rights.missing(kernel).into_iter().map(|missing| missing.capability).collect()
+    #[test]
+    fn the_capability_named_is_one_that_we_lack() {
+        let (bpf, perfmon) = (CapabilitySet::BPF, CapabilitySet::PERFMON);
+        let (admin, ptrace) = (CapabilitySet::SYS_ADMIN, CapabilitySet::SYS_PTRACE);
+        let newest = KernelVersion::new(6, 18);
+        let none = CapabilitySet::empty();
+        for (need, effective, kernel, expected) in [
+            (Need::LoadPrograms, none, NEW, "CAP_BPF"),
+            (Need::LoadPrograms, bpf, NEW, "CAP_PERFMON"),
+            (Need::LoadPrograms, none, OLD, "CAP_SYS_ADMIN"),
+            (Need::PlaceProbes, none, NEW, "CAP_PERFMON"),
+            (Need::PlaceProbes, bpf | perfmon, NEW, "CAP_SYS_ADMIN"),
+            (Need::PlaceProbes, bpf, newest, "CAP_SYS_ADMIN"),
+            (Need::ReadProcesses, admin, NEW, "CAP_SYS_PTRACE"),
+            (Need::ReadMemory, admin | ptrace, NEW, "CAP_DAC_READ_SEARCH"),
+            (Need::OpenMappedFiles, none, NEW, "CAP_CHECKPOINT_RESTORE"),
+            (Need::OpenMappedFiles, none, OLD, "CAP_SYS_ADMIN"),
+            (Need::PlaceProbes, CapabilitySet::all(), NEW, REFUSED_ALL_THE_SAME),
+        ] {
+            let missing = rights(effective, &[need]).missing(kernel);
+            assert_eq!(missing, [Missing { need, capability: expected }], "{effective:?} on {kernel}");
+        }
+        assert_eq!(rights(none, &[]).missing(NEW), []);
     }
 
     #[test]
-    fn which_capability_is_missing() {
-        let (bpf, perfmon) = (CapabilitySet::BPF, CapabilitySet::PERFMON);
-        let admin = CapabilitySet::SYS_ADMIN;
-        let all = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_CHECKPOINT_RESTORE"];
-        let cases: [(CapabilitySet, KernelVersion, &[&str]); 6] = [
-            (CapabilitySet::empty(), NEW, &all),
-            (bpf, NEW, &all[1..]),
-            (bpf | perfmon, NEW, &all[2..]),
-            (admin, NEW, &["CAP_SYS_PTRACE"]),
-            (bpf | perfmon, OLD, &["CAP_SYS_ADMIN", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_ADMIN"]),
-            (admin | CapabilitySet::SYS_PTRACE, OLD, &[]),
-        ];
-        for (effective, kernel, missing) in cases {
-            assert_eq!(names(&rights(effective), kernel), missing, "{effective:?} on {kernel}");
-        }
+    fn only_a_refusal_is_a_matter_of_rights() {
+        let refuse = |kind: io::ErrorKind| Rights::found(move |_| Err(kind.into())).refused;
+        assert_eq!(refuse(io::ErrorKind::PermissionDenied), [true; 5]);
+        assert_eq!(refuse(io::ErrorKind::NotFound), [false; 5]);
     }
 
     #[test]
     fn the_error_names_what_is_missing_and_for_what() {
-        let error = rights(CapabilitySet::empty()).check(NEW).unwrap_err();
+        let refused = [Need::LoadPrograms, Need::PlaceProbes, Need::ReadMemory];
+        let error = rights(CapabilitySet::empty(), &refused).check(NEW).unwrap_err();
         assert_eq!(
             error.to_string(),
             "missing CAP_BPF (to load eBPF programs) and CAP_PERFMON (to place probes): \
-             run as root, for example with sudo"
+             run as root, for example with sudo, or add the capability"
         );
-        assert_eq!(rights(CapabilitySet::SYS_ADMIN).check(NEW), Ok(()));
+        assert_eq!(rights(CapabilitySet::empty(), &[Need::ReadMemory]).check(NEW), Ok(()));
     }
 
     #[test]
-    fn namespaces_count_once_the_capabilities_are_there() {
-        let root = rights(CapabilitySet::all());
+    fn namespaces_count_too() {
+        let root = rights(CapabilitySet::all(), &[]);
         let contained = Rights { host_pid_namespace: false, ..root };
         let rootless = Rights { host_user_namespace: false, ..contained };
         assert_eq!(contained.check(NEW), Err(RightsError::PidNamespace));

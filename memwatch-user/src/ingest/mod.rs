@@ -102,6 +102,12 @@ pub fn decode(bytes: &[u8]) -> Result<Event, Malformed> {
     Ok(Event { pid: header.tgid, tid: header.tid, time: Mono(header.time_ns), what })
 }
 
+/// Whose record these bytes are, also where the rest of them is not understood.
+#[must_use]
+pub fn process_of(bytes: &[u8]) -> Option<u32> {
+    typed::<EventHeader>(bytes).ok().map(|header| header.tgid)
+}
+
 /// Decodes a stack that is new. One that another walk got into is malformed.
 pub fn stack(bytes: &[u8]) -> Result<StackEvent, Malformed> {
     let event: StackEvent = typed(bytes)?;

@@ -16,12 +16,14 @@ pub struct Alarm {
     highest: u64,
     highest_break: u64,
     news: Option<Mono>,
+    /// When it began to grow, and from what height.
+    began: Option<(Mono, u64)>,
 }
 
 impl Alarm {
     /// Takes in a reading: anonymous bytes, and where the heap ends that `brk` makes. Whether there is reason to look.
     pub fn reading(&mut self, now: Mono, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
-        let first = self.highest == 0;
+        let (first, before) = (self.highest == 0, self.highest);
         let (anonymous, program_break) = (anonymous.unwrap_or(0), program_break.unwrap_or(0));
         let grown = anonymous >= self.highest + STEP_BYTES || program_break > self.highest_break;
         if grown {
@@ -31,7 +33,26 @@ impl Alarm {
                 self.news = Some(now);
             }
         }
-        self.news.is_some_and(|news| now.since(news) < LASTS)
+        let alarmed = self.news.is_some_and(|news| now.since(news) < LASTS);
+        if alarmed {
+            self.began.get_or_insert((now, before));
+        } else {
+            self.began = None;
+        }
+        alarmed
+    }
+
+    /// Whether a reading is above what there was so far, by however little.
+    #[must_use]
+    pub fn is_higher(&self, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
+        anonymous > Some(self.highest) || program_break > Some(self.highest_break)
+    }
+
+    /// How fast it has grown since it began to, bytes a second.
+    #[must_use]
+    pub fn growth(&self, now: Mono) -> f64 {
+        let Some((began, before)) = self.began else { return 0.0 };
+        self.highest.saturating_sub(before) as f64 / now.since(began).as_secs_f64().max(1.0)
     }
 }
 
@@ -52,6 +73,22 @@ mod tests {
         {
             assert_eq!(alarm.reading(at(second), mib(anonymous), Some(1)), expected, "second {second}");
         }
+    }
+
+    #[test]
+    fn how_fast_it_grows_is_told_from_where_it_began() {
+        let mut alarm = Alarm::default();
+        for second in 0..=30 {
+            alarm.reading(at(second), Some(100 << 20), None);
+        }
+        assert!(alarm.growth(at(30)) == 0.0 && !alarm.is_higher(Some(100 << 20), None));
+        for second in 31..=41 {
+            alarm.reading(at(second), Some((100 + (second - 30)) << 20), None);
+        }
+        let growth = alarm.growth(at(41)) / f64::from(1 << 20);
+        assert!((growth - 1.1).abs() < 1e-9 && alarm.is_higher(Some(112 << 20), None), "{growth}");
+        alarm.reading(at(200), Some(111 << 20), None);
+        assert!(alarm.growth(at(200)) == 0.0);
     }
 
     #[test]

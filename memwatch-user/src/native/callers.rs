@@ -4,7 +4,7 @@
 //! addresses are never older than it.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use memwatch_common::{
     target::TaskLayout,
 };
 
+use super::error::NativeError;
 use crate::{
     bpf::malloc::Tap,
     ingest,
@@ -48,6 +49,8 @@ pub(super) struct Callers {
     resolver: Option<Resolver<ProcessMemory>>,
     known: HashMap<StackKey, Caller>,
     without_exit: WithoutExit,
+    /// Stacks that could not be decoded.
+    malformed: u64,
 }
 
 /// A stack with names.
@@ -68,7 +71,11 @@ struct WithoutExit {
 
 impl Callers {
     /// Of the process `pid`; without `javascript` of nobody.
-    pub(super) fn start(tap: &mut Tap, pid: u32, javascript: Option<&Javascript>) -> anyhow::Result<Self> {
+    pub(super) fn start(
+        tap: &mut Tap,
+        pid: u32,
+        javascript: Option<&Javascript>,
+    ) -> Result<Self, NativeError> {
         if let Some(javascript) = javascript {
             tap.walk(pid, javascript.layout)?;
         }
@@ -76,10 +83,10 @@ impl Callers {
     }
 
     /// The same where somebody else sees to it that stacks are walked.
-    pub(super) fn of_process(pid: u32, javascript: Option<&Javascript>) -> anyhow::Result<Self> {
+    pub(super) fn of_process(pid: u32, javascript: Option<&Javascript>) -> Result<Self, NativeError> {
         let Some(Javascript { plan, .. }) = javascript else { return Ok(Self::default()) };
         let root = PathBuf::from(format!("/proc/{pid}/root"));
-        let resolver = Resolver::new(ProcessMemory::open(pid)?, plan, root);
+        let resolver = Resolver::new(ProcessMemory::open(pid).map_err(NativeError::Memory)?, plan, root);
         Ok(Self { resolver: Some(resolver), ..Self::default() })
     }
 
@@ -98,10 +105,9 @@ impl Callers {
 
     /// Reads the stacks that are there.
     pub(super) fn read(&mut self, tap: &mut Tap) {
-        tap.drain_stacks(|bytes| {
-            if let Ok(event) = ingest::stack(bytes) {
-                self.take(&event);
-            }
+        tap.drain_stacks(|bytes| match ingest::stack(bytes) {
+            Ok(event) => self.take(&event),
+            Err(_) => self.malformed += 1,
         });
     }
 
@@ -128,14 +134,15 @@ impl Callers {
         told
     }
 
-    /// Adds what became of samples without an exit frame to what the kernel side counts.
-    pub(super) fn add_to(&self, losses: &mut BTreeMap<LossReason, u64>) {
+    /// What became of stacks that could not be decoded and of samples without an exit frame: to be added to what the kernel
+    /// side counts.
+    pub(super) fn losses(&self) -> [(LossReason, u64); 3] {
         let WithoutExit { told, untold } = self.without_exit;
-        for (reason, count) in [(LossReason::DirectCall, told), (LossReason::NoExitFrame, untold)] {
-            if count > 0 {
-                *losses.entry(reason).or_default() += count;
-            }
-        }
+        [
+            (LossReason::DirectCall, told),
+            (LossReason::NoExitFrame, untold),
+            (LossReason::StackMalformed, self.malformed),
+        ]
     }
 
     /// How many stacks are known.

@@ -3,7 +3,13 @@
 
 mod split;
 
-use std::{cmp::Reverse, collections::HashMap, num::NonZeroU32, time::Duration};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
 
 use memwatch_common::{
     native::{CallSite, NativeCount, Window},
@@ -12,14 +18,15 @@ use memwatch_common::{
 
 use self::split::{Part, Sampled};
 use super::{
-    Decision, Desk, Holder, Known, Mode, Outstanding, callers::Callers, governor::trap_s, sites::Call,
-    symbols::Names, unwind::Stacks,
+    Decision, Holder, Known, Mode, Outstanding, callers::Callers, context::Context, error::NativeError,
+    governor::trap_s, sites::Call, symbols::Names, unwind::Stacks,
 };
 use crate::{
-    bpf::{armed::Armed, malloc::Tap},
+    bpf::{armed::Armed, losses::add, malloc::Tap},
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
+    target::process,
     vocabulary::TakenBy,
 };
 
@@ -35,39 +42,48 @@ const SAMPLES: u64 = 12;
 const MOST_HOLDERS: usize = 20;
 
 /// Follows a process until it is told to stop.
-pub(super) fn run(desk: &Desk, plan: &MallocPlan) {
-    let Some(pid) = NonZeroU32::new(desk.id.pid) else { return };
-    let armed = || -> anyhow::Result<(Tap, Callers, Armed)> {
-        let mut tap = Tap::load(plan, true, desk.multi, desk.task())?;
+pub(super) fn run(context: &Context, plan: &MallocPlan, stop: &Receiver<()>) {
+    let Some(pid) = NonZeroU32::new(context.id.pid) else { return };
+    let armed = || -> Result<(Tap, Callers, Armed), NativeError> {
+        let mut tap = Tap::load(plan, true, context.multi, context.task())?;
         tap.set_window(Window { serial: SERIAL, samples: SAMPLES })?;
         tap.prepare(plan, Scope::All)?;
-        let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
+        let callers = Callers::start(&mut tap, context.id.pid, context.javascript.as_ref())?;
         let armed = tap.arm(pid, plan, Scope::All)?;
         Ok((tap, callers, armed))
     };
     let (tap, callers, armed) = match armed() {
         Ok(armed) => armed,
         Err(error) => {
-            desk.refuse(&error);
+            context.refuse(&error);
             return;
         }
     };
-    let mut following = Following::new(desk, plan, tap, callers);
+    let mut following = Following::new(context, plan, tap, callers);
     let mut telling = clock::now().later(TELLING);
-    while desk.wait(clock::now().later(READING)) {
+    let mut told = Ok(());
+    while told.is_ok() && goes_on(context, stop) {
         following.read();
         if clock::now() >= telling {
-            following.tell();
+            told = following.tell();
             telling = clock::now().later(TELLING);
         }
     }
     following.read();
-    following.tell();
+    if let Err(error) = told.and_then(|()| following.tell()) {
+        context.refuse(&error);
+    }
     let _paid_by_nobody = armed.disarm();
 }
 
+/// Waits for a moment; `false` once there is to be an end, or the process has gone.
+fn goes_on(context: &Context, stop: &Receiver<()>) -> bool {
+    stop.recv_timeout(READING) == Err(RecvTimeoutError::Timeout)
+        && process::current(context.id.pid) == Some(context.id)
+}
+
 struct Following<'a> {
-    desk: &'a Desk,
+    context: &'a Context,
     tap: Tap,
     callers: Callers,
     stacks: Stacks<'a>,
@@ -80,10 +96,10 @@ struct Following<'a> {
 }
 
 impl<'a> Following<'a> {
-    fn new(desk: &'a Desk, plan: &'a MallocPlan, tap: Tap, callers: Callers) -> Self {
-        let pid = desk.id.pid;
+    fn new(context: &'a Context, plan: &'a MallocPlan, tap: Tap, callers: Callers) -> Self {
+        let pid = context.id.pid;
         Self {
-            desk,
+            context,
             tap,
             callers,
             stacks: Stacks::of(pid, &plan.frames),
@@ -116,15 +132,16 @@ impl<'a> Following<'a> {
         }
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self) -> Result<(), NativeError> {
         let sites = self.tap.call_sites();
         let outstanding = self.outstanding(&sites);
         let holders = self.holders(sites, outstanding.bytes);
         let cost_pct = self.tell_price();
         let cost_s = cost_pct / 100.0 * clock::now().since(self.since).as_secs_f64();
-        let mut losses = self.tap.losses().unwrap_or_default();
-        self.callers.add_to(&mut losses);
-        self.desk.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct, cost_s });
+        let mut losses = self.tap.losses(self.context.id.pid)?;
+        add(&mut losses, self.callers.losses());
+        self.context.publish(Known { holders, outstanding: Some(outstanding), losses, cost_pct, cost_s });
+        Ok(())
     }
 
     fn outstanding(&self, sites: &[(u64, CallSite)]) -> Outstanding {
@@ -173,7 +190,7 @@ impl<'a> Following<'a> {
         let cost_pct = 100.0 * traps_per_s * trap_s(&self.tap.gaps());
         if self.told < 0.0 || (cost_pct - self.told).abs() > self.told / 2.0 + 1.0 {
             self.told = cost_pct;
-            self.desk.decide(Decision {
+            self.context.decide(Decision {
                 at: now,
                 mode: Mode::Full.name(),
                 traps_per_s,

@@ -37,13 +37,17 @@ const LEAST_TRAPS: u64 = 500;
 const SHORTEST_GAP: Duration = Duration::from_millis(600);
 /// When it is tried again after a window that could not be opened.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// Of the budget, if others use it up: without a window now and then nothing would be known at all.
+const LEAST_SHARE: f64 = 0.25;
 /// Also with the smallest budget there is a window now and then.
 const LONGEST_GAP: Duration = Duration::from_secs(3600);
 
 /// What may be spent, and what was.
 #[derive(Clone, Debug)]
 pub struct Governor {
-    /// Share of one CPU.
+    /// Share of one CPU that all probes of ours may cost.
+    whole: f64,
+    /// What is left of it for these.
     budget: f64,
     misses: Pace,
     all: Pace,
@@ -96,6 +100,7 @@ impl Governor {
     pub fn new(budget_pct: f64, has_misses: bool) -> Self {
         let pace = |is_used: bool| Pace { last: Mono(0), next: is_used.then_some(Mono(0)), length: SHORTEST };
         Self {
+            whole: budget_pct / 100.0,
             budget: budget_pct / 100.0,
             misses: pace(has_misses),
             all: pace(true),
@@ -105,6 +110,12 @@ impl Governor {
             traps: 0,
             burst_s: TRAP_S / COLD,
         }
+    }
+
+    /// What the process pays for other probes of ours, percent of one CPU: the budget is for the sum, of which at least a
+    /// quarter stays.
+    pub fn leave_for_others(&mut self, others_pct: f64) {
+        self.budget = (self.whole - others_pct / 100.0).clamp(self.whole * LEAST_SHARE, self.whole);
     }
 
     /// The window that is due, if one is.
@@ -255,7 +266,13 @@ mod tests {
 
     /// Ten minutes of windows over a target with so many traps a second in each kind.
     fn run(budget_pct: f64, miss_rate: u64, all_rate: u64) -> (Spent, [u32; 2]) {
+        run_beside(0.0, budget_pct, miss_rate, all_rate)
+    }
+
+    /// The same where other probes cost the target so much.
+    fn run_beside(others_pct: f64, budget_pct: f64, miss_rate: u64, all_rate: u64) -> (Spent, [u32; 2]) {
         let mut governor = Governor::new(budget_pct, true);
+        governor.leave_for_others(others_pct);
         let (mut now, mut windows) = (Mono(0), [0; 2]);
         while now.seconds() < 600.0 {
             if let Some(opening) = governor.due(now) {
@@ -288,6 +305,15 @@ mod tests {
             assert!(spent.cost_pct <= budget * 1.05, "{spent:?}");
             assert!(spent.cost_pct >= least, "{spent:?}");
             assert!(windows.iter().all(|count| *count >= 9), "{windows:?}");
+        }
+    }
+
+    #[test]
+    fn the_budget_holds_for_the_sum_of_all_probes() {
+        for (others, most) in [(0.0, 1.0), (0.5, 0.5), (0.75, 0.25), (3.0, 0.25)] {
+            let (spent, windows) = run_beside(others, 1.0, 40_000, 300_000);
+            assert!(spent.cost_pct <= most * 1.05, "{others}: {spent:?}");
+            assert!(windows.iter().all(|count| *count > 0), "{others}: {windows:?}");
         }
     }
 

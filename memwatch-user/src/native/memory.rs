@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt, time::Instant};
 
-use crate::{host::own, sample::proc};
+use crate::{host::own, sample::proc, target::file};
 
 /// The memory of one process.
 pub(super) struct Memory {
@@ -20,7 +20,7 @@ const REST: u32 = 50;
 impl Memory {
     /// Of the process `pid`.
     pub(super) fn open(pid: u32) -> io::Result<Self> {
-        Ok(Self { pid, file: File::open(format!("/proc/{pid}/mem"))?, heap: Vec::new(), rests: None })
+        Ok(Self { pid, file: file::memory(pid)?, heap: Vec::new(), rests: None })
     }
 
     /// Fills `to` from `address`; `false` if nothing is mapped there.

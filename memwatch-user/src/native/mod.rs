@@ -1,5 +1,4 @@
-//! Who holds the bytes of `malloc`: one tracker a process, in a thread of its own, as the kernel takes a third of a second
-//! to take probes away.
+//! Who holds the bytes of `malloc`: one thread for all processes, which has a few of those that grow followed at once.
 //!
 //! ```text
 //!  alarm ──► governor ──► window ──► samples ──► unwind ──► sites ──► what holds memory
@@ -13,37 +12,34 @@
 pub mod alarm;
 mod callers;
 mod chunk;
+mod context;
 pub mod direct;
+mod error;
 mod follow;
 pub mod governor;
 mod memory;
+mod pool;
+mod queue;
 mod sampler;
 pub mod sites;
 mod symbols;
 mod together;
+mod tracker;
 mod unwind;
 mod verify;
+mod watch;
 pub mod window;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
+pub use self::{
+    callers::Javascript,
+    error::NativeError,
+    symbols::Frame,
+    together::together,
+    tracker::{MOST_FULL, Tracker, Trackers},
 };
-
-use memwatch_common::{loss::LossReason, target::TaskLayout};
-
-pub use self::{callers::Javascript, symbols::Frame, together::together};
 use crate::{
-    host::{clock, features::Features},
-    model::{self, Mono, ProcessId},
-    plan::malloc::{self, MallocPlan},
-    sample::proc,
-    target::{maps, process},
+    bpf::losses::Counts,
+    model::{self, Mono},
     vocabulary::TakenBy,
 };
 
@@ -118,7 +114,7 @@ pub struct Known {
     /// Bytes that were handed out since we look and not freed; only where every block is followed.
     pub outstanding: Option<Outstanding>,
     /// Losses, by reason.
-    pub losses: BTreeMap<LossReason, u64>,
+    pub losses: Counts,
     /// Percent of one CPU that the target was charged since probes were first armed.
     pub cost_pct: f64,
     /// The same in CPU seconds, all together.
@@ -136,155 +132,6 @@ pub struct Outstanding {
     pub unknown_frees: u64,
 }
 
-/// Follows the native memory of one process. Its probes go when it is dropped, or with our own process.
-#[derive(Debug)]
-pub struct Tracker {
-    shared: Arc<Mutex<Shared>>,
-    /// Dropped to stop the thread.
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    known: Known,
-    decisions: Vec<Decision>,
-    alarmed: bool,
-}
-
-/// A tracker's thread's view of it.
-struct Desk {
-    id: ProcessId,
-    budget_pct: f64,
-    /// Whether the kernel links many uprobes at once.
-    multi: bool,
-    /// `None` where JavaScript's callers are not to be known.
-    javascript: Option<Javascript>,
-    shared: Arc<Mutex<Shared>>,
-    stop: Receiver<()>,
-}
-
-impl Tracker {
-    /// Begins to follow `id` with what the kernel has. `javascript`: what it takes to say which JavaScript called. The error
-    /// says in words why not.
-    pub fn start(
-        id: ProcessId,
-        mode: Mode,
-        budget_pct: f64,
-        features: Features,
-        javascript: Option<Javascript>,
-    ) -> Result<Self, String> {
-        let plan = match mode {
-            Mode::Off => return Err("not asked for (--native off)".to_owned()),
-            Mode::Growth => None,
-            Mode::Full | Mode::Auto => Some(plan(id.pid, mode, features.attach_cookie)?),
-        };
-        let shared = Arc::new(Mutex::new(Shared::default()));
-        let (sender, stop) = mpsc::channel();
-        let multi = features.uprobe_multi;
-        let desk = Desk { id, budget_pct, multi, javascript, shared: Arc::clone(&shared), stop };
-        let run = move || match (mode, plan) {
-            (Mode::Full, Some(plan)) => follow::run(&desk, &plan),
-            (_, plan) => sampler::run(&desk, plan.as_ref()),
-        };
-        let thread = thread::Builder::new().name("native".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
-        Ok(Self { shared, stop: Some(sender), thread: Some(thread) })
-    }
-
-    /// What is known by now.
-    #[must_use]
-    pub fn known(&self) -> Known {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).known.clone()
-    }
-
-    /// What was decided since this was asked last.
-    pub fn decisions(&self) -> Vec<Decision> {
-        std::mem::take(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions)
-    }
-
-    /// Whether the process grows, so that there is reason to look closer.
-    #[must_use]
-    pub fn is_alarmed(&self) -> bool {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).alarmed
-    }
-
-    /// Stops, and waits until the probes are gone.
-    pub fn stop(self) {
-        Self::stop_all(vec![self]);
-    }
-
-    /// Stops several side by side, and waits until their probes are gone.
-    pub fn stop_all(mut trackers: Vec<Self>) {
-        for tracker in &mut trackers {
-            tracker.stop = None;
-        }
-        for thread in trackers.iter_mut().filter_map(|tracker| tracker.thread.take()) {
-            let _panicked = thread.join();
-        }
-    }
-}
-
-/// Sampled blocks have to be told freed from live; where they are not, they can be followed only.
-fn plan(pid: u32, mode: Mode, cookies: bool) -> Result<MallocPlan, String> {
-    if !cookies {
-        return Err("probes inside of malloc need Linux 5.15 or later".to_owned());
-    }
-    let maps = maps::of(pid).map_err(|error| format!("cannot read its mappings: {error}"))?;
-    let plan = malloc::prepare(pid, &maps).map_err(|error| error.to_string())?;
-    match plan.marks {
-        Err(why) if mode == Mode::Auto => {
-            Err(format!("{}: {why}; --native full follows every block", plan.allocator.name()))
-        }
-        _ => Ok(plan),
-    }
-}
-
-impl Desk {
-    /// Where the kernel keeps what leads to a thread's isolate.
-    fn task(&self) -> TaskLayout {
-        self.javascript.as_ref().map_or(TaskLayout::UNKNOWN, |javascript| javascript.task)
-    }
-
-    /// Waits until `until`; `false` once there is to be an end, or the process has gone.
-    fn wait(&self, until: Mono) -> bool {
-        let time = until.since(clock::now()).max(Duration::from_millis(1));
-        self.stop.recv_timeout(time) == Err(RecvTimeoutError::Timeout)
-            && process::current(self.id.pid) == Some(self.id)
-    }
-
-    fn publish(&self, known: Known) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).known = known;
-    }
-
-    fn alarm(&self, alarmed: bool) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).alarmed = alarmed;
-    }
-
-    /// Says once that probes cannot be had.
-    fn refuse(&self, error: &anyhow::Error) {
-        log::warn!("the native memory of process {} is not followed: {error:#}", self.id.pid);
-        self.decide(Decision {
-            at: clock::now(),
-            mode: Mode::Growth.name(),
-            traps_per_s: 0.0,
-            cost_pct: 0.0,
-            coverage: 0.0,
-            reason: format!("who holds its native memory will not be known: {error:#}"),
-        });
-    }
-
-    fn decide(&self, decision: Decision) {
-        log::debug!("native memory of process {}: {decision:?}", self.id);
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).decisions.push(decision);
-    }
-}
-
-/// `RssAnon` of a process, bytes.
-fn anonymous_bytes(pid: u32) -> Option<u64> {
-    proc::bytes(&proc::text(pid, "status")?, "RssAnon")
-}
-
 #[cfg(test)]
 mod tests {
     use std::{
@@ -292,9 +139,12 @@ mod tests {
         fs,
         os::unix::ffi::OsStrExt,
         process::{Command, Stdio},
+        thread,
+        time::Duration,
     };
 
-    use super::{memory::Memory, *};
+    use super::memory::{self, Memory};
+    use crate::sample::proc;
 
     /// Node cuts `process.title` to 15 bytes for the kernel, which may be in the middle of a character; and paths are bytes.
     #[test]
@@ -306,7 +156,7 @@ mod tests {
         let mut child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         let is_read = || {
-            anonymous_bytes(pid).is_some()
+            proc::text(pid, "status").and_then(|status| proc::bytes(&status, "RssAnon")).is_some()
                 && Memory::program_break(pid).is_some()
                 && !memory::private_ranges(pid).is_empty()
         };

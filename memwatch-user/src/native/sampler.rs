@@ -1,18 +1,20 @@
-//! `auto` and `growth`: waits for the alarm, opens windows that the governor allows, and looks at what they caught.
+//! `auto`: opens windows that the governor allows, and looks at what they caught.
 
 use std::{
+    borrow::Cow,
+    io,
     num::NonZeroU32,
+    sync::Arc,
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use memwatch_common::native::NativeCount;
+use memwatch_common::{loss::LossReason, native::NativeCount};
 
 use super::{
-    Decision, Desk, Holder, Known, Mode,
-    alarm::Alarm,
-    anonymous_bytes,
+    Decision, Holder, Known, Mode, NativeError,
     callers::Callers,
+    context::Context,
     governor::{Governor, Opening, Spent},
     memory::Memory,
     sites::{Call, Seen, Sites},
@@ -22,7 +24,10 @@ use super::{
     window::{self, Caught},
 };
 use crate::{
-    bpf::malloc::Tap,
+    bpf::{
+        losses::{Counts, add},
+        malloc::Tap,
+    },
     host::clock,
     model::Mono,
     plan::malloc::{MallocPlan, Scope},
@@ -31,8 +36,6 @@ use crate::{
 
 /// How the debug line about a window begins; the benchmarks look for it.
 const WINDOW: &str = "a window on the allocator of process";
-/// How often /proc is read.
-const READING: Duration = Duration::from_secs(1);
 /// How often what is known is told anew.
 const TELLING: Duration = Duration::from_secs(2);
 /// How often the governor tells what it does while that stays the same.
@@ -41,63 +44,6 @@ const REPEATING: Duration = Duration::from_secs(30);
 const MOST_HOLDERS: usize = 10;
 /// A walk of a stack of JavaScript takes 5 µs (docs/performance.md), about as long as two traps.
 const TRAPS_OF_WALK: u64 = 2;
-
-/// Follows a process until it is told to stop. Without a plan it only watches the growth.
-pub(super) fn run(desk: &Desk, plan: Option<&MallocPlan>) {
-    let mut watch = Watch { desk, alarm: Alarm::default(), alarmed: false };
-    // Taken when it is tried: what the kernel refuses once it refuses each time.
-    let mut plan = plan;
-    let mut sampling: Option<Sampling<'_>> = None;
-    let mut reading = clock::now();
-    loop {
-        let now = clock::now();
-        if now >= reading {
-            watch.read(now);
-            reading = now.later(READING);
-        }
-        if watch.alarmed && sampling.is_none() {
-            sampling = plan.take().and_then(|plan| Sampling::start(desk, plan));
-        }
-        let next = sampling.as_mut().map(|sampling| sampling.turn(now, watch.alarmed));
-        if !desk.wait(next.map_or(reading, |next| next.min(reading))) {
-            break;
-        }
-    }
-    if let Some(sampling) = sampling {
-        sampling.end();
-    }
-}
-
-/// The alarm, and telling of it.
-struct Watch<'a> {
-    desk: &'a Desk,
-    alarm: Alarm,
-    alarmed: bool,
-}
-
-impl Watch<'_> {
-    fn read(&mut self, now: Mono) {
-        let pid = self.desk.id.pid;
-        let alarmed = self.alarm.reading(now, anonymous_bytes(pid), Memory::program_break(pid));
-        if alarmed != self.alarmed {
-            self.alarmed = alarmed;
-            self.desk.alarm(alarmed);
-            let reason = if alarmed {
-                "it takes more anonymous memory than it had so far"
-            } else {
-                "its anonymous memory has not grown for 90 s: no probe is armed"
-            };
-            self.desk.decide(Decision {
-                at: now,
-                mode: Mode::Growth.name(),
-                traps_per_s: 0.0,
-                cost_pct: 0.0,
-                coverage: 0.0,
-                reason: reason.to_owned(),
-            });
-        }
-    }
-}
 
 /// Probes of a window that are on their way out.
 struct Leaving {
@@ -108,114 +54,135 @@ struct Leaving {
 }
 
 /// Windows and what they caught.
-struct Sampling<'a> {
-    desk: &'a Desk,
-    plan: &'a MallocPlan,
+pub(super) struct Sampling {
+    context: Arc<Context>,
+    plan: Arc<MallocPlan>,
     pid: NonZeroU32,
     tap: Tap,
-    governor: Governor,
     memory: Memory,
     callers: Callers,
-    stacks: Stacks<'a>,
+    stacks: Stacks<'static>,
     names: Names,
-    sites: Sites,
     verify: Verify,
-    since: Mono,
-    windows: u64,
     leaving: Option<Leaving>,
+    next: Mono,
     tell: Mono,
     repeat: Mono,
+    found: Parked,
 }
 
-impl<'a> Sampling<'a> {
-    fn start(desk: &'a Desk, plan: &'a MallocPlan) -> Option<Self> {
-        let (pid, marks) = (NonZeroU32::new(desk.id.pid)?, plan.marks.ok()?);
-        let loaded = || -> anyhow::Result<(Tap, Memory, Callers)> {
-            let mut tap = Tap::load(plan, false, desk.multi, desk.task())?;
-            tap.prepare(plan, Scope::Allocations)?;
-            let callers = Callers::start(&mut tap, desk.id.pid, desk.javascript.as_ref())?;
-            Ok((tap, Memory::open(desk.id.pid)?, callers))
-        };
-        let (tap, memory, callers) = match loaded() {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                desk.refuse(&error);
-                return None;
-            }
-        };
+/// What stays of that while the process is not followed.
+pub(super) struct Parked {
+    governor: Governor,
+    sites: Sites,
+    since: Mono,
+    windows: u64,
+    /// Losses of instances of the object that are gone.
+    losses: Counts,
+}
+
+impl Parked {
+    fn new(context: &Context, plan: &MallocPlan) -> Self {
+        let governor = Governor::new(context.budget_pct, plan.has_misses());
+        let (sites, losses) = (Sites::default(), Counts::new());
+        Self { governor, sites, since: clock::now(), windows: 0, losses }
+    }
+}
+
+impl Sampling {
+    /// Begins, or goes on where it was parked.
+    pub(super) fn start(
+        context: &Arc<Context>,
+        plan: &Arc<MallocPlan>,
+        parked: Option<Box<Parked>>,
+    ) -> Result<Self, NativeError> {
+        let nobody = || NativeError::Memory(io::ErrorKind::NotFound.into());
+        let pid = NonZeroU32::new(context.id.pid).ok_or_else(nobody)?;
+        let marks =
+            plan.marks.map_err(|why| NativeError::NoMarks { allocator: plan.allocator.name(), why })?;
+        let mut tap = Tap::load(plan, false, context.multi, context.task())?;
+        tap.prepare(plan, Scope::Allocations)?;
+        let callers = Callers::start(&mut tap, pid.get(), context.javascript.as_ref())?;
+        let memory = Memory::open(pid.get()).map_err(NativeError::Memory)?;
         let now = clock::now();
-        Some(Self {
-            desk,
-            plan,
+        Ok(Self {
             pid,
             tap,
-            governor: Governor::new(desk.budget_pct, plan.has_misses()),
             memory,
             callers,
-            stacks: Stacks::of(desk.id.pid, &plan.frames),
-            names: Names::of(desk.id.pid),
-            sites: Sites::default(),
+            stacks: Stacks::over(pid.get(), Cow::Owned(plan.frames.clone())),
+            names: Names::of(pid.get()),
             verify: Verify::of(marks),
-            since: now,
-            windows: 0,
             leaving: None,
+            next: now,
             tell: now,
             repeat: now.later(TELLING),
+            found: parked.map_or_else(|| Parked::new(context, plan), |parked| *parked),
+            context: Arc::clone(context),
+            plan: Arc::clone(plan),
         })
     }
 
-    /// Does what is due. Returns when there is something to do next.
-    fn turn(&mut self, now: Mono, alarmed: bool) -> Mono {
-        self.verify.look(now, &mut self.memory, &mut self.sites);
+    /// When there is something to do next.
+    pub(super) fn next(&self) -> Mono {
+        self.next
+    }
+
+    /// Does what is due.
+    pub(super) fn turn(&mut self, now: Mono, alarmed: bool) -> Result<(), NativeError> {
+        self.found.governor.leave_for_others(self.context.others_pct());
+        self.verify.look(now, &mut self.memory, &mut self.found.sites);
         let is_leaving = self.is_leaving(now);
         if alarmed
             && !is_leaving
-            && let Some(opening) = self.governor.due(now)
+            && let Some(opening) = self.found.governor.due(now)
             && let Err(error) = self.window(&opening)
         {
             log::warn!("a window on the allocator of process {} failed: {error:#}", self.pid);
-            self.governor.failed(now, opening.seen);
+            self.found.governor.failed(now, opening.seen);
         }
         if now >= self.tell {
             self.tell = now.later(TELLING);
-            self.tell_known(now);
+            self.tell_known(now)?;
         }
         if now >= self.repeat && alarmed {
             self.repeat = now.later(REPEATING);
             self.tell_governor(now);
         }
-        let window = self.governor.next().filter(|_| alarmed && !is_leaving);
+        let window = self.found.governor.next().filter(|_| alarmed && !is_leaving);
         let soon = now.later(if is_leaving { Duration::from_millis(50) } else { TELLING });
-        [window, self.verify.next(), Some(self.tell)]
-            .into_iter()
-            .flatten()
-            .min()
-            .map_or(soon, |next| next.min(soon))
+        let next = [window, self.verify.next(), Some(self.tell), Some(soon)].into_iter().flatten().min();
+        self.next = next.unwrap_or(soon);
+        Ok(())
     }
 
     /// Whether probes of the last window are still there; what that cost is charged when they have gone.
     fn is_leaving(&mut self, now: Mono) -> bool {
-        let gone = self.leaving.take_if(|leaving| leaving.thread.is_finished());
-        if let Some(Leaving { thread, seen, traps_per_s }) = gone
-            && let Ok(took) = thread.join()
-        {
-            self.governor.left(now, seen, took, traps_per_s);
+        if let Some(leaving) = self.leaving.take_if(|leaving| leaving.thread.is_finished()) {
+            self.has_left(now, leaving);
         }
         self.leaving.is_some()
     }
 
+    fn has_left(&mut self, now: Mono, Leaving { thread, seen, traps_per_s }: Leaving) {
+        match thread.join() {
+            Ok(took) => self.found.governor.left(now, seen, took, traps_per_s),
+            Err(payload) => self.context.refuse(&NativeError::panicked(&*payload)),
+        }
+    }
+
     /// Opens a window, waits, closes it, and takes in what it caught.
-    fn window(&mut self, opening: &Opening) -> anyhow::Result<()> {
+    fn window(&mut self, opening: &Opening) -> Result<(), NativeError> {
         let scope = match opening.seen {
             Seen::Misses => Scope::Misses,
             Seen::All => Scope::Allocations,
         };
-        let serial = window::serial(self.windows, opening.seen);
-        self.windows += 1;
-        let pid = self.desk.id.pid;
+        let serial = window::serial(self.found.windows, opening.seen);
+        self.found.windows += 1;
+        let pid = self.context.id.pid;
         let before = traps(&self.tap, pid);
         let began = clock::now();
-        let armed = self.tap.arm(self.pid, self.plan, scope)?;
+        let armed = self.tap.arm(self.pid, &self.plan, scope)?;
         let from = clock::now();
         let callers = &mut self.callers;
         let may_go_on = |tap: &Tap| traps(tap, pid) - before < opening.most_traps;
@@ -225,14 +192,16 @@ impl<'a> Sampling<'a> {
         let caught = window::caught(&mut self.tap, serial);
         let traps = traps(&self.tap, pid) - before;
         log::debug!("{WINDOW} {pid}: {:?}, from {} to {} ns, {traps} traps", opening.seen, began.0, until.0);
-        self.governor.measured(&self.tap.gaps());
-        self.governor.account(until, opening.seen, until.since(from), traps);
+        self.found.governor.measured(&self.tap.gaps());
+        self.found.governor.account(until, opening.seen, until.since(from), traps);
         // While a thread is in a trap it allocates nothing.
         let length_s = until.since(from).as_secs_f64();
         let traps_per_s = traps as f64 / length_s.max(1e-3);
         self.leaving = Some(Leaving { thread, seen: opening.seen, traps_per_s });
-        self.sites
-            .window(opening.seen, (length_s - traps as f64 * self.governor.burst_s()).max(length_s / 5.0));
+        self.found.sites.window(
+            opening.seen,
+            (length_s - traps as f64 * self.found.governor.burst_s()).max(length_s / 5.0),
+        );
         self.take(opening.seen, serial, caught);
         Ok(())
     }
@@ -244,17 +213,17 @@ impl<'a> Sampling<'a> {
             let frames = self.stacks.walk(&sample);
             let (key, callers) = (self.stacks.key(&frames), self.callers.of(&sample));
             let call = Call { call_site: sample.call_site, frames: &frames, key, callers };
-            if let Some(site) = self.sites.sample(call, seen, bytes) {
+            if let Some(site) = self.found.sites.sample(call, seen, bytes) {
                 self.verify.add(&sample, site, seen, reused);
             }
         }
-        window::count(&self.tap, serial, seen, &mut self.sites);
+        window::count(&self.tap, serial, seen, &mut self.found.sites);
         self.callers.forget(&mut self.tap);
     }
 
-    fn tell_known(&mut self, now: Mono) {
-        let seconds = now.since(self.since).as_secs_f64();
-        let mut holding = self.sites.holding();
+    fn tell_known(&mut self, now: Mono) -> Result<(), NativeError> {
+        let seconds = now.since(self.found.since).as_secs_f64();
+        let mut holding = self.found.sites.holding();
         holding.truncate(MOST_HOLDERS);
         let holders = holding.iter().map(|estimate| Holder {
             by: TakenBy::Malloc,
@@ -266,15 +235,16 @@ impl<'a> Sampling<'a> {
             callers: estimate.callers.clone(),
         });
         let holders = holders.collect();
-        let Spent { cost_pct, cost_s, .. } = self.governor.spent(now);
-        let mut losses = self.tap.losses().unwrap_or_default();
-        self.callers.add_to(&mut losses);
-        self.desk.publish(Known { holders, outstanding: None, losses, cost_pct, cost_s });
+        let Spent { cost_pct, cost_s, .. } = self.found.governor.spent(now);
+        let mut losses = self.losses()?;
+        add(&mut losses, [(LossReason::SitesFull, self.found.sites.left_out)]);
+        self.context.publish(Known { holders, outstanding: None, losses, cost_pct, cost_s });
+        Ok(())
     }
 
     fn tell_governor(&self, now: Mono) {
-        let spent = self.governor.spent(now);
-        let slowed = if self.desk.multi { "while it lasts" } else { "for up to a second" };
+        let spent = self.found.governor.spent(now);
+        let slowed = if self.context.multi { "while it lasts" } else { "for up to a second" };
         let misses = if self.plan.has_misses() {
             format!("blocks of malloc's slow path {:.1} % of the time and ", 100.0 * spent.misses)
         } else {
@@ -284,12 +254,12 @@ impl<'a> Sampling<'a> {
             "a trap costs it {:.1} µs; sees {misses}all blocks {:.2} %, in windows of up to 0.1 s, each of which slows it down \
              {slowed}; does not see frees{}, nor sites that never allocate in a window; {} sites change their blocks too \
              much to tell",
-            self.governor.trap_s() * 1e6,
+            self.found.governor.trap_s() * 1e6,
             100.0 * spent.all,
             self.plan.unseen(Scope::Allocations).map(|what| format!(", nor {what}")).unwrap_or_default(),
-            self.sites.uncertain(),
+            self.found.sites.uncertain(),
         );
-        self.desk.decide(Decision {
+        self.context.decide(Decision {
             at: now,
             mode: Mode::Auto.name(),
             traps_per_s: spent.traps_per_s,
@@ -299,10 +269,28 @@ impl<'a> Sampling<'a> {
         });
     }
 
-    fn end(self) {
-        if let Some(leaving) = self.leaving {
-            let _panicked = leaving.thread.join();
+    /// Losses so far, but for those of `sites`.
+    fn losses(&self) -> Result<Counts, NativeError> {
+        let mut losses = self.tap.losses(self.pid.get())?;
+        add(&mut losses, self.callers.losses());
+        add(&mut losses, self.found.losses.clone());
+        Ok(losses)
+    }
+
+    /// Ends, and waits until the probes are gone.
+    pub(super) fn end(mut self) {
+        if let Some(leaving) = self.leaving.take() {
+            self.has_left(clock::now(), leaving);
         }
+    }
+
+    /// Ends for now.
+    pub(super) fn park(mut self) -> Parked {
+        match self.losses() {
+            Ok(losses) => self.found.losses = losses,
+            Err(error) => self.context.refuse(&error),
+        }
+        self.found
     }
 }
 

@@ -187,7 +187,7 @@ pub struct Sites {
     calls: HashMap<u64, [HandedOut; 2]>,
     misses: Windows,
     all: Windows,
-    /// Samples of sites beyond the limit.
+    /// Samples of sites beyond the limit: lost.
     pub left_out: u64,
 }
 

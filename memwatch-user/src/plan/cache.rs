@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 
 /// Changes with whatever a plan means: files of another format are written anew.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 /// A plan has about 8 kB.
 const MAX_FILE: u64 = 256 * 1024;
 
@@ -145,7 +145,7 @@ fn refused(why: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Unresolved, *};
 
     const ID: &str = "ec9f49303c267a64";
     const SIZE: u64 = 7;
@@ -157,9 +157,9 @@ mod tests {
             node_version: Some("20.20.2".to_owned()),
             v8_version: None,
             probes: Vec::new(),
-            heap_limit: Err("for a reason".to_owned()),
-            outside: Err("for another".to_owned()),
-            stacks: Err("for another".to_owned()),
+            heap_limit: Err(Unresolved::NoExit),
+            outside: Err(Unresolved::Key(7)),
+            stacks: Err(Unresolved::Key(7)),
             missing: Vec::new(),
         }
     }

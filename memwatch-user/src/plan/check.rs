@@ -5,7 +5,7 @@
 //! is there and whether it is executable is the file's to say. A breakpoint in the middle of an instruction would corrupt
 //! the target.
 
-use super::{Plan, PlanError, ProbeSite, outside, resolve};
+use super::{Mismatch, Plan, PlanError, ProbeSite, Unresolved, outside, resolve};
 use crate::{
     target::{
         Image,
@@ -26,83 +26,76 @@ pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
 
 /// A stripped copy has the build id of the original, and lacks what the original has: what a plan found missing is missing
 /// in a file of that size only.
-fn check_file(plan: &Plan, image: &Image) -> Result<(), String> {
+fn check_file(plan: &Plan, image: &Image) -> Result<(), Mismatch> {
     let has_all = plan.missing.is_empty() && plan.heap_limit.is_ok() && plan.outside.is_ok();
     if plan.build_id != image.build_id {
-        return Err("its build id differs".to_owned());
+        return Err(Mismatch::BuildId);
     }
     if !has_all && plan.file_size != image.key.size {
-        return Err("its size differs".to_owned());
+        return Err(Mismatch::Size);
     }
     Ok(())
 }
 
 /// Each program has a place or is said to be missing, and they come in the order of attaching.
-fn check_programs(plan: &Plan) -> Result<(), String> {
+fn check_programs(plan: &Plan) -> Result<(), Mismatch> {
     let places: Vec<usize> = plan.probes.iter().filter_map(|site| index(&site.program)).collect();
     if places.len() != plan.probes.len() || !places.is_sorted() {
-        return Err("the plan has unknown programs, or another order".to_owned());
+        return Err(Mismatch::Programs);
     }
     let is_placed = |index: usize, function: &Function| {
         places.contains(&index)
             || (function.need != Need::Required && plan.missing(function.program).is_some())
     };
     match FUNCTIONS.iter().enumerate().find(|(index, function)| !is_placed(*index, function)) {
-        Some((_, function)) => Err(format!("the plan has no place for {}", function.program)),
+        Some((_, function)) => Err(Mismatch::NoPlace(function.program)),
         None => Ok(()),
     }
 }
 
 /// The program has this place and, of a function with several exits, none of the others was left out.
-fn check_site(site: &ProbeSite, plan: &Plan, elf: &Elf) -> Result<(), String> {
+fn check_site(site: &ProbeSite, plan: &Plan, elf: &Elf) -> Result<(), Mismatch> {
     let program = &site.program;
-    let function = index(program).map(|index| &FUNCTIONS[index]).ok_or("an unknown program")?;
+    let function = index(program).map(|index| &FUNCTIONS[index]).ok_or(Mismatch::Programs)?;
     let symbol = symbol_at(site.symbol_ref, program, elf)?;
     let cold = site.cold_ref.map(|at| symbol_at(at, program, elf)).transpose()?;
     if !function.is_instance(&symbol.name) {
-        return Err(format!("{program} does not belong on {}", symbol.name));
+        return Err(Mismatch::Function { program: program.clone(), symbol: symbol.name });
     }
     if let Some(cold) = cold.as_ref().filter(|cold| !symbols::is_cold_part(&cold.name, &symbol.name)) {
-        return Err(format!("{} is no part of {}", cold.name, symbol.name));
+        return Err(Mismatch::Part { part: cold.name.clone(), of: symbol.name });
     }
     let derived = resolve::sites_in(elf, function, &symbol, cold.as_ref());
-    let derived = derived.map_err(|why| format!("{program}: {why}"))?;
+    let derived = derived.map_err(|why| Mismatch::Program { program: program.clone(), why })?;
     if !derived.contains(site) {
-        return Err(format!("{program} belongs elsewhere"));
+        return Err(Mismatch::Elsewhere(program.clone()));
     }
     if derived.iter().all(|site| plan.probes.contains(site)) {
         Ok(())
     } else {
-        Err(format!("{program} lacks a place"))
+        Err(Mismatch::Lacks(program.clone()))
     }
 }
 
-fn symbol_at(at: SymbolRef, program: &str, elf: &Elf) -> Result<Symbol, String> {
-    let symbol = elf.symbol(at).map_err(|error| format!("{program}: {error}"))?;
-    symbol.ok_or_else(|| format!("{program} has no symbol where the plan has one"))
+fn symbol_at(at: SymbolRef, program: &str, elf: &Elf) -> Result<Symbol, Mismatch> {
+    let unreadable = |error| Unresolved::unreadable("its symbol", error);
+    let symbol = elf.symbol(at).map_err(unreadable);
+    let symbol = symbol.map_err(|why| Mismatch::Program { program: program.to_owned(), why })?;
+    symbol.ok_or_else(|| Mismatch::NoSymbol(program.to_owned()))
 }
 
-fn check_heap_limit(plan: &Plan, elf: &Elf) -> Result<(), String> {
+fn check_heap_limit(plan: &Plan, elf: &Elf) -> Result<(), Mismatch> {
     let Ok(limit) = &plan.heap_limit else { return Ok(()) };
-    let symbol = elf.symbol(limit.symbol_ref).map_err(|error| error.to_string())?;
-    let symbol = symbol.ok_or("Heap::MaxReserved has no symbol where the plan has one")?;
-    if resolve::limit_of(elf, &symbol)? == *limit {
-        Ok(())
-    } else {
-        Err("the heap's limit is computed otherwise".to_owned())
-    }
+    let symbol = symbol_at(limit.symbol_ref, "Heap::MaxReserved", elf)?;
+    if resolve::limit_of(elf, &symbol)? == *limit { Ok(()) } else { Err(Mismatch::Limit) }
 }
 
-fn check_outside(plan: &Plan, elf: &Elf) -> Result<(), String> {
+fn check_outside(plan: &Plan, elf: &Elf) -> Result<(), Mismatch> {
     let Ok(books) = &plan.outside else { return Ok(()) };
-    let at = |at: &SymbolRef| elf.symbol(*at).map_err(|error| error.to_string());
+    let at = |at: &SymbolRef| elf.symbol(*at).map_err(|error| Unresolved::unreadable("its symbol", error));
     let symbols = books.symbols.iter().map(at).collect::<Result<Vec<_>, _>>()?;
     let found: Vec<Symbol> = symbols.into_iter().flatten().collect();
-    if outside::books(elf, &found)? == *books {
-        Ok(())
-    } else {
-        Err("the books of what is outside of the heap are elsewhere".to_owned())
-    }
+    if outside::books(elf, &found)? == *books { Ok(()) } else { Err(Mismatch::Outside) }
 }
 
 fn index(program: &str) -> Option<usize> {

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use super::Missing;
+use super::{Missing, Unresolved};
 use crate::target::elf::Machine;
 
 /// Why there is no plan for a file. Paths are fit to be shown.
@@ -47,8 +47,67 @@ pub enum PlanError {
         /// The file.
         path: String,
         /// What differs.
-        what: String,
+        what: Mismatch,
     },
+}
+
+/// What of a plan a file does not confirm.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Mismatch {
+    /// The linker's fingerprint.
+    #[error("its build id differs")]
+    BuildId,
+    /// Its size, of a file in which something was missing.
+    #[error("its size differs")]
+    Size,
+    /// Programs that this build does not have.
+    #[error("the plan has unknown programs, or another order")]
+    Programs,
+    /// A program is neither placed nor missing.
+    #[error("the plan has no place for {0}")]
+    NoPlace(&'static str),
+    /// Another function.
+    #[error("{program} does not belong on {symbol}")]
+    Function {
+        /// The program.
+        program: String,
+        /// The function.
+        symbol: String,
+    },
+    /// A cold part of another function.
+    #[error("{part} is no part of {of}")]
+    Part {
+        /// The part.
+        part: String,
+        /// The function.
+        of: String,
+    },
+    /// A place that cannot be derived again.
+    #[error("{program}: {why}")]
+    Program {
+        /// The program.
+        program: String,
+        /// Why not.
+        why: Unresolved,
+    },
+    /// Another place.
+    #[error("{0} belongs elsewhere")]
+    Elsewhere(String),
+    /// One of several places was left out.
+    #[error("{0} lacks a place")]
+    Lacks(String),
+    /// No symbol.
+    #[error("{0} has no symbol where the plan has one")]
+    NoSymbol(String),
+    /// The formula.
+    #[error("the heap's limit is computed otherwise")]
+    Limit,
+    /// The way to the books.
+    #[error("the books of what is outside of the heap are elsewhere")]
+    Outside,
+    /// Something cannot be derived again.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
 }
 
 /// What is known of a file whose collections cannot be probed.

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl, OpKind};
 
+use super::Unresolved;
 use crate::target::elf::{Elf, Machine, Symbol};
 
 /// No function of ours is longer: the largest `CollectGarbage` of Node 12 to 26 has 5 961 bytes.
@@ -34,30 +35,28 @@ enum Flow {
 }
 
 /// Linked addresses of the exits of `body` and its `.cold` part, ascending in each; the reason if they cannot be told.
-pub(super) fn exits(elf: &Elf, body: &Symbol, cold: Option<&Symbol>) -> Result<Vec<u64>, String> {
+pub(super) fn exits(elf: &Elf, body: &Symbol, cold: Option<&Symbol>) -> Result<Vec<u64>, Unresolved> {
     let symbols = [Some(body), cold].into_iter().flatten();
     let parts = symbols.map(|symbol| part(elf, symbol)).collect::<Result<Vec<_>, _>>()?;
     let exits = exits_of(&parts, elf.machine, elf.has_full_table())?;
-    if exits.is_empty() { Err("it has no exit".to_owned()) } else { Ok(exits) }
+    if exits.is_empty() { Err(Unresolved::NoExit) } else { Ok(exits) }
 }
 
-fn part(elf: &Elf, symbol: &Symbol) -> Result<Part, String> {
+fn part(elf: &Elf, symbol: &Symbol) -> Result<Part, Unresolved> {
     let size = Some(symbol.size).filter(|size| (1..=MAX_BYTES).contains(size));
-    let last =
-        size.and_then(|size| symbol.address.checked_add(size - 1)).ok_or("its size is not plausible")?;
-    let outside = "its code lies outside of the code";
-    let (start, end) =
-        (elf.code_offset(symbol.address).ok_or(outside)?, elf.code_offset(last).ok_or(outside)?);
+    let last = size.and_then(|size| symbol.address.checked_add(size - 1)).ok_or(Unresolved::Size)?;
+    let offset = |address| elf.code_offset(address).ok_or_else(|| Unresolved::outside("its code"));
+    let (start, end) = (offset(symbol.address)?, offset(last)?);
     if end.checked_sub(start) != Some(symbol.size - 1) {
-        return Err(outside.to_owned());
+        return Err(Unresolved::outside("its code"));
     }
     let mut code = vec![0; usize::try_from(symbol.size).unwrap_or_default()];
-    elf.read(start, &mut code).map_err(|error| format!("its code cannot be read: {error}"))?;
+    elf.read(start, &mut code).map_err(|error| Unresolved::unreadable("its code", error))?;
     Ok(Part { address: symbol.address, code })
 }
 
 /// `has_all_names`: whether a `.cold` part would have been found, so that a jump out of `parts` is a tail call.
-fn exits_of(parts: &[Part], machine: Machine, has_all_names: bool) -> Result<Vec<u64>, String> {
+fn exits_of(parts: &[Part], machine: Machine, has_all_names: bool) -> Result<Vec<u64>, Unresolved> {
     let ranges: Vec<Range<u64>> =
         parts.iter().map(|part| part.address..part.address + part.code.len() as u64).collect();
     let is_inside = |target: u64| ranges.iter().any(|range| range.contains(&target));
@@ -68,12 +67,12 @@ fn exits_of(parts: &[Part], machine: Machine, has_all_names: bool) -> Result<Vec
             Flow::Jump(target) if !is_inside(target) && has_all_names => exits.push(address),
             Flow::Jump(target) | Flow::JumpIf(target) if !is_inside(target) => {
                 // A probe on a conditional jump runs whether the jump is taken or not.
-                return Err(format!("its exits cannot be told: {address:#x} jumps to {target:#x}"));
+                return Err(Unresolved::Jump { at: address, to: format!("{target:#x}") });
             }
             Flow::JumpIndirect => {
-                return Err(format!("its exits cannot be told: {address:#x} jumps to a computed place"));
+                return Err(Unresolved::Jump { at: address, to: "a computed place".to_owned() });
             }
-            Flow::Unknown => return Err(format!("its code at {address:#x} is not understood")),
+            Flow::Unknown => return Err(Unresolved::Code(address)),
             Flow::On | Flow::Jump(_) | Flow::JumpIf(_) => {}
         }
     }
@@ -133,7 +132,12 @@ mod tests {
     const BODY: u64 = 0x1000;
     const COLD: u64 = 0x900;
 
-    fn found(body: &[u8], cold: &[u8], machine: Machine, has_all_names: bool) -> Result<Vec<u64>, String> {
+    fn found(
+        body: &[u8],
+        cold: &[u8],
+        machine: Machine,
+        has_all_names: bool,
+    ) -> Result<Vec<u64>, Unresolved> {
         let part = |address, code: &[u8]| Part { address, code: code.to_vec() };
         exits_of(&[part(BODY, body), part(COLD, cold)], machine, has_all_names)
     }
@@ -171,7 +175,7 @@ mod tests {
             (&[0x5d, 0xe9, 0xfa, 0x0f, 0, 0], false, "jumps to 0x2000"),
         ] {
             let error = found(body, &[], Machine::X86_64, has_all_names).unwrap_err();
-            assert!(error.contains(why), "{body:x?}: {error}");
+            assert!(error.to_string().contains(why), "{body:x?}: {error}");
         }
     }
 

@@ -16,8 +16,9 @@ mod outside;
 mod placement;
 mod resolve;
 mod stacks;
+mod unresolved;
 
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{io, os::unix::fs::FileExt};
 
 use memwatch_common::{
     outside::OutsideLayout,
@@ -27,12 +28,13 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     cache::Cache,
-    error::{PlanError, Stripped},
+    error::{Mismatch, PlanError, Stripped},
     outside::OutsideBooks,
     stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
+    unresolved::Unresolved,
 };
 use crate::{
-    target::{Image, elf::SymbolRef},
+    target::{Image, elf::SymbolRef, file},
     v8::{
         heap_limit::{FactorError, LimitFormula},
         symbols::At,
@@ -56,11 +58,11 @@ pub struct Plan {
     /// What to attach, in this order.
     pub probes: Vec<ProbeSite>,
     /// How a heap's limit is computed, or why that is not known.
-    pub heap_limit: Result<HeapLimit, String>,
+    pub heap_limit: Result<HeapLimit, Unresolved>,
     /// Where the books of what an isolate holds outside of its heap are, or why that is not known.
-    pub outside: Result<OutsideBooks, String>,
+    pub outside: Result<OutsideBooks, Unresolved>,
     /// How stacks of JavaScript are walked, or why they are not.
-    pub stacks: Result<StackPlan, String>,
+    pub stacks: Result<StackPlan, Unresolved>,
     /// Programs that have no place in this file.
     pub missing: Vec<Missing>,
 }
@@ -159,10 +161,10 @@ impl Plan {
 
     /// What a semi-space counts for in the limit, in the process `pid` that has the file `bias` above its linked
     /// addresses. The error says why the heap's limit is not known.
-    pub fn limit_factor(&self, pid: u32, bias: u64) -> Result<u64, String> {
+    pub fn limit_factor(&self, pid: u32, bias: u64) -> Result<u64, Unresolved> {
         let limit = self.heap_limit.as_ref().map_err(Clone::clone)?;
         let read = |address: u64| read_byte(pid, address.wrapping_add(bias));
-        limit.formula.factor(read).map_err(|error: FactorError<io::Error>| error.to_string())
+        limit.formula.factor(read).map_err(|error: FactorError<io::Error>| Unresolved::not_understood(error))
     }
 
     /// Why `program` is not attached, if it is not.
@@ -174,7 +176,7 @@ impl Plan {
 
 fn read_byte(pid: u32, address: u64) -> io::Result<u8> {
     let mut byte = [0];
-    File::open(format!("/proc/{pid}/mem"))?.read_exact_at(&mut byte, address)?;
+    file::memory(pid)?.read_exact_at(&mut byte, address)?;
     Ok(byte[0])
 }
 

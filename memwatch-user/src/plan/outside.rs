@@ -3,6 +3,8 @@
 use memwatch_common::outside::OutsideLayout;
 use serde::{Deserialize, Serialize};
 
+use super::Unresolved;
+
 use crate::{
     target::elf::{Elf, Machine, Symbol, SymbolRef},
     v8::outside_heap::{self, ALLOCATOR, Books, CLASSES, CODE_LEN, Code, HEAP_STATISTICS, MAX_CODE, Sources},
@@ -33,9 +35,9 @@ pub(super) fn is_source(name: &str) -> bool {
 }
 
 /// The books as the code behind the symbols in `found` has them, or why they cannot be found.
-pub(super) fn books(elf: &Elf, found: &[Symbol]) -> Result<OutsideBooks, String> {
+pub(super) fn books(elf: &Elf, found: &[Symbol]) -> Result<OutsideBooks, Unresolved> {
     if elf.machine != Machine::X86_64 {
-        return Err(format!("the code that tells where V8 counts is not understood on {:?}", elf.machine));
+        return Err(Unresolved::on(elf.machine, "the code that tells where V8 counts"));
     }
     let [statistics, allocator] = [symbol(found, HEAP_STATISTICS)?, symbol(found, ALLOCATOR)?];
     let [_, free] = class(found, CLASSES[0])?;
@@ -51,18 +53,18 @@ pub(super) fn books(elf: &Elf, found: &[Symbol]) -> Result<OutsideBooks, String>
     let classes = CLASSES.map(|names| class(found, names).ok());
     let symbols = [statistics, allocator].into_iter().chain(classes.into_iter().flatten().flatten());
     Ok(OutsideBooks {
-        books: books.map_err(|error| error.to_string())?,
+        books: books.map_err(Unresolved::not_understood)?,
         classes: classes.map(|class| class.map_or(0, distance)),
         symbols: symbols.map(|symbol| symbol.at).collect(),
     })
 }
 
-fn symbol<'a>(found: &'a [Symbol], name: &str) -> Result<&'a Symbol, String> {
-    found.iter().find(|symbol| symbol.name == name).ok_or_else(|| format!("{name} has no symbol"))
+fn symbol<'a>(found: &'a [Symbol], name: &str) -> Result<&'a Symbol, Unresolved> {
+    found.iter().find(|symbol| symbol.name == name).ok_or_else(|| Unresolved::no_symbol(name))
 }
 
 /// A class's table of virtual functions, and its `Free`.
-fn class<'a>(found: &'a [Symbol], [table, free]: [&str; 2]) -> Result<[&'a Symbol; 2], String> {
+fn class<'a>(found: &'a [Symbol], [table, free]: [&str; 2]) -> Result<[&'a Symbol; 2], Unresolved> {
     Ok([symbol(found, table)?, symbol(found, free)?])
 }
 
@@ -71,8 +73,10 @@ fn distance([table, free]: [&Symbol; 2]) -> u64 {
     free.address.wrapping_sub(table.address).wrapping_sub(outside_heap::TABLE_HEADER)
 }
 
-fn code(elf: &Elf, symbol: &Symbol, len: usize) -> Result<Vec<u8>, String> {
-    bytes(elf, symbol.address, len).ok_or_else(|| format!("the code of {} cannot be read", symbol.name))
+fn code(elf: &Elf, symbol: &Symbol, len: usize) -> Result<Vec<u8>, Unresolved> {
+    let unreadable =
+        || Unresolved::unreadable(&format!("the code of {}", symbol.name), "it is not in the file");
+    bytes(elf, symbol.address, len).ok_or_else(unreadable)
 }
 
 fn bytes(elf: &Elf, address: u64, len: usize) -> Option<Vec<u8>> {

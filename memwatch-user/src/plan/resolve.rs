@@ -1,7 +1,7 @@
 //! A plan from a file's symbols: one pass over them, then a few bytes of code each.
 
 use super::{
-    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, exits, outside,
+    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, Unresolved, exits, outside,
     placement::{Placement, place},
     stacks::StackPlan,
 };
@@ -16,6 +16,9 @@ use crate::{
         version::{self, Versions},
     },
 };
+
+/// The function that the heap's limit is read from, as it is shown.
+const MAX_RESERVED_NAME: &str = "Heap::MaxReserved";
 
 /// Makes the plan for `image` from its symbols.
 pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
@@ -70,11 +73,11 @@ fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
 const MAX_COPIES: usize = 16;
 
 /// All copies of a function, each address once; the reason if there is none or one cannot be probed.
-fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, String> {
+fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, Unresolved> {
     let mut sites: Vec<ProbeSite> = Vec::new();
     let copies = || found.iter().filter(|symbol| function.is_instance(&symbol.name));
     if copies().nth(MAX_COPIES).is_some() {
-        return Err(format!("it has more than {MAX_COPIES} copies, as no build of V8 has"));
+        return Err(Unresolved::Copies(MAX_COPIES));
     }
     for symbol in copies() {
         let cold = found.iter().find(|part| symbols::is_cold_part(&part.name, &symbol.name));
@@ -84,10 +87,10 @@ fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<Prob
             }
         }
     }
-    if sites.is_empty() { Err("it has no symbol".to_owned()) } else { Ok(sites) }
+    if sites.is_empty() { Err(Unresolved::no_symbol("it")) } else { Ok(sites) }
 }
 
-fn lost(function: &Function, why: &str) -> Missing {
+fn lost(function: &Function, why: &Unresolved) -> Missing {
     let name = function.prefixes.first().map_or(function.program, |prefix| readable(prefix));
     let loss = match function.need {
         Need::Required => "collections cannot be told",
@@ -109,7 +112,7 @@ pub(super) fn sites_in(
     function: &Function,
     symbol: &Symbol,
     cold: Option<&Symbol>,
-) -> Result<Vec<ProbeSite>, String> {
+) -> Result<Vec<ProbeSite>, Unresolved> {
     if function.at != At::Exits {
         return Ok(vec![site(elf, function, symbol, symbol.address)?]);
     }
@@ -121,13 +124,13 @@ pub(super) fn sites_in(
 }
 
 /// The place of `function`'s program at the instruction at `address`, or right after it.
-fn site(elf: &Elf, function: &Function, symbol: &Symbol, address: u64) -> Result<ProbeSite, String> {
-    let start = elf.code_offset(address).ok_or("its symbol lies outside of the code")?;
+fn site(elf: &Elf, function: &Function, symbol: &Symbol, address: u64) -> Result<ProbeSite, Unresolved> {
+    let start = elf.code_offset(address).ok_or_else(|| Unresolved::outside("its symbol"))?;
     let Placement { offset, instruction, emulated } =
-        place(&code(elf, start)?, address, elf.machine).ok_or("no instruction of it can be probed")?;
+        place(&code(elf, start)?, address, elf.machine).ok_or(Unresolved::NoPlace)?;
     // The kernel finds the return address where the first instruction left it; after an exit there is nothing.
     if offset != 0 && function.at != At::Entry {
-        return Err("its instruction there cannot be probed".to_owned());
+        return Err(Unresolved::Instruction);
     }
     let file_offset = start + offset;
     Ok(ProbeSite {
@@ -143,30 +146,31 @@ fn site(elf: &Elf, function: &Function, symbol: &Symbol, address: u64) -> Result
     })
 }
 
-fn code(elf: &Elf, offset: u64) -> Result<[u8; CODE_BYTES], String> {
+fn code(elf: &Elf, offset: u64) -> Result<[u8; CODE_BYTES], Unresolved> {
     let mut bytes = [0; CODE_BYTES];
-    elf.read(offset, &mut bytes).map_err(|error| format!("its code cannot be read: {error}"))?;
+    elf.read(offset, &mut bytes).map_err(|error| Unresolved::unreadable("its code", error))?;
     Ok(bytes)
 }
 
-fn heap_limit(elf: &Elf, found: &[Symbol]) -> Result<HeapLimit, String> {
+fn heap_limit(elf: &Elf, found: &[Symbol]) -> Result<HeapLimit, Unresolved> {
     let is_it = |name: &str| MAX_RESERVED.iter().any(|prefix| symbols::is_instance(name, prefix, true));
-    let symbol = found.iter().find(|symbol| is_it(&symbol.name)).ok_or("Heap::MaxReserved has no symbol")?;
-    limit_of(elf, symbol)
+    let symbol = found.iter().find(|symbol| is_it(&symbol.name));
+    limit_of(elf, symbol.ok_or_else(|| Unresolved::no_symbol(MAX_RESERVED_NAME))?)
 }
 
 /// The heap limit as the code of `symbol`, which is `Heap::MaxReserved`, has it.
-pub(super) fn limit_of(elf: &Elf, symbol: &Symbol) -> Result<HeapLimit, String> {
+pub(super) fn limit_of(elf: &Elf, symbol: &Symbol) -> Result<HeapLimit, Unresolved> {
     if elf.machine != Machine::X86_64 {
-        return Err(format!("the code of Heap::MaxReserved is not understood on {:?}", elf.machine));
+        return Err(Unresolved::on(elf.machine, "the code of Heap::MaxReserved"));
     }
     if !is_max_reserved(&symbol.name) {
-        return Err(format!("{} is not Heap::MaxReserved", symbol.name));
+        let (found, wanted) = (symbol.name.clone(), MAX_RESERVED_NAME.to_owned());
+        return Err(Unresolved::OtherSymbol { found, wanted });
     }
-    let offset = elf.code_offset(symbol.address).ok_or("Heap::MaxReserved lies outside of the code")?;
+    let offset = elf.code_offset(symbol.address).ok_or_else(|| Unresolved::outside(MAX_RESERVED_NAME))?;
     let mut code = [0; CODE_LEN];
-    elf.read(offset, &mut code).map_err(|error| format!("cannot read Heap::MaxReserved: {error}"))?;
-    let formula = heap_limit::decode(&code, symbol.address).map_err(|error| error.to_string())?;
+    elf.read(offset, &mut code).map_err(|error| Unresolved::unreadable(MAX_RESERVED_NAME, error))?;
+    let formula = heap_limit::decode(&code, symbol.address).map_err(Unresolved::not_understood)?;
     Ok(HeapLimit { formula, symbol_ref: symbol.at })
 }
 
@@ -188,6 +192,18 @@ fn complete(plan: Plan, image: &Image) -> Result<Plan, PlanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::elf::{SymbolRef, Table};
+
+    #[test]
+    fn a_function_of_many_copies_is_none_of_v8s() {
+        let us = Elf::open(std::path::Path::new("/proc/self/exe")).unwrap();
+        let function = FUNCTIONS.iter().find(|function| function.at == At::Entry).unwrap();
+        let at = SymbolRef { table: Table::Full, index: 0 };
+        let copy = Symbol { name: format!("{}v", function.prefixes[0]), address: 0, size: 9, at };
+        let few = sites_of(&us, function, &vec![copy.clone(); MAX_COPIES]).unwrap_err().to_string();
+        let many = sites_of(&us, function, &vec![copy; MAX_COPIES + 1]).unwrap_err().to_string();
+        assert!(many.contains("more than 16 copies") && !few.contains("copies"), "{few} {many}");
+    }
 
     #[test]
     fn every_function_is_looked_for_and_has_a_readable_name() {

@@ -8,6 +8,7 @@ use memwatch_common::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Unresolved;
 use crate::{
     target::{
         Libc,
@@ -59,33 +60,33 @@ pub struct StackPlan {
 
 impl StackPlan {
     /// Reads it from `elf`, whose V8 calls itself `version`; or why stacks of it cannot be walked.
-    pub(super) fn resolve(elf: &Elf, version: Option<&str>) -> Result<Self, String> {
+    pub(super) fn resolve(elf: &Elf, version: Option<&str>) -> Result<Self, Unresolved> {
         if elf.machine != Machine::X86_64 {
-            return Err(format!("stacks are not understood on {:?}", elf.machine));
+            return Err(Unresolved::on(elf.machine, "its way to lay out stacks"));
         }
-        let version = version.ok_or("the file does not tell its version of V8")?;
+        let version = version.ok_or(Unresolved::NoVersion)?;
         let found =
             elf.symbols(&[METADATA, TRY_GET_CURRENT, ADVANCE[0], ADVANCE[1], BYTECODE_SIZES], is_wanted);
-        let found = found.map_err(|error| format!("its symbols cannot be read: {error}"))?;
-        let objects = Objects::new(version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
+        let found = found.map_err(|error| Unresolved::unreadable("its symbols", error))?;
+        let objects = Objects::new(version, &metadata(elf, &found)).map_err(Unresolved::not_understood)?;
         if objects.offset(Item::SharedLiteral) != objects.offset(Item::SharedScript) + LITERAL_BEHIND_SCRIPT {
-            return Err("its SharedFunctionInfo is laid out in an unknown way".to_owned());
+            return Err(Unresolved::Layout);
         }
         let (mut search, mut direct) = (Search::default(), DirectSearch::default());
         let chunk = |code: &[u8]| {
             search.chunk(code);
             direct.chunk(code);
         };
-        elf.code_chunks(OVERLAP, chunk).map_err(|error| error.to_string())?;
+        elf.code_chunks(OVERLAP, chunk).map_err(|error| Unresolved::unreadable("its code", error))?;
         Ok(Self {
             bytecode_sizes: bytecode_sizes(elf, &found),
             isolate: in_code(elf, &found, &[TRY_GET_CURRENT], code::isolate_place)?,
-            c_entry_fp: search.c_entry_fp().map_err(|error| error.to_string())?,
+            c_entry_fp: search.c_entry_fp().map_err(Unresolved::not_understood)?,
             code_table: objects
                 .has_code_table
                 .then(|| search.code_table())
                 .transpose()
-                .map_err(|e| e.to_string())?,
+                .map_err(Unresolved::not_understood)?,
             direct: direct.found().ok(),
             area: in_code(elf, &found, &ADVANCE, code::area)?,
             objects,
@@ -99,7 +100,7 @@ impl StackPlan {
         bias: u64,
         libc: Option<Libc>,
         read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
-    ) -> Result<StackLayout, String> {
+    ) -> Result<StackLayout, Unresolved> {
         let isolate_from_thread = self.isolate_from_thread(bias, libc, read)?;
         let offset = |item| self.objects.offset(item);
         let nowhere = DirectCalls { entry_fp: NO_OFFSET, fp: NO_OFFSET, pc: NO_OFFSET };
@@ -122,8 +123,6 @@ impl StackPlan {
             entry_fp: direct.entry_fp,
             direct_fp: direct.fp,
             direct_pc: direct.pc,
-            hits: 0,
-            walks: 0,
         })
     }
 
@@ -133,20 +132,18 @@ impl StackPlan {
         bias: u64,
         libc: Option<Libc>,
         read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
-    ) -> Result<i64, String> {
+    ) -> Result<i64, Unresolved> {
         let word = |address: u64| {
             let mut word = [0; 8];
             let result = read(address.wrapping_add(bias), &mut word);
             result
                 .map(|()| i64::from_le_bytes(word))
-                .map_err(|error| format!("its memory cannot be read: {error}"))
+                .map_err(|error| Unresolved::unreadable("its memory", error))
         };
         match self.isolate {
             IsolatePlace::Distance(distance) => Ok(distance),
             IsolatePlace::DistanceAt(address) => word(address),
-            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => {
-                Err("where its C library keeps values of threads is not known".to_owned())
-            }
+            IsolatePlace::KeyAt(_) if libc != Some(Libc::Glibc) => Err(Unresolved::ThreadValues),
             IsolatePlace::KeyAt(address) => key_distance(word(address)?),
         }
     }
@@ -184,22 +181,17 @@ fn in_code<T>(
     found: &[Symbol],
     names: &[&str],
     decode: impl Fn(&[u8], u64) -> Result<T, code::CodeError>,
-) -> Result<T, String> {
+) -> Result<T, Unresolved> {
     let symbol = names.iter().find_map(|name| found.iter().find(|symbol| symbol.name == *name));
-    let symbol = symbol.ok_or_else(|| format!("{} has no symbol", names[0]))?;
+    let symbol = symbol.ok_or_else(|| Unresolved::no_symbol(names[0]))?;
     let mut code = [0; CODE_LEN];
-    let offset =
-        elf.code_offset(symbol.address).ok_or_else(|| format!("{} lies outside of the code", names[0]))?;
-    elf.read(offset, &mut code).map_err(|error| error.to_string())?;
-    decode(&code, symbol.address).map_err(|error| error.to_string())
+    let offset = elf.code_offset(symbol.address).ok_or_else(|| Unresolved::outside(names[0]))?;
+    elf.read(offset, &mut code).map_err(|error| Unresolved::unreadable(names[0], error))?;
+    decode(&code, symbol.address).map_err(Unresolved::not_understood)
 }
 
-fn key_distance(word: i64) -> Result<i64, String> {
+fn key_distance(word: i64) -> Result<i64, Unresolved> {
     // The key is an int: the lower half.
     let key = word & 0xffff_ffff;
-    if (0..KEYS).contains(&key) {
-        Ok(KEY_VALUES + 16 * key)
-    } else {
-        Err(format!("its isolates are kept under key {key}, beyond those whose place is known"))
-    }
+    if (0..KEYS).contains(&key) { Ok(KEY_VALUES + 16 * key) } else { Err(Unresolved::Key(key)) }
 }

@@ -236,8 +236,8 @@ fn what_is_optional_may_be_missing_and_is_named() {
         let plan = prepare(image, None).unwrap().0;
         let missing: Vec<_> = plan.missing.iter().map(|missing| missing.program.as_str()).collect();
         assert_eq!(missing, [probe::HEAP_SET_UP]);
-        assert_eq!(plan.heap_limit, Err("Heap::MaxReserved has no symbol".to_owned()));
-        assert_eq!(plan.outside, Err(format!("{ALLOCATOR} has no symbol")));
+        assert_eq!(plan.heap_limit, Err(Unresolved::no_symbol("Heap::MaxReserved")));
+        assert_eq!(plan.outside, Err(Unresolved::no_symbol(ALLOCATOR)));
         assert_eq!(plan.heap_layout(), HeapLayout::UNKNOWN);
         let mut elsewhere = plan;
         elsewhere.file_size += 1;

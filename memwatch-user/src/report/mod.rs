@@ -12,6 +12,7 @@
 pub mod color;
 pub mod describe;
 pub mod exit_status;
+pub mod heap;
 pub mod json;
 pub mod lines;
 pub mod live;

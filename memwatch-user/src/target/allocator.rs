@@ -4,10 +4,11 @@
 //! slots. So an allocator is found whether it was preloaded under any name, linked, or made part of the program. Where that
 //! slot cannot be read, or has yet to be filled, the names of the mapped files tell.
 
-use std::{fs, fs::File, os::unix::fs::FileExt, path::PathBuf};
+use std::{fs, os::unix::fs::FileExt, path::PathBuf};
 
 use super::{
     elf::Elf,
+    file,
     libc::{self, Libc},
     library,
     maps::Mapping,
@@ -94,7 +95,7 @@ fn called(pid: u32, maps: &[Mapping]) -> Option<&Mapping> {
         return Some(program);
     }
     let bias = elf.bias(program.start, program.offset)?;
-    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let memory = file::memory(pid).ok()?;
     let word = |address: u64| {
         let mut word = [0; 8];
         memory.read_exact_at(&mut word, address).ok().map(|()| u64::from_le_bytes(word))

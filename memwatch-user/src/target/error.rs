@@ -49,10 +49,21 @@ pub enum TargetError {
         comm: String,
     },
     /// We may not look.
-    #[error(
-        "no permission to look into process {pid} ({comm}): run as root, or with CAP_SYS_PTRACE in its user namespace"
-    )]
+    #[error("no permission to examine process {pid} ({comm}): run as root, or with {capability}")]
     Permission {
+        /// The pid.
+        pid: u32,
+        /// Its name.
+        comm: String,
+        /// What it takes.
+        capability: &'static str,
+    },
+    /// Not even root may look.
+    #[error(
+        "process {pid} ({comm}) is protected, also from root: by a security module, or by a user namespace or a container \
+         runtime around us"
+    )]
+    Protected {
         /// The pid.
         pid: u32,
         /// Its name.

@@ -43,6 +43,17 @@ pub fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The memory of the process `pid`, to be read. The error of who may not names the capabilities that it takes.
+pub fn memory(pid: u32) -> io::Result<File> {
+    File::open(format!("/proc/{pid}/mem")).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "no permission: to read the memory of a process of another user takes CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH",
+        ),
+        _ => error,
+    })
+}
+
 /// The very file that was looked at, whatever its name leads to by now.
 fn regular(place: OwnedFd) -> io::Result<File> {
     let place = File::from(place);

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::thread::{CapabilitySet, capabilities};
+
 use super::{
     TargetError,
     elf::{Elf, ElfError},
@@ -187,9 +189,22 @@ fn not_node(process: &Process, exe: &Path, elf: &Elf) -> TargetError {
 pub(super) fn access(process: &Process, path: &Path, source: io::Error) -> TargetError {
     let pid = process.id.pid;
     match source.kind() {
-        io::ErrorKind::PermissionDenied => TargetError::Permission { pid, comm: process.comm.clone() },
+        io::ErrorKind::PermissionDenied => refused(pid, process.comm.clone()),
         io::ErrorKind::NotFound => TargetError::NoProcess { pid },
         _ => TargetError::Io { path: shown(path), source },
+    }
+}
+
+/// Why the kernel refuses us a process: the first capability that we lack of those that it takes.
+fn refused(pid: u32, comm: String) -> TargetError {
+    let effective = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
+    let needed = [
+        ("CAP_SYS_PTRACE", CapabilitySet::SYS_PTRACE),
+        ("CAP_DAC_READ_SEARCH", CapabilitySet::DAC_READ_SEARCH),
+    ];
+    match needed.into_iter().find(|(_, set)| !effective.contains(*set)) {
+        Some((capability, _)) => TargetError::Permission { pid, comm, capability },
+        None => TargetError::Protected { pid, comm },
     }
 }
 

@@ -2,6 +2,8 @@
 //! outside of the heap, the headers of the heap's pages. No other module knows versions.
 
 mod code;
+pub mod handles;
+pub mod heap_layout;
 pub mod heap_limit;
 pub mod objects;
 pub mod outside_heap;

@@ -28,21 +28,65 @@ const MAX_SIZE: u64 = 16 << 30;
 
 const SMALLEST: u64 = 4096;
 
+/// What a header and its metadata say of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// Bytes of the page.
+    pub(crate) size: u64,
+    /// Where its objects begin.
+    pub(crate) start: u64,
+    /// Where they end.
+    pub(crate) end: u64,
+    /// The heap it belongs to; 0 of read-only pages that isolates share (Node 26).
+    pub(crate) heap: u64,
+    /// V8's flags.
+    pub(crate) flags: u64,
+}
+
+impl Header {
+    /// Whether the page was given up by the young generation's last collection: what it holds is dead.
+    pub(crate) const fn is_from_space(&self) -> bool {
+        self.flags & FROM_SPACE != 0
+    }
+
+    /// Whether the page is of the young generation.
+    pub(crate) const fn is_young(&self) -> bool {
+        self.flags & (FROM_SPACE | TO_SPACE) != 0
+    }
+}
+
+/// Flags of pages of the young generation: evacuated, and in use (`MemoryChunk::FROM_PAGE` and `TO_PAGE`, 9.4 to 14.6,
+/// measured).
+const FROM_SPACE: u64 = 1 << 3;
+const TO_SPACE: u64 = 1 << 4;
+
 /// Size in bytes of the page that begins at `address`, if one does. `read` gives the words at an address, or nothing
 /// where they cannot be had.
 pub(crate) fn size(address: u64, read: impl Fn(u64) -> Option<Words>) -> Option<u64> {
     let header = read(address)?;
-    in_header(address, &header).or_else(|| in_metadata(address, &read(header[1])?))
+    in_header(address, &header)
+        .or_else(|| in_metadata(address, &header, &read(metadata(&header))?))
+        .map(|found| found.size)
 }
 
-fn in_header(page: u64, header: &Words) -> Option<u64> {
-    let has_area = |size: &u64| header[2..].windows(2).any(|area| is_area(page, *size, area[0], area[1]));
-    [header[0], header[2]].into_iter().find(has_area)
+/// Where the header's metadata are, if it has any.
+pub(crate) const fn metadata(header: &Words) -> u64 {
+    header[1]
 }
 
-fn in_metadata(page: u64, metadata: &Words) -> Option<u64> {
-    let size_of = |words: &[u64]| is_area(page, words[0], words[3], words[1]).then_some(words[0]);
-    metadata.windows(4).find_map(size_of)
+/// What the header at `page` itself says.
+pub(crate) fn in_header(page: u64, header: &Words) -> Option<Header> {
+    let area = |size: u64, flags: u64| {
+        let at = header[2..].windows(2).position(|area| is_area(page, size, area[0], area[1]))? + 2;
+        Some(Header { size, start: header[at], end: header[at + 1], heap: header[at - 1], flags })
+    };
+    area(header[0], header[1]).or_else(|| area(header[2], header[0]))
+}
+
+/// What the metadata of the header at `page` say.
+pub(crate) fn in_metadata(page: u64, header: &Words, metadata: &Words) -> Option<Header> {
+    let found = metadata.windows(4).find(|words| is_area(page, words[0], words[3], words[1]))?;
+    Some(Header { size: found[0], start: found[3], end: found[1], heap: found[2], flags: header[0] })
 }
 
 /// Whether objects from `start` to `end` are what a page of that size holds.

@@ -6,8 +6,10 @@ use std::{collections::BTreeSet, fs};
 use memwatch_user::report::record::{Body, End, Record};
 use serde_json::Value;
 
+/// The page, up to the answers of `heap`, which are no records.
 fn page() -> String {
-    fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md")).unwrap()
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/json.md")).unwrap();
+    page.split("\n# Answers of").next().unwrap().to_owned()
 }
 
 /// The part of the page under each `## heading`, with the heading.

@@ -4,13 +4,14 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 13] = [
+const STAGES: [&str; 14] = [
     "target",
     "plan",
     "bpf",
     "ingest",
     "symbols",
     "sample",
+    "heap",
     "native",
     "series",
     "detect",

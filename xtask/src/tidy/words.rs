@@ -15,12 +15,15 @@ const IN_CODE: [&str; 3] = ["todo!", "unimplemented!", "#[ignore"];
 const READ_BY_USERS: &str = "memwatch-user/src";
 
 /// Words that this project once used in a sense of its own, and what the field says. Texts for users do without them.
-const DIALECT: [(&str, &str); 5] = [
+const DIALECT: [(&str, &str); 8] = [
     ("dear", "expensive, or the overhead in figures"),
     ("looks", "scrapes or samples"),
+    ("whom", "which process, or whose"),
     ("somebody", "who it is"),
     ("anybody", "who it is"),
     ("is told", "is reported"),
+    ("likewise", "what it is like"),
+    ("but for", "except for"),
 ];
 
 /// Checks for unfinished work, and for dialect.

@@ -1,5 +1,7 @@
 //! Findings about the host and our own rights.
 
+use std::collections::BTreeSet;
+
 use memwatch_common::target::TaskLayout;
 
 use super::{Check, State};
@@ -7,18 +9,25 @@ use crate::{
     host::{
         features::Features,
         kernel::Kernel,
-        rights::{Lockdown, Rights, RightsError},
+        rights::{Lockdown, Missing as Lacking, Need, Rights, RightsError},
     },
     native::direct::Direct,
     target::text::printable,
 };
 
+/// How the rights of root are had.
+const AS_ROOT: &str = "run as root, for example with sudo";
+/// Name of the findings about capabilities.
+const CAPABILITIES: &str = "capabilities";
+
 /// Findings about the host and our own rights. Looks at nothing itself.
 #[must_use]
 pub fn checks(kernel: &Kernel, features: Features, rights: &Rights) -> Vec<Check> {
-    let mut checks =
-        vec![release(kernel), capabilities(kernel, rights), namespaces(rights), lockdown(rights)];
-    checks.extend(of_features(features));
+    let mut checks = vec![release(kernel)];
+    checks.extend(capabilities(kernel, rights));
+    checks.extend([namespaces(rights), lockdown(rights)]);
+    checks.extend(not_dumpable(rights));
+    checks.extend(of_features(features, rights));
     checks.extend(locked_memory(kernel, rights));
     checks.extend(sysctls(rights));
     checks
@@ -29,17 +38,41 @@ fn release(kernel: &Kernel) -> Check {
     if kernel.version.at_least(5, 10) {
         Check::ok(name, &kernel.release)
     } else {
-        Check::warn(name, format!("{}: older than what is tested", kernel.release), "5.10 or newer")
+        Check::warn(
+            name,
+            format!("{}: older than the oldest kernel that is tested", kernel.release),
+            "kernel 5.10 or newer",
+        )
     }
 }
 
-fn capabilities(kernel: &Kernel, rights: &Rights) -> Check {
-    let name = "capabilities";
+/// One finding for each capability that is missing, with what is lost without it.
+fn capabilities(kernel: &Kernel, rights: &Rights) -> Vec<Check> {
     let missing = rights.missing(kernel.version);
-    let Some(first) = missing.first() else { return Check::ok(name, "all that are needed") };
-    let list = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let state = if first.need.essential() { State::Fail } else { State::Warn };
-    Check { state, ..Check::warn(name, format!("missing {list}"), "run as root, for example with sudo") }
+    if missing.is_empty() {
+        return vec![Check::ok(CAPABILITIES, "all that are needed; each was tried")];
+    }
+    let mut named = BTreeSet::new();
+    missing.iter().filter(|missing| named.insert(missing.capability)).map(lacking).collect()
+}
+
+fn lacking(missing: &Lacking) -> Check {
+    let Lacking { need, capability } = missing;
+    let state = if need.essential() { State::Fail } else { State::Warn };
+    let detail = format!("{capability} is missing: {}", need.loss());
+    Check { state, ..Check::warn(CAPABILITIES, detail, format!("{AS_ROOT}; or grant {capability}")) }
+}
+
+/// A binary with file capabilities (setcap) is not dumpable, so that its own files in /proc belong to root.
+fn not_dumpable(rights: &Rights) -> Option<Check> {
+    (!rights.dumpable).then(|| {
+        Check::warn(
+            "dumpable",
+            "this binary has file capabilities, so this process is not dumpable: its own files in /proc belong to root \
+             (it takes CAP_DAC_READ_SEARCH to read them), it leaves no core dump, and LD_PRELOAD is ignored",
+            "grant the capabilities to the process instead (systemd AmbientCapabilities=, setpriv --ambient-caps)",
+        )
+    })
 }
 
 fn namespaces(rights: &Rights) -> Check {
@@ -57,11 +90,11 @@ fn lockdown(rights: &Rights) -> Check {
     let name = "lockdown";
     match rights.lockdown {
         Lockdown::None => Check::ok(name, "none"),
-        Lockdown::Integrity => Check::ok(name, "integrity: nothing that we need is denied"),
+        Lockdown::Integrity => Check::ok(name, "integrity: nothing that is needed is denied"),
         Lockdown::Confidentiality => Check::warn(
             name,
-            "confidentiality: how a process ended cannot be read",
-            "boot with lockdown=integrity, or live with it",
+            "confidentiality: exit codes and signals of processes cannot be read",
+            "boot with lockdown=integrity if you need them",
         ),
     }
 }
@@ -69,7 +102,9 @@ fn lockdown(rights: &Rights) -> Check {
 /// What it means if a feature is missing, and what has it.
 type Missing = fn(&'static str, &'static str, &'static str) -> Check;
 
-fn of_features(features: Features) -> [Check; 6] {
+fn of_features(features: Features, rights: &Rights) -> [Check; 6] {
+    let may_ask = !rights.is_refused(Need::LoadPrograms);
+
     let check = |found, name, ok: &str, missing: Missing, without, fix| {
         if found { Check::ok(name, ok) } else { missing(name, without, fix) }
     };
@@ -77,7 +112,7 @@ fn of_features(features: Features) -> [Check; 6] {
         check(
             features.ring_buffer,
             "ring buffer",
-            "events come as they happen",
+            "events are received as they happen",
             Check::fail,
             "the kernel has none: events cannot be received",
             "kernel 5.8 or newer",
@@ -93,18 +128,22 @@ fn of_features(features: Features) -> [Check; 6] {
         check(
             features.attach_cookie,
             "cookies",
-            "a file under several names is counted once",
+            "one set of probes serves all processes of a binary",
             Check::warn,
-            "the kernel has none: containers that share Node's file are attached one by one",
+            "the kernel has none: each process gets its own probes",
             "kernel 5.15 or newer",
         ),
         check(
             features.uprobe_multi,
             "uprobe links",
-            "windows on the allocator close at once",
+            "probes on the allocator are removed at once",
             Check::warn,
-            "the kernel has none: a window on the allocator slows a busy process down for up to a second",
-            "kernel 6.10 or newer, or a later update of 6.6",
+            if may_ask {
+                "the kernel has none: removing probes from the allocator slows a busy process down for up to a second"
+            } else {
+                "unknown: only a process that may load eBPF programs can ask the kernel"
+            },
+            if may_ask { "kernel 6.10 or newer, or a later update of 6.6" } else { AS_ROOT },
         ),
         check(
             features.raw_tracepoints,
@@ -125,23 +164,30 @@ fn of_features(features: Features) -> [Check; 6] {
     ]
 }
 
-/// Whether what processes map themselves can be followed. Asks by doing so for a moment, with nobody to be followed.
-pub(super) fn mappings(features: Features) -> Check {
+/// Whether memory that processes map past malloc can be followed. Tries it for a moment, for no process.
+pub(super) fn mappings(features: Features, rights: &Rights) -> Check {
     let name = "mappings";
-    let tried = Direct::start(features, TaskLayout::UNKNOWN, None).and_then(|direct| {
+    if rights.is_refused(Need::LoadPrograms) || rights.is_refused(Need::PlaceProbes) {
+        return Check::warn(name, "not tried: this needs eBPF programs and probes", AS_ROOT);
+    }
+    let started = Direct::start(features, TaskLayout::UNKNOWN, None).map_err(|error| error.to_string());
+    let tried = started.and_then(|direct| {
         let attached = direct.attached();
         direct.stop();
         attached
     });
     match tried {
-        Ok(true) => Check::ok(name, "what a process maps itself is followed, in the kernel"),
+        Ok(true) => Check::ok(name, "memory mapped past malloc is followed, by probes in the kernel"),
         Ok(false) => Check::ok(
             name,
-            "what a process maps itself is followed, in its C library: the kernel lets nobody at its functions",
+            "memory mapped past malloc is followed, by probes in the C library: kernel functions cannot be traced",
         ),
         Err(reason) => Check::warn(
             name,
-            format!("not followed: {}", printable(reason.lines().next().unwrap_or_default().as_bytes())),
+            format!(
+                "memory mapped past malloc cannot be followed: {}",
+                printable(reason.lines().next().unwrap_or_default().as_bytes())
+            ),
             "kernel 5.10 or newer with CONFIG_UPROBE_EVENTS=y",
         ),
     }
@@ -164,7 +210,7 @@ fn locked_memory(kernel: &Kernel, rights: &Rights) -> Option<Check> {
     })
 }
 
-/// For information: they bind only those without the capabilities.
+/// For information: they restrict only those without the capabilities.
 fn sysctls(rights: &Rights) -> Option<Check> {
     let value = |name: &str, value: Option<i32>| value.map(|value| format!("{name} {value}"));
     let known = [
@@ -172,7 +218,8 @@ fn sysctls(rights: &Rights) -> Option<Check> {
         value("unprivileged_bpf_disabled", rights.unprivileged_bpf_disabled),
     ];
     let known: Vec<_> = known.into_iter().flatten().collect();
-    (!known.is_empty()).then(|| Check::ok("sysctls", format!("{}: do not bind root", known.join(", "))))
+    (!known.is_empty())
+        .then(|| Check::ok("sysctls", format!("{} (root is not restricted)", known.join(", "))))
 }
 
 #[cfg(test)]
@@ -192,6 +239,8 @@ mod tests {
     };
     const ROOT: Rights = Rights {
         effective: CapabilitySet::all(),
+        refused: [false; 5],
+        dumpable: true,
         host_pid_namespace: true,
         host_user_namespace: true,
         lockdown: Lockdown::None,
@@ -208,16 +257,16 @@ mod tests {
     fn a_host_on_which_all_is_well() {
         let expected = [
             "ok    kernel        6.1.0-56-amd64",
-            "ok    capabilities  all that are needed",
+            "ok    capabilities  all that are needed; each was tried",
             "ok    namespaces    pid and user: the host's",
             "ok    lockdown      none",
-            "ok    ring buffer   events come as they happen",
+            "ok    ring buffer   events are received as they happen",
             "ok    uprobes       by perf_event_open; tracefs is not needed",
-            "ok    cookies       a file under several names is counted once",
-            "ok    uprobe links  windows on the allocator close at once",
+            "ok    cookies       one set of probes serves all processes of a binary",
+            "ok    uprobe links  probes on the allocator are removed at once",
             "ok    tracepoints   exec, exit and OOM kills are seen; tracefs is not needed",
             "ok    BTF           the kernel describes its own types",
-            "ok    sysctls       perf_event_paranoid 2: do not bind root",
+            "ok    sysctls       perf_event_paranoid 2 (root is not restricted)",
         ];
         assert_eq!(render(&checks(&kernel("6.1.0-56-amd64"), ALL, &ROOT), false), expected);
     }
@@ -234,6 +283,7 @@ mod tests {
         ]);
         let rights = Rights {
             effective: CapabilitySet::empty(),
+            refused: [true, true, false, false, false],
             host_pid_namespace: false,
             lockdown: Lockdown::Confidentiality,
             memlock_bytes: Some(64 << 10),
@@ -261,11 +311,30 @@ mod tests {
 
     #[test]
     fn what_only_narrows_is_no_failure() {
-        let rights = Rights { effective: CapabilitySet::BPF | CapabilitySet::PERFMON, ..ROOT };
-        let check = capabilities(&kernel("6.1.0"), &rights);
-        assert_eq!(check.state, State::Warn);
-        assert!(check.detail.starts_with("missing CAP_SYS_PTRACE (to read processes of other users), "));
+        let effective = CapabilitySet::BPF | CapabilitySet::PERFMON;
+        let rights = Rights { effective, refused: [false, false, true, true, false], ..ROOT };
+        let found = capabilities(&kernel("6.1.0"), &rights);
+        assert!(found.iter().all(|check| check.state == State::Warn), "{found:?}");
+        assert_eq!(found[0].detail, "CAP_SYS_PTRACE is missing: processes of other users cannot be watched");
         let rootless = Rights { host_user_namespace: false, ..ROOT };
         assert_eq!(namespaces(&rootless).state, State::Fail);
+    }
+
+    /// Nobody without rights is sent to look for another kernel.
+    #[test]
+    fn without_rights_the_fix_is_root() {
+        let rights = Rights { effective: CapabilitySet::empty(), refused: [true; 5], ..ROOT };
+        let features = Features { uprobe_multi: false, ..ALL };
+        let mut found = checks(&kernel("6.18.0"), features, &rights);
+        found.push(mappings(features, &rights));
+        let fixes: Vec<_> = found.iter().filter_map(|check| check.fix.as_deref()).collect();
+        assert!(fixes.len() == 6 && fixes.iter().all(|fix| fix.starts_with(AS_ROOT)), "{found:#?}");
+    }
+
+    #[test]
+    fn file_capabilities_have_their_price() {
+        let check = not_dumpable(&Rights { dumpable: false, ..ROOT }).unwrap();
+        assert!(check.state == State::Warn && check.detail.contains("CAP_DAC_READ_SEARCH"), "{check:?}");
+        assert_eq!(not_dumpable(&ROOT), None);
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn checks(pid: u32) -> Vec<Check> {
             return vec![Check::warn(
                 "malloc",
                 error.to_string(),
-                "none: who holds native memory is not known",
+                "none: what holds native memory is unknown",
             )];
         }
     };
@@ -28,10 +28,10 @@ fn modes(plan: &MallocPlan) -> Check {
     let name = plan.allocator.name();
     if let Err(why) = plan.marks {
         let detail = format!("{name} in {path}: {why}");
-        return Check::warn("malloc", detail, "use --native full for a one-off look");
+        return Check::warn("malloc", detail, "use --native full for a short investigation");
     }
-    let seen = if plan.has_misses() { "slow path and all blocks" } else { "all blocks only" };
-    Check::ok("malloc", format!("{name} in {path}, windows on {seen}, {} wrappers", plan.wrappers.len()))
+    let seen = if plan.has_misses() { "its slow path, or all blocks" } else { "all blocks" };
+    Check::ok("malloc", format!("{name} in {path}; probes on {seen}; {} wrappers", plan.wrappers.len()))
 }
 
 /// Whether any mode has a program for this place.

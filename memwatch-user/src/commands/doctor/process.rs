@@ -7,7 +7,7 @@ use crate::{
     host::{cgroup::MemoryCgroup, clock},
     plan::{self, Cache, Missing, Plan, PlanError, ProbeSite, Source},
     sample::Sampler,
-    target::{self, Target, text::printable},
+    target::{self, Target, TargetError, text::printable},
     v8::symbols::{At, FUNCTIONS, Need},
 };
 
@@ -20,7 +20,7 @@ pub fn checks(pid: u32) -> Vec<Check> {
     let target = match target::examine(pid) {
         Ok(target) => target,
         Err(error) => {
-            return vec![Check::fail("process", error.to_string(), "give the pid of a Node.js process")];
+            return vec![Check::fail("process", error.to_string(), fix(&error))];
         }
     };
     let sampler = Sampler::new(pid, None, OutsideLayout::UNKNOWN);
@@ -33,6 +33,17 @@ pub fn checks(pid: u32) -> Vec<Check> {
     }
     checks.extend(malloc::checks(pid));
     checks
+}
+
+/// What to do about a process that cannot be watched.
+fn fix(error: &TargetError) -> &'static str {
+    match error {
+        TargetError::Permission { .. } => "run as root, for example with sudo",
+        TargetError::Protected { .. } => "none: another process can be watched",
+        TargetError::Replaced { .. } => "run as root, or restart the process",
+        TargetError::Elf { .. } | TargetError::Io { .. } => NOT_OFFICIAL_FIX,
+        _ => "`memwatch-bpf list` shows the Node.js processes of this host",
+    }
 }
 
 fn identity(target: &Target, mut sampler: Sampler) -> Check {
@@ -61,13 +72,14 @@ fn libraries(target: &Target) -> Check {
 
 fn books(sampler: &Sampler) -> Check {
     match sampler.no_books() {
-        None => {
-            Check::ok("native", "the allocator's books can be read: native leaks are told from fragmentation")
-        }
+        None => Check::ok(
+            "native",
+            "the allocator's statistics can be read: leaks and fragmentation are told apart",
+        ),
         Some(why) => Check::warn(
             "native",
             why.to_string(),
-            "nothing to do: native memory is judged by what nothing else explains, and later",
+            "none: the verdict falls back to unexplained RSS, and takes longer",
         ),
     }
 }
@@ -90,7 +102,9 @@ fn planned(plan: &Plan, source: Source, pid: u32, bias: u64) -> Vec<Check> {
         Ok(factor) => {
             Check::ok("heap limit", format!("{factor} x semi-space + old generation, from MaxReserved"))
         }
-        Err(why) => Check::warn("heap limit", why, "none: the time left until the limit is not known"),
+        Err(why) => {
+            Check::warn("heap limit", why.to_string(), "none: the time left until the heap limit is unknown")
+        }
     });
     checks
 }
@@ -98,8 +112,8 @@ fn planned(plan: &Plan, source: Source, pid: u32, bias: u64) -> Vec<Check> {
 fn versions(plan: &Plan, source: Source) -> Check {
     let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "unknown".to_owned());
     let source = match source {
-        Source::Cache => "cached, and confirmed by the file",
-        Source::Symbols => "made from the file's symbols",
+        Source::Cache => "from the cache, confirmed by the file",
+        Source::Symbols => "from the symbols of the file",
     };
     Check::ok(
         "versions",

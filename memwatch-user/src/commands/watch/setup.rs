@@ -18,6 +18,7 @@ use crate::{
         multi,
         ring::{self, Ring},
         stacks::StackMaps,
+        trial,
     },
     cli::{
         args::Switch,
@@ -30,7 +31,6 @@ use crate::{
         features::Features,
         kernel::Kernel as HostKernel,
         own,
-        rights::Rights,
     },
     translate::Translator,
 };
@@ -88,7 +88,7 @@ fn command(watch: &Watch) -> Option<&[OsString]> {
 /// What the host offers, or why nothing can be watched here.
 fn allowed(watch: &Watch) -> Result<Features> {
     let version = HostKernel::running().version;
-    Rights::ours().check(version)?;
+    trial::essential_rights().check(version)?;
     let features = Features::probe(version, multi::is_supported()).without(&watch.assume_missing);
     ensure!(
         features.ring_buffer,

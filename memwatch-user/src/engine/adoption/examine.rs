@@ -69,7 +69,9 @@ impl Examined {
 impl Examined {
     /// How its stacks are walked, or why they are not.
     pub(crate) fn stacks(&self) -> Result<StackPlan, String> {
-        self.plan.as_ref().map_or_else(|_| Err(String::new()), |plan| plan.stacks.clone())
+        self.plan
+            .as_ref()
+            .map_or_else(|_| Err(String::new()), |plan| plan.stacks.clone().map_err(|why| why.to_string()))
     }
 
     /// How the stacks that call native code are walked, if they can be.
@@ -83,7 +85,13 @@ fn outside_layout(plan: &Result<Plan, Box<Stripped>>) -> OutsideLayout {
 }
 
 fn walk(target: &Target, plan: &Result<Plan, Box<Stripped>>) -> Result<Walk, String> {
-    plan.as_ref().map_or_else(|_| Err(String::new()), |plan| Walk::of(target, &plan.stacks))
+    plan.as_ref().map_or_else(
+        |_| Err(String::new()),
+        |plan| {
+            let stacks = plan.stacks.as_ref().map_err(ToString::to_string);
+            Walk::of(target, stacks)
+        },
+    )
 }
 
 /// A process whose V8 has begun since it was examined.
@@ -104,7 +112,7 @@ impl SettleJob {
         let Self { mut target, stacks } = self;
         let pid = target.process.id.pid;
         target.libc = maps::of(pid).ok().and_then(|maps| target::libc::libc(&maps)).or(target.libc);
-        let walk = Walk::of(&target, &stacks);
+        let walk = Walk::of(&target, stacks.as_ref().map_err(Clone::clone));
         Settled { target, walk }
     }
 }

@@ -12,7 +12,9 @@ use crate::{
 /// The introduction, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
 pub(super) fn of(target: &Target, plan: Result<&Plan, &Stripped>) -> (Introduction, u64) {
     let limit = match plan {
-        Ok(plan) => plan.limit_factor(target.process.id.pid, target.image.bias),
+        Ok(plan) => {
+            plan.limit_factor(target.process.id.pid, target.image.bias).map_err(|why| why.to_string())
+        }
         Err(stripped) => Err(blindness(stripped)),
     };
     let (node_version, v8_version) = match plan {
@@ -44,7 +46,7 @@ fn features(plan: Result<&Plan, &Stripped>, limit: &Result<u64, String>) -> Feat
         js_stacks: plan.map_or_else(blind, |_| later()),
         heap_limit: FeatureState::of(limit.clone()),
         external: plan
-            .map_or_else(blind, |plan| FeatureState::of(plan.outside.as_ref().map_err(Clone::clone))),
+            .map_or_else(blind, |plan| FeatureState::of(plan.outside.as_ref().map_err(ToString::to_string))),
         native: later(),
     }
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::asked::Asked;
 use crate::{
     engine::features::FeatureChange,
-    native::{Holder, Javascript, Mode, direct::Direct},
+    native::{
+        Holder, Javascript, Mode, NativeError,
+        direct::{self, Direct},
+    },
 };
 
 /// Name of the feature in records.
@@ -55,7 +58,9 @@ impl Mappings {
         let target = self.targets.get_mut(&pid)?;
         let wanted = grows || self.asked.mode == Mode::Full;
         let refused = match (target.state, wanted) {
-            (State::Waits, true) => begin(&mut self.direct, &self.asked, pid, target).err(),
+            (State::Waits, true) => {
+                begin(&mut self.direct, &self.asked, pid, target).err().map(|why| why.to_string())
+            }
             (State::Follows, true) => self.direct.as_ref().and_then(|direct| direct.refusal(pid)),
             (State::Follows, false) => {
                 target.state = State::Waits;
@@ -73,7 +78,9 @@ impl Mappings {
     /// A target is gone, or is to be left alone.
     pub(crate) fn remove(&mut self, pid: u32) {
         self.targets.remove(&pid);
-        self.leave(pid);
+        if let Some(direct) = &self.direct {
+            direct.forget(pid);
+        }
     }
 
     /// Takes all programs away; blocks until they are gone.
@@ -86,6 +93,12 @@ impl Mappings {
     /// Who holds memory of `pid` by them.
     pub(crate) fn holders(&self, pid: u32) -> Vec<Holder> {
         self.direct.as_ref().map(|direct| direct.holders(pid)).unwrap_or_default()
+    }
+
+    /// What of the budget is not to be spent otherwise, as the mappings of `pid` are followed.
+    pub(crate) fn share_of_budget(&self, pid: u32) -> f64 {
+        let follows = self.targets.get(&pid).is_some_and(|target| target.state == State::Follows);
+        if follows { direct::SHARE_OF_BUDGET } else { 0.0 }
     }
 
     /// What follows them, if anybody's are.
@@ -107,7 +120,12 @@ impl Mappings {
 }
 
 /// Follows `target`, the first of which begins it all.
-fn begin(direct: &mut Option<Direct>, asked: &Asked, pid: u32, target: &mut Target) -> Result<(), String> {
+fn begin(
+    direct: &mut Option<Direct>,
+    asked: &Asked,
+    pid: u32,
+    target: &mut Target,
+) -> Result<(), NativeError> {
     let begun = if let Some(direct) = direct.take() {
         direct
     } else {

@@ -2,27 +2,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use memwatch_common::loss::LossReason;
-
 use super::{asked::Asked, mappings::Mappings};
 use crate::{
+    bpf::losses::{self, Counts},
     detect::Level,
-    engine::{features::FeatureChange, losses, outcome::Loss},
+    engine::features::FeatureChange,
     model::ProcessId,
-    native::{self, Decision, Holder, Javascript, Mode, Tracker, direct::Direct},
+    native::{self, Decision, Holder, Javascript, Mode, NativeError, Tracker, Trackers, direct::Direct},
 };
 
 /// The trackers of all targets.
 pub(crate) struct Natives {
     asked: Asked,
+    starting: Trackers,
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
     mappings: Mappings,
     /// Targets whose verdict was reported before it was known who holds what grows.
     nameless: BTreeSet<u32>,
-    /// Of trackers that are gone: losses, by reason.
-    gone_losses: BTreeMap<LossReason, u64>,
-    /// What they cost, CPU seconds.
+    /// What trackers that are gone cost, CPU seconds.
     gone_s: f64,
 }
 
@@ -30,10 +28,10 @@ impl Natives {
     pub(crate) fn new(asked: Asked) -> Self {
         Self {
             asked,
+            starting: Trackers::new(asked.mode, asked.budget_pct, asked.features),
             trackers: BTreeMap::new(),
             mappings: Mappings::new(asked),
             nameless: BTreeSet::new(),
-            gone_losses: BTreeMap::new(),
             gone_s: 0.0,
         }
     }
@@ -47,23 +45,24 @@ impl Natives {
         javascript: Option<Javascript>,
     ) -> Option<TrackerJob> {
         self.mappings.add(id.pid, v8, javascript.clone());
-        (self.asked.mode != Mode::Off).then_some(TrackerJob { id, asked: self.asked, javascript })
+        let starting = self.starting.clone();
+        (self.asked.mode != Mode::Off).then_some(TrackerJob { id, starting, javascript })
     }
 
     /// Takes in a tracker of a target, or why there is none.
-    pub(crate) fn started(&mut self, pid: u32, tracker: Result<Tracker, String>) -> Option<FeatureChange> {
-        let tracker = tracker.map_err(|reason| FeatureChange::off("native_sites", reason));
+    pub(crate) fn started(
+        &mut self,
+        pid: u32,
+        tracker: Result<Tracker, NativeError>,
+    ) -> Option<FeatureChange> {
+        let tracker = tracker.map_err(|reason| FeatureChange::off("native_sites", reason.to_string()));
         tracker.map(|tracker| self.trackers.insert(pid, tracker)).err()
     }
 
     /// A target is gone, or is to be left alone. Its probes go on their own time.
     pub(crate) fn stop(&mut self, pid: u32) {
         if let Some(tracker) = self.trackers.remove(&pid) {
-            let known = tracker.known();
-            self.gone_s += known.cost_s;
-            for (reason, count) in known.losses {
-                *self.gone_losses.entry(reason).or_default() += count;
-            }
+            self.gone_s += tracker.known().cost_s;
         }
         self.mappings.remove(pid);
         self.nameless.remove(&pid);
@@ -110,13 +109,18 @@ impl Natives {
         native::together(blocks.unwrap_or_default(), self.mappings.holders(pid))
     }
 
-    /// Adds what was lost to what is lost beside it.
-    pub(crate) fn add_losses(&self, loss: &mut Loss) {
-        let blocks = self.trackers.values().flat_map(|tracker| tracker.known().losses);
-        let mappings = self.mappings.direct().into_iter().flat_map(Direct::losses);
-        let gone = self.gone_losses.iter().map(|(reason, count)| (*reason, *count));
-        for (reason, count) in blocks.chain(mappings).chain(gone) {
-            losses::add(loss, reason, count);
+    /// Adds what was lost of a target to what is lost of it beside that.
+    pub(crate) fn add_losses(&self, pid: u32, counts: &mut Counts) {
+        let blocks = self.trackers.get(&pid).map(|tracker| tracker.known().losses);
+        let mappings = self.mappings.direct().map(|direct| direct.losses(pid));
+        losses::add(counts, blocks.into_iter().chain(mappings).flatten());
+    }
+
+    /// What a target pays by now for collections and stacks of JavaScript, percent of one CPU: the budget is for the sum.
+    pub(crate) fn leave_for_others(&self, pid: u32, cost_pct: f64) {
+        let mappings_pct = self.asked.budget_pct * self.mappings.share_of_budget(pid);
+        if let Some(tracker) = self.trackers.get(&pid) {
+            tracker.leave_for_others(cost_pct + mappings_pct);
         }
     }
 
@@ -130,14 +134,13 @@ impl Natives {
 /// A tracker that is to be started: that reads the target's mappings and its C library.
 pub(crate) struct TrackerJob {
     id: ProcessId,
-    asked: Asked,
+    starting: Trackers,
     javascript: Option<Javascript>,
 }
 
 impl TrackerJob {
-    /// Starts it. The error says in words why not.
-    pub(crate) fn run(self) -> Result<Tracker, String> {
-        let Asked { mode, budget_pct, features, .. } = self.asked;
-        Tracker::start(self.id, mode, budget_pct, features, self.javascript)
+    /// Starts it.
+    pub(crate) fn run(self) -> Result<Tracker, NativeError> {
+        self.starting.start(self.id, self.javascript)
     }
 }

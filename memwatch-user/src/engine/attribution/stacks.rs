@@ -39,6 +39,8 @@ pub(crate) struct Stacks {
     processes: BTreeMap<u32, Process>,
     /// How many processes there were.
     numbers: u64,
+    /// Stacks or names have come since it was last looked what there is to do for them.
+    news: bool,
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
     kept: Volumes,
@@ -91,11 +93,12 @@ enum Trial {
 
 impl Walk {
     /// Of `target`, whose file has the `plan`.
-    pub(crate) fn of(target: &Target, plan: &Result<StackPlan, String>) -> Result<Self, String> {
-        let plan = plan.as_ref().map_err(Clone::clone)?;
+    pub(crate) fn of(target: &Target, plan: Result<&StackPlan, String>) -> Result<Self, String> {
+        let plan = plan?;
         let unreadable = |error| format!("its memory cannot be read: {error}");
         let memory = ProcessMemory::open(target.process.id.pid).map_err(unreadable)?;
-        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
+        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to));
+        let layout = layout.map_err(|why| why.to_string())?;
         Ok(Self { memory, layout, plan: plan.clone() })
     }
 }
@@ -104,7 +107,7 @@ impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(crate) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
         let (processes, kept) = (BTreeMap::new(), Volumes::default());
-        Self { maps, processes, numbers: 0, keeps, kept, gone_s: 0.0 }
+        Self { maps, processes, numbers: 0, news: false, keeps, kept, gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -154,12 +157,17 @@ impl Stacks {
         let pid = (event.key.thread >> 32) as u32;
         if let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) {
             process.event(maps, Box::new(event));
+            self.news = true;
         }
         Ok(())
     }
 
-    /// The names that are to be read next, one job for each process.
+    /// Makes room for other stacks if there are many. The names that are to be read next, one job for each process.
     pub(crate) fn jobs(&mut self) -> Vec<(u32, NameJob)> {
+        if !std::mem::take(&mut self.news) {
+            return Vec::new();
+        }
+        self.make_room();
         let job = |(pid, process): (&u32, &mut Process)| Some((*pid, process.names.job()?));
         self.processes.iter_mut().filter_map(job).collect()
     }
@@ -168,6 +176,7 @@ impl Stacks {
     pub(crate) fn named(&mut self, pid: u32, named: Named) -> Option<String> {
         let (process, maps) = (self.processes.get_mut(&pid)?, self.maps.as_mut()?);
         process.named(maps, named);
+        self.news = true;
         if process.trial != Trial::Running(TRIAL) {
             return None;
         }
@@ -191,7 +200,7 @@ impl Stacks {
 
     /// Forgets the addresses of stacks if there are many, for the kernel to have room for others: code that is compiled anew or
     /// moved is another stack, so that there are ever more of them. What was allocated at each is kept.
-    pub(crate) fn make_room(&mut self) {
+    fn make_room(&mut self) {
         let Some(maps) = &mut self.maps else { return };
         let known = |(pid, process): (&u32, &Process)| (*pid, process.known.len());
         let mut known: BTreeMap<u32, usize> = self.processes.iter().map(known).collect();

@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    future,
+    future, io,
     num::NonZeroU32,
     os::unix::ffi::OsStrExt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::Duration,
 };
 
-use anyhow::Context as _;
 use memwatch_common::{
     loss::LossReason,
     mapping::{MAPPING_RING_BYTES, MappingChange},
@@ -24,12 +24,12 @@ use tokio::{
 };
 
 use super::{
-    super::Javascript,
-    Shared,
+    super::{Javascript, error::NativeError},
+    SHARE_OF_BUDGET, Shared,
     process::{Mapped, Process},
 };
 use crate::{
-    bpf::mappings::MappingTap,
+    bpf::{losses::Losses, mappings::MappingTap},
     host::{clock, features::Features},
     ingest,
     model::Mono,
@@ -53,8 +53,12 @@ const MOST_AT_ONCE: usize = 4096;
 pub(super) enum Command {
     /// Follow a process: as of [`super::Direct::follow`].
     Follow { pid: u32, v8: String, javascript: Option<Box<Javascript>> },
-    /// Follow it no more.
+    /// Follow it no more, for now.
     Leave(u32),
+    /// Likewise for good: what was lost of it is forgotten.
+    Forget(u32),
+    /// Do nothing until whoever sent this drops the other end.
+    Rest(mpsc::Receiver<()>),
     /// Say what it has mapped.
     Tell(u32, mpsc::Sender<Vec<Mapped>>),
 }
@@ -67,45 +71,42 @@ pub(super) fn run(
     mut commands: UnboundedReceiver<Command>,
     shared: &Arc<Mutex<Shared>>,
 ) {
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(NativeError::Thread)?;
         runtime.block_on(async {
             let tap = MappingTap::attach(features.btf, features.uprobe_multi, task)?;
             shared.lock().unwrap_or_else(PoisonError::into_inner).is_in_kernel = tap.is_in_kernel();
-            let (processes, gone) = (BTreeMap::new(), Gone::default());
-            Feed { tap, processes, lost: 0, is_behind: false, budget_pct, gone, shared }
-                .run(&mut commands)
-                .await
+            Feed::new(tap, budget_pct, shared).run(&mut commands).await
         })
-    });
-    if let Err(error) = done {
-        log::warn!("mappings are not followed: {error:#}");
-        shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(format!("{error:#}"));
+    }));
+    if let Err(error) = done.unwrap_or_else(|payload| Err(NativeError::panicked(&*payload))) {
+        log::warn!("mappings are not followed: {error}");
+        shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(error.to_string());
     }
 }
 
 struct Feed<'a> {
     tap: MappingTap,
     processes: BTreeMap<u32, Process>,
-    /// Changes that were not seen so far.
-    lost: u64,
     /// There are more than were taken in at once.
     is_behind: bool,
     /// What a process may pay, percent of one CPU.
     budget_pct: Option<f64>,
-    gone: Gone,
+    /// Changes of processes that are followed no more.
+    gone: u64,
+    /// What the collector lost of them, and of nobody in particular.
+    left: Losses,
     shared: &'a Mutex<Shared>,
 }
 
-/// What is remembered of processes that are followed no more.
-#[derive(Default)]
-struct Gone {
-    changes: u64,
-    left_out: u64,
-}
+impl<'a> Feed<'a> {
+    fn new(tap: MappingTap, budget_pct: Option<f64>, shared: &'a Mutex<Shared>) -> Self {
+        let (processes, left) = (BTreeMap::new(), Losses::default());
+        Self { tap, processes, is_behind: false, budget_pct, gone: 0, left, shared }
+    }
 
-impl Feed<'_> {
-    async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) -> anyhow::Result<()> {
+    async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) -> Result<(), NativeError> {
         let mut ticks = interval(LOOKING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -115,11 +116,11 @@ impl Feed<'_> {
                     None => return Ok(()),
                 },
                 ready = self.tap.readable() => {
-                    ready?;
+                    ready.map_err(NativeError::Wait)?;
                     self.drain();
                 }
                 () = future::ready(()), if self.is_behind => self.drain(),
-                _ = ticks.tick() => self.look(),
+                _ = ticks.tick() => self.look()?,
             }
         }
     }
@@ -128,13 +129,21 @@ impl Feed<'_> {
         match command {
             Command::Follow { pid, v8, javascript } => {
                 if let Err(error) = self.follow(pid, v8, javascript.as_deref()) {
-                    log::warn!("the mappings of process {pid} are not followed: {error:#}");
-                    self.shared().refusals.insert(pid, format!("{error:#}"));
+                    log::warn!("the mappings of process {pid} are not followed: {error}");
+                    self.shared().refusals.insert(pid, error.to_string());
                 }
             }
-            Command::Leave(pid) => {
+            Command::Leave(pid) => self.leave(pid),
+            Command::Forget(pid) => {
                 self.leave(pid);
-                self.shared().refusals.remove(&pid);
+                self.tap.forget_losses(pid);
+                self.left.forget(pid);
+                let mut shared = self.shared();
+                shared.refusals.remove(&pid);
+                shared.losses.forget(pid);
+            }
+            Command::Rest(until) => {
+                let _dropped = until.recv();
             }
             Command::Tell(pid, to) => {
                 self.drain_whole_ring();
@@ -143,8 +152,8 @@ impl Feed<'_> {
         }
     }
 
-    fn follow(&mut self, pid: u32, v8: String, javascript: Option<&Javascript>) -> anyhow::Result<()> {
-        let maps = maps::of(pid)?;
+    fn follow(&mut self, pid: u32, v8: String, javascript: Option<&Javascript>) -> Result<(), NativeError> {
+        let maps = maps::of(pid).map_err(NativeError::Mappings)?;
         let allocator = allocator::serving(pid, &maps).map(|serving| &serving.file.path);
         let hosts = allocator.map(|path| printable(path.as_os_str().as_bytes())).into_iter().chain([v8]);
         let mappers = Mappers::of(pid, &maps);
@@ -152,8 +161,9 @@ impl Feed<'_> {
         self.processes.insert(pid, Process::open(pid, hosts.collect(), javascript, bare)?);
         self.tap.follow(pid, javascript.map(|javascript| javascript.layout))?;
         if !self.tap.is_in_kernel() {
-            let pid = NonZeroU32::new(pid).context("no process has this id")?;
-            self.tap.arm(pid, &mappers.map_err(anyhow::Error::msg)?)?;
+            let mappers = mappers?;
+            let nobody = || NativeError::Mappings(io::ErrorKind::NotFound.into());
+            self.tap.arm(NonZeroU32::new(pid).ok_or_else(nobody)?, &mappers, &mappers.uses()?)?;
         }
         Ok(())
     }
@@ -162,11 +172,13 @@ impl Feed<'_> {
         if let Some(armed) = self.tap.leave(pid) {
             thread::spawn(|| armed.disarm());
         }
-        if let Some(process) = self.processes.remove(&pid) {
-            self.gone.changes += process.changes();
-            self.gone.left_out += process.left_out();
+        if let Some(mut process) = self.processes.remove(&pid) {
+            self.gone += process.changes();
+            process.losses().into_iter().for_each(|(reason, count)| self.left.count(pid, reason, count));
         }
-        self.shared().holders.remove(&pid);
+        let mut shared = self.shared();
+        shared.holders.remove(&pid);
+        shared.refusals.remove(&pid);
     }
 
     /// Leaves alone whom it costs more than the budget.
@@ -174,13 +186,13 @@ impl Feed<'_> {
         let Some(budget_pct) = self.budget_pct else { return };
         let change_s = self.change_s();
         let charged = |(pid, process): (&u32, &mut Process)| {
-            Some((*pid, process.charged(now, change_s, budget_pct / 100.0)?))
+            Some((*pid, process.charged(now, change_s, SHARE_OF_BUDGET * budget_pct / 100.0)?))
         };
         for (pid, per_s) in self.processes.iter_mut().filter_map(charged).collect::<Vec<_>>() {
             self.leave(pid);
             let reason = format!(
                 "it maps and unmaps memory {per_s:.0} times a second, which costs it {:.1} % of one CPU; \
-                 --budget is {budget_pct} %",
+                 {SHARE_OF_BUDGET} of --budget, which is {budget_pct} %, is for that",
                 100.0 * per_s * change_s
             );
             self.shared().refusals.insert(pid, reason);
@@ -209,14 +221,14 @@ impl Feed<'_> {
     fn drain(&mut self) {
         let mut changes = Vec::new();
         self.is_behind = self.tap.drain(MOST_AT_ONCE, |change, copy| changes.push((change, copy)));
-        let processes = &mut self.processes;
-        self.tap.drain_stacks(|bytes| {
-            if let Ok(event) = ingest::stack(bytes)
-                && let Ok(pid) = u32::try_from(event.key.thread >> 32)
-                && let Some(process) = processes.get_mut(&pid)
-            {
-                process.stack(&event);
+        let (processes, left) = (&mut self.processes, &mut self.left);
+        self.tap.drain_stacks(|bytes| match ingest::stack(bytes) {
+            Ok(event) => {
+                if let Some(process) = processes.get_mut(&event.key.tgid()) {
+                    process.stack(&event);
+                }
             }
+            Err(_) => left.count_shared(LossReason::StackMalformed, 1),
         });
         for (change, copy) in changes {
             if let Some(process) = self.processes.get_mut(&change.tgid) {
@@ -237,29 +249,39 @@ impl Feed<'_> {
     }
 
     /// Looks at what is resident, and tells of it.
-    fn look(&mut self) {
+    fn look(&mut self) -> Result<(), NativeError> {
         let now = clock::now();
-        let mut losses = self.tap.losses().unwrap_or_default();
-        let lost = losses.get(&LossReason::MappingsFull).copied().unwrap_or(0);
-        if lost > self.lost {
-            self.lost = lost;
-            self.drain_whole_ring();
-            self.processes.values_mut().for_each(Process::reconcile);
-        }
-        let left_out = self.gone.left_out + self.processes.values().map(Process::left_out).sum::<u64>();
-        if left_out > 0 {
-            *losses.entry(LossReason::MappingsFull).or_default() += left_out;
-        }
-        self.processes.values_mut().for_each(|process| process.callers().add_to(&mut losses));
+        let losses = self.losses()?;
         // First: of who is left alone nothing more is told.
         self.keep_budget(now);
         let told: Vec<_> =
             self.processes.iter_mut().filter_map(|(pid, process)| Some((*pid, process.look(now)?))).collect();
         let changes: u64 = self.processes.values().map(Process::changes).sum();
-        let cost_s = (self.gone.changes + changes) as f64 * self.change_s();
+        let cost_s = (self.gone + changes) as f64 * self.change_s();
         let mut shared = self.shared();
         shared.cost_s = cost_s;
         shared.losses = losses;
         shared.holders.extend(told);
+        Ok(())
+    }
+
+    /// All losses so far. Whoever has lost changes since is reconciled with what is mapped.
+    fn losses(&mut self) -> Result<Losses, NativeError> {
+        let mut losses = self.tap.losses()?;
+        let is_behind = |(pid, process): (&u32, &mut Process)| {
+            process.has_lost_more(losses.count_of(*pid, LossReason::MappingsFull)).then_some(*pid)
+        };
+        let behind: Vec<u32> = self.processes.iter_mut().filter_map(is_behind).collect();
+        if !behind.is_empty() {
+            self.drain_whole_ring();
+            for pid in behind {
+                self.processes.get_mut(&pid).into_iter().for_each(Process::reconcile);
+            }
+        }
+        for (pid, process) in &mut self.processes {
+            process.losses().into_iter().for_each(|(reason, count)| losses.count(*pid, reason, count));
+        }
+        losses.add(&self.left);
+        Ok(losses)
     }
 }

@@ -22,13 +22,20 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use memwatch_common::{loss::LossReason, target::TaskLayout};
+use memwatch_common::target::TaskLayout;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use self::feed::Command;
 pub use self::process::Mapped;
-use super::{Holder, Javascript};
-use crate::host::features::Features;
+use super::{Holder, Javascript, error::NativeError};
+use crate::{
+    bpf::losses::{Counts, Losses},
+    host::features::Features,
+};
+
+/// What of the budget following a process's mappings may cost it: where that is not enough it is left alone, and other probes
+/// can count on the rest.
+pub const SHARE_OF_BUDGET: f64 = 0.25;
 
 /// Follows the direct mappings of processes: one set of programs in the kernel, and one thread, for all of them. They go when
 /// it is dropped.
@@ -42,7 +49,7 @@ pub struct Direct {
 #[derive(Debug, Default)]
 struct Shared {
     holders: BTreeMap<u32, Vec<Holder>>,
-    losses: BTreeMap<LossReason, u64>,
+    losses: Losses,
     is_in_kernel: bool,
     cost_s: f64,
     /// Why nothing is followed.
@@ -53,15 +60,15 @@ struct Shared {
 
 impl Direct {
     /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate;
-    /// `budget_pct`: what a process may pay, percent of one CPU. The error says in words why not; what is refused later is told
-    /// by [`Self::refusal`].
-    pub fn start(features: Features, task: TaskLayout, budget_pct: Option<f64>) -> Result<Self, String> {
+    /// `budget_pct`: what a process may pay for all probes of ours, percent of one CPU. What is refused later is told by
+    /// [`Self::refusal`].
+    pub fn start(features: Features, task: TaskLayout, budget_pct: Option<f64>) -> Result<Self, NativeError> {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (commands, receiver) = unbounded_channel();
         let of_thread = Arc::clone(&shared);
         let run = move || feed::run(features, task, budget_pct, receiver, &of_thread);
         let thread = thread::Builder::new().name("mappings".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        let thread = thread.map_err(NativeError::Thread)?;
         Ok(Self { commands, shared, thread })
     }
 
@@ -80,9 +87,22 @@ impl Direct {
         self.send(Command::Follow { pid, v8: v8.to_owned(), javascript: javascript.map(Box::new) });
     }
 
-    /// Follows it no more.
+    /// Follows it no more, for now.
     pub fn leave(&self, pid: u32) {
         self.send(Command::Leave(pid));
+    }
+
+    /// Likewise for good: what was lost of it is forgotten, as another process may get its number.
+    pub fn forget(&self, pid: u32) {
+        self.send(Command::Forget(pid));
+    }
+
+    /// Reads nothing until what this returns is dropped: changes are lost once the ring buffer is full. For tests of that.
+    #[must_use]
+    pub fn rest(&self) -> mpsc::Sender<()> {
+        let (sender, until) = mpsc::channel();
+        self.send(Command::Rest(until));
+        sender
     }
 
     /// Who holds memory of `pid` by direct mappings, and goes on taking more: largest first, shares among themselves.
@@ -99,10 +119,10 @@ impl Direct {
         told.recv().unwrap_or_default()
     }
 
-    /// Losses, by reason.
+    /// What was lost of `pid` alone, and of anybody.
     #[must_use]
-    pub fn losses(&self) -> BTreeMap<LossReason, u64> {
-        self.shared().losses.clone()
+    pub fn losses(&self, pid: u32) -> Counts {
+        self.shared().losses.of(pid)
     }
 
     /// What the processes were charged, all together and those that are gone too, CPU seconds.
@@ -121,7 +141,8 @@ impl Direct {
     /// Stops, and waits until the programs are gone.
     pub fn stop(self) {
         drop(self.commands);
-        let _panicked = self.thread.join();
+        // A panic was caught and told where it happened.
+        let _ended = self.thread.join();
     }
 
     /// A thread that has ended has said why.

@@ -2,12 +2,13 @@
 
 use std::{borrow::Cow, collections::HashMap, ops::Range, time::Duration};
 
-use memwatch_common::{mapping::MappingChange, native::StackCopy, stack::StackEvent};
+use memwatch_common::{loss::LossReason, mapping::MappingChange, native::StackCopy, stack::StackEvent};
 
 use super::{
     super::{
         Holder, Javascript,
         callers::Callers,
+        error::NativeError,
         memory,
         sites::{Call, Key},
         symbols::{Frame, Names},
@@ -54,6 +55,8 @@ pub(super) struct Process {
     pace: Pace,
     /// Mappings of sites beyond the limit.
     left_out: u64,
+    /// Changes that were not seen, as far as is known.
+    lost: u64,
     /// Since it is followed.
     changes: u64,
     charge: Charge,
@@ -89,8 +92,8 @@ impl Process {
         hosts: Vec<String>,
         javascript: Option<&Javascript>,
         bare: HashMap<u64, malloc::Frame>,
-    ) -> anyhow::Result<Self> {
-        let pagemap = Pagemap::open(pid)?;
+    ) -> Result<Self, NativeError> {
+        let pagemap = Pagemap::open(pid).map_err(NativeError::Memory)?;
         Ok(Self {
             pid,
             hosts,
@@ -103,6 +106,7 @@ impl Process {
             pagemap,
             pace: Pace::often(),
             left_out: 0,
+            lost: 0,
             changes: 0,
             charge: Charge::new(clock::now()),
         })
@@ -135,9 +139,15 @@ impl Process {
         self.changes
     }
 
-    /// Mappings that are not kept as there are too many.
-    pub(super) fn left_out(&self) -> u64 {
-        self.ledger.left_out + self.left_out
+    /// What the collector lost of it: mappings that are not kept as there are too many, and what became of its stacks.
+    pub(super) fn losses(&mut self) -> Vec<(LossReason, u64)> {
+        let left_out = (LossReason::MappingsFull, self.ledger.left_out + self.left_out);
+        self.callers.losses().into_iter().chain([left_out]).collect()
+    }
+
+    /// Whether more changes were lost than when this was asked last: `lost` so far.
+    pub(super) fn has_lost_more(&mut self, lost: u64) -> bool {
+        std::mem::replace(&mut self.lost, lost) < lost
     }
 
     /// Changes were not seen: what is no longer mapped is forgotten.

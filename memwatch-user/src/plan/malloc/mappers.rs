@@ -24,6 +24,25 @@ use crate::{
 /// Functions that take mappings away.
 const TAKING: [&str; 2] = ["munmap", "mremap"];
 
+/// Why a process's C library cannot be probed where it maps memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MappersError {
+    /// None that is known.
+    #[error("it has no C library that is known")]
+    Unknown,
+    /// Out of reach, or damaged.
+    #[error("its C library cannot be read, or is no ELF file")]
+    Unreadable,
+    /// A function is missing, or looks otherwise than expected.
+    #[error("{path} has no `{function}` that can be probed")]
+    Incomplete {
+        /// The file.
+        path: String,
+        /// The function.
+        function: &'static str,
+    },
+}
+
 /// A process's C library, as far as it maps memory.
 #[derive(Debug)]
 pub struct Mappers {
@@ -36,12 +55,11 @@ pub struct Mappers {
 }
 
 impl Mappers {
-    /// Of the process `pid` with `maps`. The error says in words why there are none.
-    pub fn of(pid: u32, maps: &[Mapping]) -> Result<Self, String> {
+    /// Of the process `pid` with `maps`.
+    pub fn of(pid: u32, maps: &[Mapping]) -> Result<Self, MappersError> {
         let is_libc = |mapping: &&Mapping| libc::is_libc(mapping.file_name());
-        let mapping = maps.iter().find(is_libc).ok_or("it has no C library that is known")?;
-        let library = library::open(pid, mapping)
-            .ok_or_else(|| "its C library cannot be read, or is no ELF file".to_owned())?;
+        let mapping = maps.iter().find(is_libc).ok_or(MappersError::Unknown)?;
+        let library = library::open(pid, mapping).ok_or(MappersError::Unreadable)?;
         let functions = functions(&library.elf);
         let probes = functions.iter().flat_map(|(name, symbol)| places(&library.elf, name, symbol)).collect();
         let frames = if libc::of_file(mapping.file_name()) == Some(Libc::Musl) {
@@ -53,10 +71,10 @@ impl Mappers {
     }
 
     /// All places. The error names a function that has none.
-    pub fn uses(&self) -> Result<Vec<Use<'_>>, String> {
+    pub fn uses(&self) -> Result<Vec<Use<'_>>, MappersError> {
         for (program, function) in mapping_probe::AFTER {
             if !self.probes.iter().any(|(of, _)| *of == program) {
-                return Err(format!("{} has no `{function}` that can be probed", self.library.path));
+                return Err(MappersError::Incomplete { path: self.library.path.clone(), function });
             }
         }
         let one = |(program, probe)| Use { program, probe, cookie: 0, busy: false };

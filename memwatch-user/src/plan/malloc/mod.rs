@@ -18,7 +18,7 @@ use memwatch_common::{names::malloc_probe, native::Spot};
 use self::{decode::instructions, musl::Musl};
 pub use self::{
     flow::Frame,
-    mappers::Mappers,
+    mappers::{Mappers, MappersError},
     wrappers::{Passes, Wrapper},
 };
 use crate::target::{

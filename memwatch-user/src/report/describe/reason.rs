@@ -57,12 +57,7 @@ fn answer(seen: &Seen, unit: Unit) -> String {
             format!("minimum of each third of the window: {old}, {middle}, {new}")
         }
         Seen::Persistent { older_per_hour, newer_per_hour, end_per_hour } => {
-            let end = end_per_hour.map_or_else(String::new, |end| format!(", {} at the end", rate(end)));
-            format!(
-                "{} in the older half, {} in the newer{end}",
-                rate(*older_per_hour),
-                rate(*newer_per_hour)
-            )
+            persistent([*older_per_hour, *newer_per_hour].map(rate), end_per_hour.map(rate))
         }
         Seen::Material { growth, base } => format!("{} on top of {}", amount(*growth), amount(*base)),
         Seen::Spread(Spread::Steps { steps, rises }) => {
@@ -93,6 +88,11 @@ fn significant(points: u64, tau: f64, p: f64) -> String {
         "{:.0} % more pairs of the {points} points rise than fall; chance alone does so with probability {p:.1e}",
         tau * 100.0
     )
+}
+
+fn persistent([older, newer]: [String; 2], end: Option<String>) -> String {
+    let end = end.map_or_else(String::new, |end| format!(", {end} at the end"));
+    format!("{older} in the older half, {newer} in the newer{end}")
 }
 
 fn course(course: &Course, unit: Unit) -> String {

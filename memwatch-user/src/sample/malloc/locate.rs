@@ -1,6 +1,6 @@
 //! Finds glibc's books in a process: derived from the code of its C library, then compared with what is in memory there.
 
-use std::{fs::File, io, os::unix::ffi::OsStrExt, path::Path};
+use std::{io, os::unix::ffi::OsStrExt, path::Path};
 
 use thiserror::Error;
 
@@ -14,7 +14,7 @@ use crate::target::{
     Allocator,
     allocator::{self, Serving},
     elf::{Elf, ElfError, Machine, Symbol},
-    image,
+    file, image,
     maps::Mapping,
     text::printable,
 };
@@ -113,7 +113,7 @@ impl Books {
     pub fn locate(pid: u32, maps: &[Mapping]) -> Result<Self, Unreadable> {
         let library = Library::open(pid, maps)?;
         let path = format!("/proc/{pid}/mem");
-        let memory = File::open(&path).map_err(|source| Unreadable::Io { path, source })?;
+        let memory = file::memory(pid).map_err(|source| Unreadable::Io { path, source })?;
         let located = library.locate(&memory)?;
         check(&memory, &located)?;
         Ok(Self { memory, located })

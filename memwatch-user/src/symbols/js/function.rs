@@ -29,10 +29,26 @@ pub(super) struct FunctionId {
 pub(super) struct Function {
     /// Its name, or the one that V8 inferred; fit to be shown. `None` if it has none.
     pub(super) name: Option<String>,
-    /// Where it begins: characters from the script's first.
-    pub(super) start: Option<u32>,
+    /// Where it begins and ends: characters from the script's first.
+    pub(super) span: Option<Span>,
     /// Its script; `None` for builtins.
     pub(super) script: Option<Object>,
+}
+
+/// Characters of a script, the last one not included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+impl Span {
+    /// Between two small integers, if they are ascending.
+    fn between(start: u64, end: u64) -> Option<Self> {
+        let place = |word| small_integer(word).and_then(|place| u32::try_from(place).ok());
+        let (start, end) = (place(start)?, place(end)?);
+        (start < end).then_some(Self { start, end })
+    }
 }
 
 /// Who the function `shared` is right now.
@@ -64,19 +80,21 @@ fn read_now<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Result
     let script = if id.literal < 0 { None } else { Some(heap.object(shared, Item::SharedScript)?) };
     let named = Object::from_word(heap.field(shared, Item::SharedName)?);
     // A small integer: it has no name and was never compiled.
-    let Some(named) = named else { return Ok(Function { name: None, start: None, script }) };
+    let Some(named) = named else {
+        return Ok(Function { name: None, span: uncompiled(heap, shared, id), script });
+    };
     if string::is_string(heap, named)? {
-        return Ok(Function { name: shown(heap, named)?, start: None, script });
+        return Ok(Function { name: shown(heap, named)?, span: uncompiled(heap, shared, id), script });
     }
     let scope = heap.typed(named, Item::ScopeType, "a function's scope")?;
-    let (name, start) = scope_info(heap, scope)?;
-    Ok(Function { name, start, script })
+    let (name, span) = scope_info(heap, scope)?;
+    Ok(Function { name, span, script })
 }
 
-/// Name and start in a `ScopeInfo` (src/objects/scope-info.tq): flags, parameters, number of variables, from 12.8 on
+/// Name and place in a `ScopeInfo` (src/objects/scope-info.tq): flags, parameters, number of variables, from 12.8 on
 /// start and end; the variables' names and their properties, the function's name and its variable, the inferred name,
 /// before 12.8 start and end.
-fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String>, Option<u32>), ReadError> {
+fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String>, Option<Span>), ReadError> {
     let word = |index: u32| heap.word(scope.field(8 + 8 * index));
     let place_first = heap.objects.scope_begins_with_place;
     let variables = small_integer(word(2)?).filter(|count| (0..MAX_VARIABLES).contains(count));
@@ -84,7 +102,7 @@ fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String
         variables.and_then(|count| u32::try_from(count).ok()).ok_or(ReadError::Implausible("a scope"))?;
     let names = if variables < INLINED_NAMES { variables } else { 1 };
     let behind = if place_first { 5 } else { 3 } + names + variables;
-    let (mut name, mut start) = (None, if place_first { start(word(3)?) } else { None });
+    let (mut name, mut span) = (None, if place_first { Span::between(word(3)?, word(4)?) } else { None });
     for index in behind..behind + NAME_WORDS {
         // The object may end here.
         let Ok(word) = word(index) else { break };
@@ -96,25 +114,33 @@ fn scope_info<M: Memory>(heap: &Heap<M>, scope: Object) -> Result<(Option<String
         }
     }
     if !place_first {
-        start = place_behind(heap, scope, behind);
+        span = place_behind(heap, scope, behind);
     }
-    Ok((name, start))
+    Ok((name, span))
 }
 
 /// The first two small integers, ascending, with an object (the scope around it) behind: a name's variable is one alone, and
 /// so is a class's, which methods have before their names.
-fn place_behind<M: Memory>(heap: &Heap<M>, scope: Object, behind: u32) -> Option<u32> {
+fn place_behind<M: Memory>(heap: &Heap<M>, scope: Object, behind: u32) -> Option<Span> {
     let words: Vec<u64> = (behind..behind + NAME_WORDS + 4)
         .map_while(|index| heap.word(scope.field(8 + 8 * index)).ok())
         .collect();
-    words.windows(3).find_map(|words| {
-        let (start, end) = (start(words[0])?, start(words[1])?);
-        (start < end && Object::from_word(words[2]).is_some()).then_some(start)
-    })
+    words
+        .windows(3)
+        .find_map(|words| Span::between(words[0], words[1]).filter(|_| Object::from_word(words[2]).is_some()))
 }
 
-fn start(word: u64) -> Option<u32> {
-    small_integer(word).and_then(|start| u32::try_from(start).ok())
+/// Where a function begins that was never compiled: start and end are in its `UncompiledData`, behind the inferred name
+/// (src/objects/shared-function-info.tq, 9.4 to 14.6). What is none has other things there.
+fn uncompiled<M: Memory>(heap: &Heap<M>, shared: Object, id: FunctionId) -> Option<Span> {
+    if id.literal < 0 {
+        return None;
+    }
+    let data = heap.object(shared, Item::SharedData).ok()?;
+    let inferred = Object::from_word(heap.word(data.field(8)).ok()?)?;
+    let (start, end) = (heap.half(data.field(16)).ok()?, heap.half(data.field(20)).ok()?);
+    let is_place = start < end && end <= i32::MAX.unsigned_abs();
+    (is_place && string::is_string(heap, inferred).ok()?).then_some(Span { start, end })
 }
 
 fn shown<M: Memory>(heap: &Heap<M>, name: Object) -> Result<Option<String>, ReadError> {

@@ -7,7 +7,10 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 
 use thiserror::Error;
 
-use crate::v8::objects::{Item, Objects};
+use crate::{
+    target::file,
+    v8::objects::{Item, Objects},
+};
 
 /// Memory that can be read by address.
 pub trait Memory {
@@ -22,7 +25,7 @@ pub struct ProcessMemory(File);
 impl ProcessMemory {
     /// Opens the memory of `pid`. It stays that process's: once it is gone, nothing can be read.
     pub fn open(pid: u32) -> io::Result<Self> {
-        File::open(format!("/proc/{pid}/mem")).map(Self)
+        file::memory(pid).map(Self)
     }
 }
 

@@ -29,6 +29,7 @@ use self::{
 use crate::{
     model::{Frame, FrameKind, Stack, StackEnd},
     plan::StackPlan,
+    v8::objects::{Item, Objects},
 };
 
 /// Functions that are kept; a large application has some tens of thousands, of which few allocate. Full: all are
@@ -36,6 +37,10 @@ use crate::{
 const MAX_FUNCTIONS: usize = 65_536;
 /// Likewise of scripts.
 const MAX_SCRIPTS: usize = 8_192;
+/// Likewise of texts of scripts, of which each may have [`MAX_SOURCE`] characters.
+const MAX_SOURCES: usize = 8;
+/// Longer texts are cut: 8 MB of two-byte characters.
+const MAX_SOURCE: usize = 4 << 20;
 /// Likewise of places in functions.
 const MAX_PLACES: usize = 65_536;
 
@@ -67,6 +72,8 @@ pub struct Resolver<M> {
     scripts: HashMap<Of<u32>, Arc<Mapped>>,
     /// The functions that each place stands for, innermost first.
     places: HashMap<Of<PlaceId>, Vec<Frame>>,
+    /// Texts of scripts.
+    sources: HashMap<Of<u32>, Arc<[u16]>>,
     /// The root directory as the process sees it.
     root: PathBuf,
 }
@@ -96,8 +103,61 @@ impl<M: Memory> Resolver<M> {
             functions: HashMap::new(),
             scripts: HashMap::new(),
             places: HashMap::new(),
+            sources: HashMap::new(),
             root,
         }
+    }
+
+    /// For functions alone, not for stacks: of a process with `memory` whose objects are laid out like `objects`.
+    pub fn of_functions(memory: M, objects: Objects, root: PathBuf) -> Self {
+        Self {
+            heap: Heap::new(memory, objects),
+            bytecode_sizes: Vec::new(),
+            functions: HashMap::new(),
+            scripts: HashMap::new(),
+            places: HashMap::new(),
+            sources: HashMap::new(),
+            root,
+        }
+    }
+
+    /// The function whose `SharedFunctionInfo` the tagged word `shared` of isolate `isolate` refers to, at the line where
+    /// it begins.
+    pub fn function_at(&mut self, isolate: u64, shared: u64) -> Option<Frame> {
+        let shared = Object::from_word(shared)?;
+        let id = function::identify(&self.heap, shared).ok()?;
+        self.function(isolate, shared, id).map(|known| known.frame(None))
+    }
+
+    /// The text of the function whose `SharedFunctionInfo` the tagged word `shared` of isolate `isolate` refers to: of its
+    /// parameters and body.
+    pub fn source_at(&mut self, isolate: u64, shared: u64) -> Option<String> {
+        let shared = Object::from_word(shared)?;
+        let id = function::identify(&self.heap, shared).ok()?;
+        let known = self.function(isolate, shared, id)?;
+        let (span, script) = (known.function.span?, known.function.script?);
+        let units = self.units(isolate, id.script, script)?;
+        let at = |place: u32| usize::try_from(place).ok();
+        units.get(at(span.start)?..at(span.end)?).map(String::from_utf16_lossy)
+    }
+
+    /// The text of a script, from what is kept or from memory.
+    fn units(&mut self, isolate: u64, id: u32, script: Object) -> Option<Arc<[u16]>> {
+        if let Some(known) = self.sources.get(&(isolate, id)) {
+            return Some(Arc::clone(known));
+        }
+        let source = self.heap.object(script, Item::ScriptSource).ok()?;
+        let units: Arc<[u16]> = string::read(&self.heap, source, MAX_SOURCE).ok()?.units.into();
+        make_room(&mut self.sources, MAX_SOURCES);
+        self.sources.insert((isolate, id), Arc::clone(&units));
+        Some(units)
+    }
+
+    /// The first `limit` characters of the string that the tagged word `string` refers to, and whether there are more. It is
+    /// as the process has it: not fit to be shown.
+    pub fn text(&self, string: u64, limit: usize) -> Option<(String, bool)> {
+        let text = string::read(&self.heap, Object::from_word(string)?, limit).ok()?;
+        Some((text.to_utf8(), text.is_cut))
     }
 
     /// The stack with names and lines, innermost function first.
@@ -234,7 +294,8 @@ impl Known {
         let unplaced =
             Frame { function: self.function.name.clone(), kind: FrameKind::Builtin, ..Frame::unknown() };
         let Some(Mapped { script, map }) = self.script.as_deref() else { return unplaced };
-        let place = offset.or(self.function.start).and_then(|offset| script.line(offset));
+        let place =
+            offset.or(self.function.span.map(|span| span.start)).and_then(|offset| script.line(offset));
         let original = map.as_ref().zip(place).and_then(|(map, (line, column))| map.original(line, column));
         let (file, place) = match original {
             Some(at) => (at.file, Some((at.line, at.column))),

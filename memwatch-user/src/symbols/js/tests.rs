@@ -30,7 +30,11 @@ fn frame(line: u32) -> Frame {
 /// Knows one function, and what its code and its bytecode at one place stand for.
 fn resolver() -> Resolver<Fake> {
     let script = Arc::new(Mapped { script: Script::named("/srv/a.js"), map: None });
-    let function = Function { name: Some("take".to_owned()), start: Some(0), script: None };
+    let function = Function {
+        name: Some("take".to_owned()),
+        span: Some(function::Span { start: 0, end: 9 }),
+        script: None,
+    };
     let known = Arc::new(Known { function, script: Some(script) });
     let places = [COMPILED, JsFrame { kind: frame_kind::INTERPRETED, ..COMPILED }]
         .map(|frame| ((THREAD, PlaceId::from(&frame)), vec![self::frame(5)]));
@@ -40,6 +44,7 @@ fn resolver() -> Resolver<Fake> {
         functions: HashMap::from([((THREAD, FunctionId { script: 3, literal: 1 }), known)]),
         scripts: HashMap::new(),
         places: HashMap::from(places),
+        sources: HashMap::new(),
         root: PathBuf::new(),
     }
 }

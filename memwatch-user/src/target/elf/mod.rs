@@ -3,6 +3,8 @@
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
 mod code;
+#[cfg(test)]
+mod hostile;
 mod limits;
 mod links;
 mod symbols;

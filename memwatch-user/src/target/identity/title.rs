@@ -7,7 +7,7 @@
 
 use std::{fs::File, os::unix::fs::FileExt, path::PathBuf};
 
-use crate::target::{elf::Elf, maps};
+use crate::target::{elf::Elf, file, maps};
 
 /// libuv's variable.
 const COPIED: &str = "args_mem";
@@ -39,7 +39,7 @@ pub(super) fn arguments(pid: u32) -> Option<Vec<String>> {
     let maps = maps::of(pid).ok()?;
     let mut mappings = maps.iter().filter(|mapping| mapping.path == name);
     let bias = mappings.find_map(|mapping| elf.bias(mapping.start, mapping.offset))?;
-    let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let memory = file::memory(pid).ok()?;
     let place = word(&read(&memory, symbol.address.wrapping_add(bias), 8)?, 0)?;
     copied(place, &read(&memory, place, MAX_BYTES)?)
 }

@@ -74,6 +74,8 @@ fn normal(path: &Path) -> PathBuf {
 mod tests {
     use std::{env, fs, os::unix::fs::symlink};
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     /// Line 2, column 3 of the script is line 10, column 5 of `../src/app.ts`.
@@ -97,7 +99,8 @@ mod tests {
             assert_eq!(original(&map, 2, 30), Some(there));
             assert_eq!((original(&map, 1, 1), original(&map, 3, 1)), (None, None));
         }
-        for url in ["outside.map", "absent.map", "."] {
+        mknodat(CWD, root.join("srv/dist/pipe.map"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for url in ["outside.map", "absent.map", "pipe.map", "."] {
             let map = SourceMap::load("/srv/dist/app.js", url, &root).unwrap();
             assert_eq!((map.is_pending(), original(&map, 2, 3)), (false, None), "{url}");
         }

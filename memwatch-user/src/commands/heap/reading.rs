@@ -1,0 +1,153 @@
+//! Reading a heap, and what is asked of every one: its names, what is held, its classes.
+
+use std::{cell::RefCell, path::PathBuf, time::Instant};
+
+use anyhow::{Context, Result};
+
+use super::show::Waiting;
+use crate::{
+    cli::heap::Heap,
+    heap::{
+        graph::{Graph, HeapGraph},
+        memory::{Memory, ProcessMemory},
+        names::{How, LiveNames},
+        questions::{Held, Histogram, Known, histogram},
+        read::{self, Progress},
+        take::{Copied, How as HowTaken, Pause},
+    },
+    report::heap::record::{Checked, Isolates, Source, Taken},
+    report::record::SCHEMA,
+    target::{self, Target, text::printable},
+    units,
+    v8::version,
+};
+
+/// Characters of a command line that are shown.
+const TITLE: usize = 60;
+
+/// A picture of the heap of a process.
+pub(super) struct Picture {
+    pub(super) graph: Graph,
+    target: Target,
+    process: Option<ProcessMemory>,
+    /// When it was had.
+    pub(super) at: Instant,
+}
+
+/// The copy of a heap, and behind it the process: what is outside of its pages (the text of Node's own scripts) does not
+/// change.
+pub(super) struct Behind<'a> {
+    copied: &'a Copied,
+    process: Option<&'a ProcessMemory>,
+}
+
+impl Memory for Behind<'_> {
+    fn read(&self, address: u64, to: &mut [u8]) -> bool {
+        self.copied.read(address, to) || self.process.is_some_and(|process| process.read(address, to))
+    }
+
+    fn word(&self, address: u64) -> Option<u64> {
+        self.copied.word(address).or_else(|| self.process?.word(address))
+    }
+}
+
+/// Names of the objects of a picture.
+pub(super) type Named<'a> = LiveNames<'a, Graph, Behind<'a>>;
+
+/// Takes a picture.
+pub(super) fn take(job: &Heap) -> Result<Picture> {
+    let target = target::examine(job.pid)?;
+    let pause = job.pause.map_or(Pause::None, Pause::AtMost);
+    let waiting = RefCell::new(Waiting::start("looking for the heap's pages"));
+    let graph = read::read(&target, pause, &mut |progress| waiting.borrow_mut().say(&phrase(progress)))
+        .with_context(|| format!("the heap of process {} cannot be read", job.pid))?;
+    let process = ProcessMemory::open(job.pid).ok();
+    Ok(Picture { graph, target, process, at: Instant::now() })
+}
+
+fn phrase(progress: Progress) -> String {
+    match progress {
+        Progress::Found { bytes, memory } => format!(
+            "copying {} of pages, which takes {} of memory",
+            units::bytes(bytes),
+            units::bytes(memory)
+        ),
+        Progress::Copied => "following references".to_owned(),
+        Progress::Again => "the copy was torn: copying again".to_owned(),
+    }
+}
+
+impl Picture {
+    /// Has `ask` find an answer, with names, classes and what is held at hand.
+    pub(super) fn ask<T>(
+        &self,
+        keys: bool,
+        ask: impl FnOnce(&Known<'_, Graph>, &mut Named<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let _waiting = Waiting::start("counting objects");
+        let memory = Behind { copied: &self.graph.take().copied, process: self.process.as_ref() };
+        let root = PathBuf::from(format!("/proc/{}/root", self.graph.take().pid));
+        let how = How { layout: self.graph.layout().clone(), root, keys };
+        let mut names = LiveNames::new(&self.graph, &memory, how);
+        let held = Held::new(&self.graph);
+        let histogram: Histogram = histogram(&self.graph, &mut names, &held);
+        ask(&Known { graph: &self.graph, held: &held, histogram: &histogram }, &mut names)
+    }
+
+    /// Where an answer comes from.
+    pub(super) fn source(&self, kind: &str) -> Source {
+        let take = self.graph.take();
+        let checks = self.graph.checks();
+        let explained = checks.explained_bytes as f64 / checks.walked_bytes.max(1) as f64;
+        Source {
+            schema: SCHEMA,
+            kind: kind.to_owned(),
+            pid: take.pid,
+            title: title(&self.target),
+            node_version: node_version(&self.target),
+            isolate: isolates(take.isolates.len()),
+            taken: taken(take.how),
+            pause_us: u64::try_from(take.pause.as_micros()).unwrap_or(u64::MAX),
+            checked: Checked {
+                bad_slots: checks.bad_slots,
+                forwarded: checks.forwarded,
+                explained: (checks.walked_bytes > 0).then_some(explained),
+            },
+        }
+    }
+
+    /// How many groups of roots there are: nodes behind them are objects.
+    pub(super) fn objects_from(&self) -> u32 {
+        u32::try_from(self.graph.roots().len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn isolates(count: usize) -> Isolates {
+    match u16::try_from(count).unwrap_or(u16::MAX) {
+        0 | 1 => Isolates::One(0),
+        many => Isolates::Many((0..many).collect()),
+    }
+}
+
+pub(super) fn taken(how: HowTaken) -> Taken {
+    match how {
+        HowTaken::Stopped => Taken::Stopped,
+        HowTaken::Precopied => Taken::Precopied,
+        HowTaken::Running => Taken::Running,
+    }
+}
+
+/// Program and arguments, cut; programs by the last part of their path.
+fn title(target: &Target) -> String {
+    let process = &target.process;
+    let short = |argument: &String| argument.rsplit('/').next().unwrap_or(argument).to_owned();
+    let words: Vec<String> = process.cmdline.iter().take(4).map(short).collect();
+    let line = if words.is_empty() { process.comm.clone() } else { words.join(" ") };
+    printable(line.as_bytes()).chars().take(TITLE).collect()
+}
+
+fn node_version(target: &Target) -> Option<String> {
+    let elf = &target.image.elf;
+    let range = elf.read_only_data().ok()??;
+    version::find(range, |offset, to| elf.read(offset, to)).ok()?.node
+}

@@ -1,0 +1,76 @@
+//! What the file that holds V8 says of its heap.
+
+use std::collections::BTreeMap;
+
+use super::TakeError;
+use crate::{
+    target::{
+        Image,
+        elf::{Elf, Machine, Symbol},
+    },
+    v8::{
+        handles::{self, GLOBALIZE, HandlePlaces, NUMBER_OF_HANDLES},
+        heap_layout::HeapLayout,
+        objects::METADATA,
+        version,
+    },
+};
+
+/// What it takes to read the heap of a process that runs one build.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// How objects are laid out.
+    pub layout: HeapLayout,
+    pub(super) handles: HandlePlaces,
+}
+
+impl Build {
+    /// Reads it from the file that holds V8 in a process.
+    pub fn of(image: &Image) -> Result<Self, TakeError> {
+        Self::read(&image.elf).map_err(|why| {
+            TakeError::Unsupported(format!("the heap of {} cannot be read: {why}", image.path))
+        })
+    }
+
+    fn read(elf: &Elf) -> Result<Self, String> {
+        if elf.machine != Machine::X86_64 {
+            return Err(format!("it is not understood on {:?}", elf.machine));
+        }
+        let version = v8_version(elf)?;
+        let names = [METADATA, NUMBER_OF_HANDLES, GLOBALIZE[0], GLOBALIZE[1]];
+        let found = elf.symbols(&names, |name| names.iter().any(|prefix| name.starts_with(prefix)));
+        let found = found.map_err(|error| error.to_string())?;
+        let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
+        let address = |prefixes: &[&str]| {
+            let symbol =
+                found.iter().find(|symbol| prefixes.iter().any(|prefix| symbol.name.starts_with(prefix)));
+            symbol.map(|symbol| symbol.address).ok_or_else(|| format!("{} has no symbol", prefixes[0]))
+        };
+        let places = HandlePlaces::decode(address(&[NUMBER_OF_HANDLES])?, address(&GLOBALIZE)?, &|address| {
+            code(elf, address)
+        });
+        Ok(Self { layout, handles: places.map_err(|error| error.to_string())? })
+    }
+}
+
+fn v8_version(elf: &Elf) -> Result<String, String> {
+    let range = elf.read_only_data().map_err(|error| error.to_string())?.unwrap_or_default();
+    let found = version::find(range, |at, to| elf.read(at, to)).map_err(|error| error.to_string())?;
+    found.v8.ok_or_else(|| "the file does not tell its version of V8".to_owned())
+}
+
+/// The values of V8's metadata: ints in the file's data.
+fn metadata(elf: &Elf, found: &[Symbol]) -> BTreeMap<String, i32> {
+    let value = |symbol: &Symbol| {
+        let mut int = [0; 4];
+        elf.read(elf.data_offset(symbol.address)?, &mut int).ok()?;
+        Some((symbol.name.strip_prefix(METADATA)?.to_owned(), i32::from_le_bytes(int)))
+    };
+    found.iter().filter_map(value).collect()
+}
+
+fn code(elf: &Elf, address: u64) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; handles::CODE_LEN];
+    elf.read(elf.code_offset(address)?, &mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,93 @@
+//! What threads have on their stacks and in their registers, and which isolate each runs.
+
+use std::{collections::BTreeMap, fs};
+
+use super::{
+    Isolate, RootWords,
+    copied::Page,
+    mappings::{self, Mapping},
+    roots::{self, Place},
+};
+use crate::heap::{
+    graph::{IsolateId, RootKind},
+    memory::Memory,
+};
+
+/// Bytes of a stack that are read: twice the usual limit.
+const MAX_STACK: u64 = 16 << 20;
+
+/// The words of a thread's stack and registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stack {
+    pub(super) thread: u32,
+    pub(super) words: Vec<u64>,
+}
+
+/// Reads the stacks of threads by their registers, of which the first is the stack pointer.
+pub(super) fn read(
+    memory: &impl Memory,
+    mappings: &[Mapping],
+    registers: Vec<(u32, Vec<u64>)>,
+) -> Vec<Stack> {
+    let of = |(thread, mut words): (u32, Vec<u64>)| {
+        let pointer = *words.first()? & !7;
+        let end = mappings::at(mappings, pointer)?.range.end.min(pointer.saturating_add(MAX_STACK));
+        words.extend(roots::range(memory, pointer..end));
+        Some(Stack { thread, words })
+    };
+    registers.into_iter().filter_map(of).collect()
+}
+
+/// The stack pointers of a process that runs, as far as its threads are in the kernel.
+pub(super) fn running(pid: u32) -> Vec<(u32, Vec<u64>)> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let threads = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    threads.filter_map(|thread| Some((thread, vec![pointer(pid, thread)?]))).collect()
+}
+
+/// `number arguments… pointer counter`, in hexadecimal but for the number; `running` of a thread that runs.
+fn pointer(pid: u32, thread: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{thread}/syscall")).ok()?;
+    let pointer = text.split_ascii_whitespace().rev().nth(1)?;
+    u64::from_str_radix(pointer.strip_prefix("0x")?, 16).ok()
+}
+
+/// The isolates, each with the thread that has its address on the stack most often: V8 passes it to everything.
+pub(super) fn pair(isolates: &[(Place, u64)], stacks: &[Stack], pages: &[Page]) -> Vec<Isolate> {
+    let of = |(place, heap): &(Place, u64)| {
+        let count = |stack: &Stack| stack.words.iter().filter(|word| **word == place.address).count();
+        let counts = stacks.iter().map(|stack| (count(stack), stack.thread));
+        let thread = counts.filter(|(count, _)| *count > 0).max().map(|(_, thread)| thread);
+        let bytes = pages.iter().filter(|page| page.heap == *heap).map(Page::bytes).sum();
+        Isolate { address: place.address, heap: *heap, bytes, thread }
+    };
+    isolates.iter().map(of).collect()
+}
+
+/// The words of stacks as roots, by isolate.
+pub(super) fn roots(isolates: &[Isolate], stacks: Vec<Stack>) -> Vec<RootWords> {
+    let mut groups: BTreeMap<Option<IsolateId>, Vec<u64>> = BTreeMap::new();
+    for stack in stacks {
+        let runs = isolates.iter().zip(0..).find(|(isolate, _)| isolate.thread == Some(stack.thread));
+        let isolate = runs.map(|(_, number)| IsolateId(number));
+        groups.entry(isolate).or_default().extend(stack.words);
+    }
+    let group = |(isolate, words)| RootWords { kind: RootKind::Stack, isolate, words };
+    groups.into_iter().map(group).collect()
+}
+
+/// The same with the isolate of the main thread of `pid` first.
+pub(super) fn main_first(
+    pid: u32,
+    isolates: Vec<Isolate>,
+    mut roots: Vec<RootWords>,
+) -> (Vec<Isolate>, Vec<RootWords>) {
+    let mut numbered: Vec<(usize, Isolate)> = isolates.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(number, isolate)| (isolate.thread != Some(pid), *number));
+    for isolate in roots.iter_mut().filter_map(|root| root.isolate.as_mut()) {
+        let place = numbered.iter().position(|(old, _)| *old == usize::from(isolate.0));
+        *isolate = IsolateId(place.and_then(|place| u16::try_from(place).ok()).unwrap_or(isolate.0));
+    }
+    roots.sort_by_key(|root| (root.kind == RootKind::Stack, root.isolate.is_none(), root.isolate));
+    (numbered.into_iter().map(|(_, isolate)| isolate).collect(), roots)
+}
