@@ -34,8 +34,7 @@ impl Shown {
         let shows = match (verbosity, &record.body) {
             // The summary ends with it.
             (_, Body::Bye(_)) => false,
-            (_, Body::Missed(_)) => true,
-            (Verbosity::Verbose, _) => true,
+            (Verbosity::Verbose, _) | (_, Body::Missed(_)) => true,
             (_, Body::Verdict(verdict)) => self.shows_verdict(record, verdict, state),
             (Verbosity::Quiet, _) => false,
             (_, body) => is_listed(body) && shows(record, state),
