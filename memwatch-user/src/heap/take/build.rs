@@ -42,8 +42,8 @@ impl Build {
         let found = found.map_err(|error| error.to_string())?;
         let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
         let address = |prefixes: &[&str]| {
-            let named = |prefix: &str| found.iter().find(|symbol| symbol.name.starts_with(prefix));
-            let symbol = prefixes.iter().find_map(|prefix| named(prefix));
+            let starting = |prefix: &str| found.iter().find(|symbol| symbol.name.starts_with(prefix));
+            let symbol = prefixes.iter().find_map(|prefix| starting(prefix));
             symbol.map(|symbol| symbol.address).ok_or_else(|| format!("{} has no symbol", prefixes[0]))
         };
         let places = HandlePlaces::decode(address(&NUMBER_OF_HANDLES)?, address(&GLOBALIZE)?, &|address| {
