@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
     container::Root,
     full, machine,
-    node::{self, Node, Start},
+    node::{self, Node},
     patience, proc, releases, skip,
     tool::Tool,
 };
@@ -117,7 +117,8 @@ fn equals_v8(node: &mut Node, pid: u32) -> Result<()> {
 
 /// Within 5 of 10 000: taking a snapshot makes some objects itself.
 fn all_objects(graph: &Graph, theirs: &Counts) -> Result<()> {
-    let is_context = |name: &str| name.starts_with("system / ");
+    // Variables of functions, which V8 shows among objects.
+    let is_context = |name: &str| name == "system / Context";
     let of = |kind: &str| {
         theirs[kind].iter().filter(|(name, _)| !is_context(name)).map(|(_, count)| count.0).sum::<u64>()
     };
@@ -160,13 +161,15 @@ fn counts(graph: &Graph) -> Counts {
     let mut counts = Counts::new();
     for node in nodes(graph) {
         let class = names.class_of(node);
-        let class = names.class(class);
-        let kind = match class.kind {
-            ClassKind::Object => "object",
-            ClassKind::Closure => "closure",
+        let class = names.class(class).clone();
+        let (kind, name) = match class.kind {
+            ClassKind::Object => ("object", class.name),
+            ClassKind::Closure => {
+                ("closure", names.function(node).and_then(|it| it.name).unwrap_or_default())
+            }
             _ => continue,
         };
-        let count = counts.entry(kind.to_owned()).or_default().entry(class.name.clone()).or_default();
+        let count = counts.entry(kind.to_owned()).or_default().entry(name).or_default();
         count.0 += 1;
         count.1 += graph.shallow_bytes(node);
     }
@@ -183,7 +186,10 @@ fn at_any_moment_it_is_right_or_refused() -> Result<()> {
         node.tell("gc")?;
         node.said("collected")?;
         node.tell("churn")?;
-        let refused = (0..rounds).map(|_| moment(node.pid(), version)).sum::<Result<u32>>()?;
+        let mut refused = 0;
+        for _ in 0..rounds {
+            refused += moment(node.pid(), version)?;
+        }
         ensure!(refused * 5 <= rounds, "{version}: {refused} of {rounds} takes were refused");
         node.healthy()?;
     }
@@ -206,9 +212,9 @@ fn moment(pid: u32, version: &str) -> Result<u32> {
     }
 }
 
-/// Takes without a pause and with a short one say so, and have what is old.
+/// Takes without a pause, and with one that is too short for anything, say so, and have what is old.
 #[test]
-fn a_pause_is_never_longer_than_allowed() -> Result<()> {
+fn what_no_pause_suffices_for_is_taken_without_one() -> Result<()> {
     let _machine = machine::shared();
     let mut node = node::start(releases::USUAL, FIXTURE)?.flag("--expose-gc").ready()?;
     node.tell("gc")?;

@@ -8,8 +8,12 @@ use thiserror::Error;
 
 use super::code::displacement;
 
-/// `v8::HandleScope::NumberOfHandles(Isolate*)`.
-pub const NUMBER_OF_HANDLES: &str = "_ZN2v811HandleScope15NumberOfHandlesEPNS_7IsolateE";
+/// `internal::HandleScope::NumberOfHandles(Isolate*)`, and that of the API, which does nothing but jump to it: in a shared
+/// library by way of a table that the dynamic loader fills in, but there the former is exported as well.
+pub const NUMBER_OF_HANDLES: [&str; 2] = [
+    "_ZN2v88internal11HandleScope15NumberOfHandlesEPNS0_7IsolateE",
+    "_ZN2v811HandleScope15NumberOfHandlesEPNS_7IsolateE",
+];
 /// `GlobalizeReference(Isolate*, …)`, by which every global handle is made: 16, 18 on.
 pub const GLOBALIZE: [&str; 2] = [
     "_ZN2v812api_internal18GlobalizeReferenceEPNS_8internal7IsolateE",

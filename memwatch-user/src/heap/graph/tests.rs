@@ -257,14 +257,9 @@ fn nonsense(random: &mut Random) -> Heap {
         _ => random.below(u64::MAX),
     };
     let first = heap.next;
-    for number in 0..pages {
-        for (address, room) in
-            heap.copied.room(|_| true).into_iter().skip(usize::try_from(number).unwrap()).take(1)
-        {
-            for (at, bytes) in
-                (address..).step_by(8).zip(room.chunks_exact_mut(8)).filter(|(at, _)| *at >= first)
-            {
-                let _where = at;
+    for (address, room) in heap.copied.room(|_| true) {
+        for (at, bytes) in (address..).step_by(8).zip(room.chunks_exact_mut(8)) {
+            if at >= first {
                 bytes.copy_from_slice(&word(random).to_le_bytes());
             }
         }

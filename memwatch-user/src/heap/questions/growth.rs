@@ -24,6 +24,8 @@ const LEAST_GROWTH: u64 = 4 * 1024;
 const CLASSES_ASKED: usize = 60;
 /// A cause of less than this part of what a class grew by is not told.
 const LEAST_CAUSE: u64 = 20;
+/// Nor is one of less than this part of the largest.
+const LARGEST_PART: u64 = 100;
 /// Growth in one interval is as steady as in the other if neither is more than so many times the other.
 const STEADY: f64 = 3.0;
 
@@ -248,6 +250,8 @@ fn why(before: &Census, after: &Census, details: &[Detail]) -> Vec<GrownCause> {
     // What only V8's own roots hold are its caches.
     let is_cache = |path: &Vec<String>| path.last().is_some_and(|last| last == root_name(RootKind::Isolate));
     grown.retain(|cause: &GrownCause| !is_cache(&cause.path));
+    let largest = grown.iter().map(|cause| cause.bytes).max().unwrap_or(0);
+    grown.retain(|cause| cause.bytes >= largest / LARGEST_PART);
     let all = grown.clone();
     grown.retain(|cause| !all.iter().any(|whole| is_part(cause, whole)));
     grown

@@ -1,7 +1,11 @@
 //! The few places that hold most of a heap: objects that hold much while no child of theirs holds half of that. Along the
 //! tree of shortest paths, so it needs no dominators; what is reached over two ways counts for the shorter one.
 
-use std::{cmp::Reverse, collections::HashMap, iter::successors};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    iter::successors,
+};
 
 use super::{
     held::Held,
@@ -27,7 +31,7 @@ const MAX_TABLES: usize = 3;
 pub struct Holder {
     /// The object.
     pub node: NodeId,
-    /// Bytes that it holds.
+    /// Bytes that it holds beyond what holders below it do.
     pub bytes: u64,
     /// How many objects of the class that makes up most of it are right in it.
     pub count: u64,
@@ -72,14 +76,14 @@ pub(super) fn of_at_least<G: HeapGraph>(
     names: &mut impl Names,
     least: u64,
 ) -> Vec<Holder> {
-    let mut owners: Vec<NodeId> = Heavy::new(known, least)
-        .places(known)
-        .into_iter()
-        .filter_map(|node| owner(known.graph, names, node))
-        .collect();
-    owners.sort_unstable();
-    owners.dedup();
-    let mut holders: Vec<Holder> = owners.into_iter().map(|node| describe(known, names, node)).collect();
+    let mut owners: BTreeMap<NodeId, u64> = BTreeMap::new();
+    for (node, bytes) in Heavy::new(known, least).places(known) {
+        let Some(owner) = owner(known.graph, names, node) else { continue };
+        let around = known.held.of(owner).saturating_sub(known.held.of(node));
+        *owners.entry(owner).or_insert(around) += bytes;
+    }
+    let of = |(node, bytes): (NodeId, u64)| describe(known, names, node, bytes.min(known.held.of(node)));
+    let mut holders: Vec<Holder> = owners.into_iter().map(of).collect();
     holders.sort_by_key(|holder| (Reverse(holder.bytes), holder.node));
     holders
 }
@@ -94,42 +98,44 @@ struct Heavy {
 impl Heavy {
     fn new<G: HeapGraph>(known: &Known<'_, G>, least: u64) -> Self {
         let Known { graph, held, .. } = known;
-        let nodes: Vec<NodeId> =
-            (0..graph.len()).map(NodeId).filter(|node| held.of(*node) >= least).collect();
+        let is_heavy = |node: &NodeId| held.of(*node) >= least;
         let mut heaviest: HashMap<NodeId, NodeId> = HashMap::new();
-        for node in nodes.iter().copied() {
-            let Some(parent) = graph.parent(node) else { continue };
+        for node in (0..graph.len()).map(NodeId) {
+            let Some(parent) = graph.parent(node).filter(is_heavy) else { continue };
             let best = heaviest.entry(parent).or_insert(node);
             if held.of(node) > held.of(*best) {
                 *best = node;
             }
         }
-        Self { nodes, heaviest, least }
+        Self { nodes: (0..graph.len()).map(NodeId).filter(is_heavy).collect(), heaviest, least }
     }
 
-    /// Nodes that no child has half of; and heads of lists, each link of which holds almost as much as the one before.
-    fn places<G: HeapGraph>(&self, known: &Known<'_, G>) -> Vec<NodeId> {
+    /// Nodes that no child has half of, leaving out what is below places that are told themselves; and heads of lists, each
+    /// link of which holds almost as much as the one before. With what each holds beyond places below it.
+    fn places<G: HeapGraph>(&self, known: &Known<'_, G>) -> Vec<(NodeId, u64)> {
         let Known { graph, held, .. } = known;
         let mut explained: HashMap<NodeId, u64> = HashMap::new();
+        let mut largest: HashMap<NodeId, u64> = HashMap::new();
         let mut places = Vec::new();
         for node in self.nodes.iter().rev().copied() {
             let (bytes, below) = (held.of(node), explained.get(&node).copied().unwrap_or(0));
-            let is_place = self.is_spread(held, node, below) || self.is_head(known, node, below);
+            let rest = bytes.saturating_sub(below);
+            // Of children that hold little nothing is explained.
+            let heaviest = self.heaviest.get(&node).map_or(0, |child| held.of(*child));
+            let light = if heaviest < self.least { heaviest } else { 0 };
+            let child = largest.get(&node).copied().unwrap_or(0).max(light);
+            let is_spread = rest >= self.least && child < rest.div_ceil(2);
+            let is_place = is_spread || self.is_head(known, node, below);
             if is_place {
-                places.push(node);
+                places.push((node, rest));
             }
             if let Some(parent) = graph.parent(node) {
                 *explained.entry(parent).or_default() += if is_place { bytes } else { below };
+                let largest = largest.entry(parent).or_default();
+                *largest = (*largest).max(if is_place { 0 } else { rest });
             }
         }
         places
-    }
-
-    /// Whether no child has half of what `node` holds, and most of it is not explained by places `below`.
-    fn is_spread(&self, held: &Held, node: NodeId, below: u64) -> bool {
-        let bytes = held.of(node);
-        let is_spread = self.heaviest.get(&node).is_none_or(|child| held.of(*child) < bytes / 2);
-        is_spread && below <= bytes / 2 && bytes.saturating_sub(below) >= self.least
     }
 
     /// Whether a list begins at `node`: an object like it follows within a few links, none is before it, and what all of
@@ -164,14 +170,14 @@ fn owner(graph: &impl HeapGraph, names: &mut impl Names, node: NodeId) -> Option
     Some(at)
 }
 
-fn describe<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names, node: NodeId) -> Holder {
+fn describe<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names, node: NodeId, bytes: u64) -> Holder {
     let (class, count) = contents(known, names, node).unwrap_or((known.histogram.class_of(node), 1));
     let place = place::place(names, node);
     let is_users = place.function.as_ref().is_some_and(|function| function.is_users);
     let is_code = matches!(names.class(class).kind, ClassKind::Code | ClassKind::System);
     let is_nodes = is_closure_of_node(names.class(class)) || names.role(node) == Role::Context;
     let is_own = place.is_own() || (is_code || is_nodes) && !is_users;
-    Holder { node, bytes: known.held.of(node), count, class, place, is_own }
+    Holder { node, bytes, count, class, place, is_own }
 }
 
 /// Whether it is a function of Node's or V8's own.

@@ -37,16 +37,16 @@ impl Build {
             return Err(format!("it is not understood on {:?}", elf.machine));
         }
         let version = v8_version(elf)?;
-        let names = [METADATA, NUMBER_OF_HANDLES, GLOBALIZE[0], GLOBALIZE[1]];
+        let names = [METADATA, NUMBER_OF_HANDLES[0], NUMBER_OF_HANDLES[1], GLOBALIZE[0], GLOBALIZE[1]];
         let found = elf.symbols(&names, |name| names.iter().any(|prefix| name.starts_with(prefix)));
         let found = found.map_err(|error| error.to_string())?;
         let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
         let address = |prefixes: &[&str]| {
-            let symbol =
-                found.iter().find(|symbol| prefixes.iter().any(|prefix| symbol.name.starts_with(prefix)));
+            let starting = |prefix: &str| found.iter().find(|symbol| symbol.name.starts_with(prefix));
+            let symbol = prefixes.iter().find_map(|prefix| starting(prefix));
             symbol.map(|symbol| symbol.address).ok_or_else(|| format!("{} has no symbol", prefixes[0]))
         };
-        let places = HandlePlaces::decode(address(&[NUMBER_OF_HANDLES])?, address(&GLOBALIZE)?, &|address| {
+        let places = HandlePlaces::decode(address(&NUMBER_OF_HANDLES)?, address(&GLOBALIZE)?, &|address| {
             code(elf, address)
         });
         Ok(Self { layout, handles: places.map_err(|error| error.to_string())? })

@@ -17,6 +17,8 @@ const COPIERS: usize = 2;
 /// Bytes that are copied beforehand, to know how fast that is here and now.
 const TRIAL: usize = 16 << 20;
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Rooms for pages, with their addresses.
 pub(super) type Rooms<'to> = Vec<(u64, &'to mut [u8])>;
 
@@ -42,6 +44,11 @@ impl Clock {
     /// What has gone by.
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    /// When it is over; at the latest in an hour.
+    pub(super) fn end(&self) -> Instant {
+        self.start + self.time.unwrap_or(HOUR).min(HOUR)
     }
 
     /// Whether so many seconds are left.

@@ -82,7 +82,7 @@ pub struct Take {
     pub layout: HeapLayout,
     /// How it was had.
     pub how: How,
-    /// For how long the process stood still.
+    /// For how long the process stood still: also where a pause did not suffice, and it was taken while it ran after all.
     pub pause: Duration,
     /// Its isolates: the main thread's first.
     pub isolates: Vec<Isolate>,

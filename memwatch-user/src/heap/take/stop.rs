@@ -20,9 +20,8 @@ use nix::{
 
 use super::{TakeError, access, remote::pid_of};
 
-/// How long it is waited for a thread to stand still: one that the kernel works for without interruption (a `vfork`, a
-/// read of a dead network drive) does not.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How often it is looked whether a thread stands still: that takes a tenth of a millisecond where a CPU is free.
+const LOOK: Duration = Duration::from_micros(50);
 /// Rounds in which threads are looked for that were born while others were being stopped.
 const ROUNDS: usize = 8;
 
@@ -41,11 +40,12 @@ struct Thread {
 }
 
 impl Stopped {
-    /// Stops `pid`. To be dropped by the thread that calls this: for the kernel, threads are tracers.
-    pub(super) fn stop(pid: u32) -> Result<Self, TakeError> {
+    /// Stops `pid`, if it stands still before `deadline`: a thread that the kernel works for without interruption (a `vfork`,
+    /// a read of a dead network drive) does not. To be dropped by the thread that calls this: for the kernel, threads are
+    /// tracers.
+    pub(super) fn stop(pid: u32, deadline: Instant) -> Result<Self, TakeError> {
         let mut stopped = Self { threads: Vec::new() };
         let mut known = BTreeSet::new();
-        let deadline = Instant::now() + PATIENCE;
         for _ in 0..ROUNDS {
             let born: Vec<u32> = threads(pid).into_iter().filter(|tid| known.insert(*tid)).collect();
             if born.is_empty() {
@@ -115,7 +115,7 @@ fn wait(tid: u32, deadline: Instant) -> Stop {
         match waitpid(pid_of(tid), Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::Stopped(_, signal)) => return Stop::At(Some(signal)),
             Ok(WaitStatus::StillAlive) if Instant::now() > deadline => return Stop::Busy,
-            Ok(WaitStatus::StillAlive) => std::thread::yield_now(),
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(LOOK),
             Ok(WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_)) => return Stop::At(None),
             Ok(_) | Err(_) => return Stop::Ended,
         }

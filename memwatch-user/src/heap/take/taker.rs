@@ -42,19 +42,14 @@ pub struct Taker<'a> {
     search: Duration,
     /// Bytes of memory that the take and its graph need at most.
     needed: u64,
+    /// For how long the process stood still so far.
+    pause: Duration,
 }
 
 /// What was copied beside the pages.
 struct Beside {
     roots: Vec<RootWords>,
     stacks: Vec<Stack>,
-}
-
-/// A stopped copy.
-struct Paused {
-    /// `None` if the time was over before all was copied.
-    beside: Option<Beside>,
-    pause: Duration,
 }
 
 impl<'a> Taker<'a> {
@@ -75,7 +70,7 @@ impl<'a> Taker<'a> {
         room::check(needed)?;
         let more = later(pages.iter().map(Page::bytes).sum());
         let copied = Copied::new(&pages, more).ok_or(TakeError::TooLittleMemory { needed, available: 0 })?;
-        Ok(Self { pid, build, memory, mappings, isolates, copied, search, needed })
+        Ok(Self { pid, build, memory, mappings, isolates, copied, search, needed, pause: Duration::ZERO })
     }
 
     /// Bytes of the pages.
@@ -90,47 +85,56 @@ impl<'a> Taker<'a> {
         self.needed
     }
 
-    /// Takes: stopped if the pause that is allowed is long enough, else pre-copied, else running.
+    /// Takes: stopped if the pause that is allowed is long enough, else pre-copied, else running. What a pause took that was
+    /// for nothing is not there for the next one.
     pub fn take(mut self, pause: Pause) -> Result<Take, TakeError> {
         let Pause::AtMost(allowed) = pause else { return self.running() };
         let per_byte = copying::trial(self.pid, self.copied.room(|_| true), &self.mappings);
-        let bytes = self.bytes();
-        let planned = allowed.mul_f64(PLANNED).as_secs_f64();
-        let search = self.search.as_secs_f64();
-        if search + per_byte * bytes as f64 <= planned {
-            let paused = self.paused(allowed, Self::copy_all)?;
-            if let Some(beside) = paused.beside {
-                return Ok(self.finish(How::Stopped, paused.pause, beside));
-            }
+        if self.is_planned(allowed, per_byte, |_| true)
+            && let Some(beside) = self.paused(allowed, Self::copy_all)?
+        {
+            return Ok(self.finish(How::Stopped, beside));
         }
-        let young: u64 = self.copied.pages().iter().filter(|page| page.is_young).map(Page::bytes).sum();
-        if search + per_byte * young as f64 <= planned {
+        let left = allowed.saturating_sub(self.pause);
+        if self.is_planned(left, per_byte, |page| page.is_young) {
             self.copy_all(&Clock::endless());
-            let paused = self.paused(allowed, |taker, clock| taker.copy_changed(clock, per_byte))?;
-            if let Some(beside) = paused.beside {
-                return Ok(self.finish(How::Precopied, paused.pause, beside));
+            let changed = |taker: &mut Self, clock: &Clock| taker.copy_changed(clock, per_byte);
+            if let Some(beside) = self.paused(left, changed)? {
+                return Ok(self.finish(How::Precopied, beside));
             }
         }
         self.running()
     }
 
-    /// Runs `copy` while the process stands still. By a thread of its own: what it cannot detach from goes on when the
-    /// thread ends.
+    /// Whether a pause of `allowed` is long enough for finding the pages and copying those that are `wanted`.
+    fn is_planned(&self, allowed: Duration, per_byte: f64, wanted: impl Fn(&Page) -> bool) -> bool {
+        let bytes: u64 = self.copied.pages().iter().filter(|page| wanted(page)).map(Page::bytes).sum();
+        let time = self.search.as_secs_f64() + per_byte * bytes as f64;
+        time <= allowed.saturating_sub(MARGIN).mul_f64(PLANNED).as_secs_f64()
+    }
+
+    /// Runs `copy` while the process stands still; `None` if the time was over before all was copied. By a thread of its
+    /// own: what it cannot detach from goes on when the thread ends.
     fn paused(
         &mut self,
         allowed: Duration,
         copy: impl FnOnce(&mut Self, &Clock) -> bool + Send,
-    ) -> Result<Paused, TakeError> {
-        let clock = Clock::new(allowed.saturating_sub(MARGIN));
+    ) -> Result<Option<Beside>, TakeError> {
         let pid = self.pid;
+        let clock = Clock::new(allowed.saturating_sub(MARGIN));
         let run = || {
-            let stopped = Stopped::stop(pid)?;
+            let stopped = Stopped::stop(pid, clock.end())?;
             let is_whole = copy(self, &clock);
             let beside = is_whole.then(|| self.beside(|| stopped.registers()));
             drop(stopped);
-            Ok(Paused { beside, pause: clock.elapsed() })
+            Ok(beside)
         };
-        thread::scope(|scope| scope.spawn(run).join().unwrap_or(Err(TakeError::Gone { pid })))
+        let result = thread::scope(|scope| scope.spawn(run).join().unwrap_or(Err(TakeError::Gone { pid })));
+        self.pause += clock.elapsed();
+        match result {
+            Err(TakeError::NotStopping { .. }) => Ok(None),
+            other => other,
+        }
     }
 
     fn running(mut self) -> Result<Take, TakeError> {
@@ -141,7 +145,7 @@ impl<'a> Taker<'a> {
         if self.copied.is_blank() {
             return Err(TakeError::Gone { pid });
         }
-        Ok(self.finish(How::Running, Duration::ZERO, beside))
+        Ok(self.finish(How::Running, beside))
     }
 
     /// Copies all pages, those too that came meanwhile.
@@ -189,12 +193,12 @@ impl<'a> Taker<'a> {
         Beside { roots: roots.collect(), stacks: stacks::read(&self.memory, &self.mappings, registers()) }
     }
 
-    fn finish(self, how: How, pause: Duration, beside: Beside) -> Take {
+    fn finish(self, how: How, beside: Beside) -> Take {
         let Beside { mut roots, stacks } = beside;
         let isolates = stacks::pair(&self.isolates, &stacks, self.copied.pages());
         roots.extend(stacks::roots(&isolates, stacks));
         let (isolates, roots) = stacks::main_first(self.pid, isolates, roots);
         let layout = self.build.layout.clone();
-        Take { pid: self.pid, layout, how, pause, isolates, roots, copied: self.copied }
+        Take { pid: self.pid, layout, how, pause: self.pause, isolates, roots, copied: self.copied }
     }
 }

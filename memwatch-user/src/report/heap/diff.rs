@@ -10,6 +10,8 @@ use crate::units;
 
 /// Rows of each table.
 const ROWS: usize = 10;
+/// Growth of less than this part of the largest is not shown.
+const LARGEST_PART: i64 = 100;
 /// Causes that are shown.
 const CAUSES: usize = 5;
 
@@ -53,7 +55,9 @@ fn holders(holders: &[GrownHolder], page: Page) -> Vec<String> {
 fn details(details: &[Detail], page: Page) -> Vec<String> {
     let mut lines = page.heading("What there is more of").to_vec();
     let is_internal = |detail: &Detail| matches!(detail.kind.as_str(), "code" | "system");
-    let grown = details.iter().filter(|detail| detail.size_bytes > 0 && !is_internal(detail));
+    let largest = details.first().map_or(0, |detail| detail.size_bytes);
+    let is_much = |detail: &Detail| detail.size_bytes > 0 && detail.size_bytes >= largest / LARGEST_PART;
+    let grown = details.iter().filter(|detail| is_much(detail) && !is_internal(detail));
     let grown: Vec<&Detail> = grown.take(ROWS).collect();
     if grown.is_empty() {
         lines.extend(page.remark("Nothing."));
