@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
     container::Root,
     full, machine,
-    node::{self, Node, Start},
+    node::{self, Node},
     patience, proc, releases, skip,
     tool::Tool,
 };
