@@ -60,13 +60,14 @@ fn commit() -> String {
         return "unknown, built without git".to_owned();
     };
     let reference = output("git", &["symbolic-ref", "HEAD"]).unwrap_or_default();
-    for file in ["HEAD", "index", &reference] {
+    // Not the index: git writes it whenever it is asked for changes, and each time all would be compiled anew.
+    for file in ["HEAD", &reference] {
         let path = output("git", &["rev-parse", "--git-path", file]);
         if let Some(path) = path.filter(|path| Path::new(path).is_file()) {
             println!("cargo:rerun-if-changed={path}");
         }
     }
-    let changes = output("git", &["status", "--porcelain", "--untracked-files=no"]);
+    let changes = output("git", &["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]);
     if changes.is_none_or(|changes| changes.is_empty()) { commit } else { format!("{commit}, with changes") }
 }
 

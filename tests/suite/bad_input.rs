@@ -2,11 +2,13 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
+    fifo::Fifo,
     machine, node, proc, releases, scratch,
     tool::{self, Finished, Tool},
     workspace,
@@ -32,6 +34,19 @@ fn command_lines() -> Result<()> {
     ];
     for (line, expected) in cases {
         refused(&tool::run(&line.split_whitespace().collect::<Vec<_>>())?, expected).context(line)?;
+    }
+    Ok(())
+}
+
+/// Opening a FIFO would wait for its writer: what is to be started is looked at first.
+#[test]
+fn what_is_no_program_is_not_started() -> Result<()> {
+    let fifo = Fifo::new(&scratch::directory("program")?, "node")?;
+    for (path, expected) in
+        [(fifo.path(), "a FIFO"), (Path::new("/tmp"), "a directory"), (Path::new("/dev/null"), "a device")]
+    {
+        let path = path.display().to_string();
+        refused(&tool::run(&["--duration", "1s", "--", &path])?, expected).context(path)?;
     }
     Ok(())
 }

@@ -30,6 +30,7 @@
 //! - [`native_windows`]: whatever happens while its probes are armed, they go.
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //! - [`pprof`]: profiles open in the standard viewer.
+//! - [`sinks`]: several outputs at once; one that is slow, or fails, holds up nobody.
 //! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -72,5 +73,6 @@ mod pprof;
 mod readings;
 mod rights;
 mod selection;
+mod sinks;
 mod unharmed;
 mod verdict;

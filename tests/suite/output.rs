@@ -120,7 +120,10 @@ fn round_trip(line: &str, record: &Record) -> Result<()> {
     let read = serde_json::from_str::<Value>(line)?;
     let written = serde_json::to_value(record)?;
     ensure!(read == written, "read {read}, written {written}");
-    ensure!(record.subject.is_some() != matches!(record.body, Body::Bye(_)), "pid and start_time");
+    ensure!(
+        record.subject.is_some() != matches!(record.body, Body::Missed(_) | Body::Bye(_)),
+        "pid and start_time"
+    );
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod container;
+pub mod fifo;
 pub mod heap;
 pub mod kernel;
 pub mod machine;

@@ -15,7 +15,10 @@ use aya::{
     },
 };
 
-use super::load::{Kernel, LoadError, in_program};
+use super::{
+    error::{LoadError, in_program},
+    load::Kernel,
+};
 use crate::plan::ProbeSite;
 
 /// Where one probe goes.

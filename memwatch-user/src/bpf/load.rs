@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, thread};
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
-    maps::{Array, HashMap, MapData, MapError},
-    programs::{ProgramError, RawTracePoint, UProbe},
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Array, HashMap, MapData},
+    programs::{RawTracePoint, UProbe},
 };
 use memwatch_common::{
     names::{global, map, tracepoint},
@@ -14,6 +14,7 @@ use memwatch_common::{
 };
 
 use super::{
+    error::{LoadError, in_map, in_program, typed},
     losses::{LossMaps, Losses},
     object,
 };
@@ -34,47 +35,6 @@ pub struct Settings {
     pub task: TaskLayout,
     /// The kernel side's own debug lines are wanted.
     pub debug: bool,
-}
-
-/// Why the object could not be loaded or spoken to.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The build has none.
-    #[error(transparent)]
-    Object(#[from] object::NoObject),
-    /// The object as a whole, or a map.
-    #[error("cannot load the eBPF object: {0}; `memwatch-bpf doctor` says what this host allows")]
-    Load(#[from] Box<EbpfError>),
-    /// A program, mostly the verifier.
-    #[error(
-        "cannot load the eBPF program {name}: {source}; `memwatch-bpf doctor` says what this host allows"
-    )]
-    Program {
-        /// Which.
-        name: String,
-        /// Why.
-        source: Box<ProgramError>,
-    },
-    /// A map that the object should have.
-    #[error("the eBPF object has no {0}: it is from another build; build again")]
-    Missing(&'static str),
-    /// Reading or writing a map.
-    #[error("cannot use the eBPF map {name}: {source}")]
-    Map {
-        /// Which.
-        name: &'static str,
-        /// Why.
-        source: Box<MapError>,
-    },
-    /// How many CPUs there are cannot be found out.
-    #[error("cannot count the CPUs that maps have values for: {0}")]
-    Cpus(#[source] std::io::Error),
-    /// The kernel side's debug lines.
-    #[error("cannot read the debug lines of the kernel side: {0}")]
-    DebugLines(String),
-    /// Waiting for the ring buffer.
-    #[error("cannot wait for the ring buffer: {0}")]
-    Ring(#[source] std::io::Error),
 }
 
 /// The loaded object. Everything in the kernel goes when this is dropped, or when the process dies.
@@ -206,20 +166,4 @@ impl Kernel {
     pub fn losses(&self) -> Result<Losses, LoadError> {
         self.losses.read()
     }
-}
-
-pub(super) fn typed<T: TryFrom<aya::maps::Map, Error = MapError>>(
-    ebpf: &mut Ebpf,
-    name: &'static str,
-) -> Result<T, LoadError> {
-    let map = ebpf.take_map(name).ok_or(LoadError::Missing(name))?;
-    T::try_from(map).map_err(in_map(name))
-}
-
-pub(super) fn in_program(name: &str) -> impl Fn(ProgramError) -> LoadError {
-    move |source| LoadError::Program { name: name.to_owned(), source: Box::new(source) }
-}
-
-pub(super) fn in_map(name: &'static str) -> impl Fn(MapError) -> LoadError {
-    move |source| LoadError::Map { name, source: Box::new(source) }
 }

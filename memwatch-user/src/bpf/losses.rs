@@ -11,7 +11,7 @@ use memwatch_common::{
     names::map,
 };
 
-use super::load::{LoadError, in_map, typed};
+use super::error::{LoadError, in_map, typed};
 
 /// So many losses of each reason.
 pub type Counts = BTreeMap<LossReason, u64>;

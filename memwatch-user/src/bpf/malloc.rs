@@ -22,7 +22,8 @@ use memwatch_common::{
 use super::{
     armed::Armed,
     attach::{AttachError, loaded_uprobe},
-    load::{LoadError, in_map, typed},
+    error::{LoadError, in_map, typed},
+    load::LOG_MAP,
     losses::{Counts, LossMaps},
     multi::Programs,
     object, raw,
@@ -69,25 +70,7 @@ impl Tap {
     /// `multi`: whether the kernel links many places at once; `task`: as of [`super::load::Settings`], which only
     /// [`Self::walk`] has use for.
     pub fn load(plan: &MallocPlan, follow: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
-        let has_chunks = u8::from(plan.has_chunks());
-        let mut loader = EbpfLoader::new();
-        loader
-            .btf(None)
-            .verifier_log_level(VerifierLogLevel::STATS)
-            .override_global(global::HAS_CHUNKS, &has_chunks, true)
-            .override_global(global::TASK_LAYOUT, &task, true)
-            .map_max_entries(super::load::LOG_MAP, UNUSED_RING_BYTES)
-            .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
-            .map_max_entries(map::STACKS, MAX_CALLERS)
-            .map_max_entries(map::EVENTS, if follow { FOLLOW_RING_BYTES } else { SAMPLE_RING_BYTES })
-            .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
-            .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
-            .map_max_entries(map::LOSSES, LossReason::COUNT)
-            .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
-        for name in SMALLEST {
-            loader.map_max_entries(name, 1);
-        }
-        let mut ebpf = loader.load(object::bytes()?).map_err(Box::new)?;
+        let mut ebpf = load(plan, follow, task)?;
         let multi = multi.then(|| Programs::over(&ebpf)).transpose()?;
         let mut wrappers: HashMap<MapData, u64, u64> = typed(&mut ebpf, map::WRAPPERS)?;
         for wrapper in &plan.wrappers {
@@ -218,6 +201,29 @@ impl Tap {
         losses.count(pid, LossReason::BlockMalformed, self.malformed);
         Ok(losses.of(pid))
     }
+}
+
+/// Maps of the sizes that it takes to sample blocks of `plan`'s allocator, or to `follow` them.
+fn load(plan: &MallocPlan, follow: bool, task: TaskLayout) -> Result<Ebpf, LoadError> {
+    let has_chunks = u8::from(plan.has_chunks());
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(None)
+        .verifier_log_level(VerifierLogLevel::STATS)
+        .override_global(global::HAS_CHUNKS, &has_chunks, true)
+        .override_global(global::TASK_LAYOUT, &task, true)
+        .map_max_entries(LOG_MAP, UNUSED_RING_BYTES)
+        .map_max_entries(map::STACK_EVENTS, CALLER_RING_BYTES)
+        .map_max_entries(map::STACKS, MAX_CALLERS)
+        .map_max_entries(map::EVENTS, if follow { FOLLOW_RING_BYTES } else { SAMPLE_RING_BYTES })
+        .map_max_entries(map::CALL_SITES, MAX_CALL_SITES)
+        .map_max_entries(map::IN_FLIGHT, MAX_IN_FLIGHT)
+        .map_max_entries(map::LOSSES, LossReason::COUNT)
+        .map_max_entries(map::BLOCKS, if follow { MAX_BLOCKS } else { MAX_SAMPLED });
+    for name in SMALLEST {
+        loader.map_max_entries(name, 1);
+    }
+    Ok(loader.load(object::bytes()?).map_err(Box::new)?)
 }
 
 fn sum(one: CallSite, other: &CallSite) -> CallSite {

@@ -26,7 +26,8 @@ use memwatch_common::{
 use super::{
     armed::Armed,
     attach::AttachError,
-    load::{LOG_MAP, LoadError, in_map, in_program, typed},
+    error::{LoadError, in_map, in_program, typed},
+    load::LOG_MAP,
     losses::{LossMaps, Losses},
     multi::Programs,
     object, raw,

@@ -2,24 +2,29 @@
 //!
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
+//! * [`error`]: why the kernel's side cannot be loaded or spoken to;
+//! * [`losses`]: its counters of losses, by process and reason;
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
+//! * [`parting`]: letting go of everything without waiting for it;
 //! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
 pub mod armed;
 pub mod attach;
+pub mod error;
 pub mod load;
 pub mod losses;
 pub mod malloc;
 pub mod mappings;
 pub mod multi;
 pub mod object;
+pub mod parting;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;

@@ -27,7 +27,7 @@ use aya_obj::{Object, ProgramSection, VerifierLog, copy_instructions};
 use rustix::io::Errno;
 
 use super::{
-    load::{LoadError, in_program},
+    error::{LoadError, in_program},
     object, raw,
 };
 

@@ -137,6 +137,32 @@ fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Leaves a copy of this process behind that ends at once, and so closes what this process has open by now.
+#[expect(unsafe_code, reason = "no safe interface copies a process")]
+pub(crate) fn end_in_a_copy() -> io::Result<()> {
+    // SAFETY: this process may have other threads, whose locks nobody opens in the copy. So the copy calls functions that are
+    // async-signal-safe and nothing else, in `end_the_copy`, and never returns from there.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => end_the_copy(),
+        _ => Ok(()),
+    }
+}
+
+/// The standard streams are closed first: whoever reads them must not wait for the rest. In a session of its own the copy is
+/// out of reach of the terminal's keys and no part of a shell's job.
+#[expect(unsafe_code, reason = "what runs after a fork must be async-signal-safe")]
+fn end_the_copy() -> ! {
+    for stream in 0..=2 {
+        // SAFETY: nothing in this copy uses the standard streams any more.
+        unsafe { libc::close(stream) };
+    }
+    // SAFETY: takes no pointer and touches no memory.
+    unsafe { libc::setsid() };
+    // SAFETY: runs no destructor and no handler; the kernel closes all descriptors.
+    unsafe { libc::_exit(0) }
+}
+
 #[cfg(test)]
 mod tests {
     use memwatch_common::event::{EventHeader, EventKind};

@@ -9,7 +9,8 @@ use memwatch_common::names::map;
 use tokio::io::unix::AsyncFd;
 
 use super::{
-    load::{Kernel, LoadError, in_map},
+    error::{LoadError, in_map},
+    load::Kernel,
     raw,
 };
 

@@ -10,7 +10,10 @@ use memwatch_common::{
     stack::{StackCounts, StackKey, StackLayout, StackVolume},
 };
 
-use super::load::{Kernel, LoadError, in_map, typed};
+use super::{
+    error::{LoadError, in_map, typed},
+    load::Kernel,
+};
 
 /// The maps of stacks.
 pub struct StackMaps {

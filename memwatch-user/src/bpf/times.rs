@@ -6,7 +6,10 @@ use memwatch_common::{
     times::{Did, STEP_NS, STEPS, counter},
 };
 
-use super::load::{Kernel, LoadError, in_map, typed};
+use super::{
+    error::{LoadError, in_map, typed},
+    load::Kernel,
+};
 
 /// The histograms.
 pub struct HitTimes(PerCpuArray<MapData, u64>);

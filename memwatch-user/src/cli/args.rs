@@ -105,7 +105,7 @@ pub struct WatchArgs {
     pub profiles: ProfileArgs,
     /// How to show it
     #[command(flatten)]
-    pub output: OutputArgs,
+    pub report: ReportArgs,
     /// Report more: -v every collection, -vv also debug messages of the eBPF programs (on standard error)
     #[arg(short, long, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
@@ -132,6 +132,17 @@ pub struct ProfileArgs {
     /// At the end, write collapsed stacks, one per line, of where JavaScript allocated
     #[arg(long, value_name = "FILE")]
     pub collapsed: Option<PathBuf>,
+}
+
+/// How to show a watch, and where else to write it.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReportArgs {
+    /// One JSON object a line instead of text; with a file: beside the text, into that file
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    pub json: Vec<PathBuf>,
+    /// Colours; `auto` is on a terminal unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub color: ColorArg,
 }
 
 /// How to show it.

@@ -13,6 +13,8 @@ use crate::{host::features::FeatureName, native};
 
 /// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
 const PID_MAX: u32 = 4 * 1024 * 1024;
+/// As a file of `--json`.
+const STANDARD_OUTPUT: &str = "-";
 /// Reading /proc more often than this costs more than it tells.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -54,6 +56,8 @@ pub struct Watch {
     pub profiles: ProfileFiles,
     /// How to show it.
     pub output: OutputArgs,
+    /// Also write it as JSON to these files.
+    pub json_files: Vec<PathBuf>,
     /// 0 to 2.
     pub verbose: u8,
     /// Only verdicts.
@@ -169,6 +173,15 @@ fn profiles(args: ProfileArgs, stacks: Switch) -> Result<ProfileFiles, Usage> {
     Ok(files)
 }
 
+/// Two reports in one file would be neither.
+fn all_differ(mut named: Vec<&PathBuf>) -> Result<(), Usage> {
+    named.sort();
+    let twice = named.windows(2).find(|pair| pair[0] == pair[1]);
+    twice.map_or(Ok(()), |pair| {
+        Err(Usage(format!("{} is named twice: each output needs a file of its own", pair[0].display())))
+    })
+}
+
 fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     let interval = duration("--interval", &args.interval)?;
     if interval < SHORTEST_INTERVAL {
@@ -180,6 +193,11 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
     }
     let profiles = profiles(args.profiles, args.stacks)?;
+    let json_files = args.report.json;
+    let profile_files = [&profiles.pprof, &profiles.flamegraph, &profiles.collapsed].into_iter().flatten();
+    all_differ(json_files.iter().chain(profile_files).collect())?;
+    let (standard_output, json_files): (Vec<_>, Vec<_>) =
+        json_files.into_iter().partition(|file| file.as_os_str() == STANDARD_OUTPUT);
     Ok(Watch {
         whom,
         children,
@@ -189,7 +207,8 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         budget_pct: budget(&args.budget)?,
         stacks: args.stacks,
         profiles,
-        output: args.output,
+        output: OutputArgs { json: !standard_output.is_empty(), color: args.report.color },
+        json_files,
         verbose: args.verbose,
         quiet: args.quiet,
         assume_missing: args.assume_missing,
@@ -363,6 +382,22 @@ mod tests {
     }
 
     #[test]
+    fn json_goes_to_standard_output_or_beside_it_into_a_file() {
+        for (line, json, files) in [
+            ("memwatch-bpf --pid 7", false, &[][..]),
+            ("memwatch-bpf --pid 7 --json", true, &[]),
+            ("memwatch-bpf --json --pid 7", true, &[]),
+            ("memwatch-bpf --pid 7 --json=-", true, &[]),
+            ("memwatch-bpf --pid 7 --json=x", false, &["x"]),
+            ("memwatch-bpf --pid 7 --json --json=x --json=y", true, &["x", "y"]),
+        ] {
+            let watch = watch_of(line);
+            let files: Vec<_> = files.iter().map(PathBuf::from).collect();
+            assert_eq!((watch.output.json, watch.json_files), (json, files), "{line}");
+        }
+    }
+
+    #[test]
     fn bad_input_is_one_line() {
         let cases = [
             ("memwatch-bpf", "which process?"),
@@ -384,6 +419,8 @@ mod tests {
             ("memwatch-bpf --pid 7 --native some", "invalid value"),
             ("memwatch-bpf --pid 7 -v -q", "cannot be used with"),
             ("memwatch-bpf --container x", "four characters"),
+            ("memwatch-bpf --pid 7 --json=x --pprof x", "named twice"),
+            ("memwatch-bpf --pid 7 --json=", "a value is required"),
             ("memwatch-bpf --frobnicate", "unexpected argument"),
             ("memwatch-bpf frobnicate", "neither a command nor a process id"),
             ("memwatch-bpf 7 --pid 8", "exclude each other"),

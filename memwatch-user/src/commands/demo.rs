@@ -40,13 +40,14 @@ pub fn run(job: &Demo) -> Result<u8> {
         native: Mode::Off,
         budget_pct: 1.0,
         output: job.output,
+        json_files: Vec::new(),
         verbose: 0,
         quiet: false,
         assume_missing: Vec::new(),
         until_leak: true,
     })?;
     drop(program);
-    if !job.output.json {
+    if !job.output.json && !done.is_unread {
         let mut out = io::stdout().lock();
         closing(done.verdict.as_ref()).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 pub use self::{host::checks as host_checks, process::checks as process_checks};
-use super::watch::output::has_color;
+use super::watch::sinks::has_color;
 use crate::{
     bpf::{multi, trial},
     cli::job::Doctor,

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::{
-    bpf::{attach::AttachError, load::LoadError},
+    bpf::{attach::AttachError, error::LoadError},
     plan::malloc::{MallocPlanError, MappersError},
 };
 

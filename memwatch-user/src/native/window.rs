@@ -8,7 +8,7 @@ use memwatch_common::{
 };
 
 use super::sites::{Seen, Sites};
-use crate::bpf::{load::LoadError, malloc::Tap};
+use crate::bpf::{error::LoadError, malloc::Tap};
 
 /// About so many samples a call site, CPU and window: enough to see every site, few enough for the ring buffer.
 const SAMPLES: u64 = 6;

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{Sink, record::Record};
+use super::{record::Record, sink::Sink};
 
 /// Writes each record as one line of JSON.
 #[derive(Debug)]

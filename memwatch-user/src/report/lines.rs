@@ -7,10 +7,10 @@ mod shown;
 use std::io::{self, Write};
 
 use super::{
-    Sink,
     color::Tone,
     describe::{self, Detail},
     record::{Body, Record},
+    sink::Sink,
     state::{State, target},
     summary,
     time::Time,

@@ -59,6 +59,7 @@ const fn kind(body: &Body) -> &'static str {
         Body::End(End::Exec) => "end/exec",
         Body::End(End::Unknown) => "end/unknown",
         Body::Loss(_) => "loss",
+        Body::Missed(_) => "missed",
         Body::Bye(_) => "bye",
     }
 }

@@ -8,13 +8,16 @@ use std::{
     io::Read,
     os::fd::OwnedFd,
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant},
 };
 
 use memwatch_user::report::{
     Sink,
-    live::{Live, view::Flow},
+    live::{Beside, Live},
     record::Own,
+    sink::Flow,
+    time::Time,
 };
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -39,32 +42,27 @@ fn live_on_a_terminal() {
 
 /// The process behind the terminal: replays a stream and leaves by a key, by an error or by a panic.
 fn watch(way_out: &str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut live = Live::start(true).unwrap();
-        let quit = replay(&mut live, Duration::from_millis(if way_out == "look" { 60 } else { 0 })).await;
-        match way_out {
-            "error" => return,
-            "panic" => panic!("the panic of the test"),
-            _ => while !quit && live.next_key().await.unwrap() != Flow::Quit {},
-        }
-        live.finish().unwrap();
-    });
+    // Time for a frame passes whenever it is asked for.
+    let clock = AtomicI64::new(stream("leak.jsonl").last().unwrap().ts.unix_ms());
+    let now = move || Time::from_unix_ms(clock.fetch_add(100, Ordering::Relaxed));
+    let own = || Own { cpu_s: 0.02, rss: Some(16_900_000) };
+    let mut live = Live::start(true, Beside { now: Box::new(now), own }).unwrap();
+    let quit = replay(&mut live, Duration::from_millis(if way_out == "look" { 60 } else { 0 }));
+    match way_out {
+        "error" => return,
+        "panic" => panic!("the panic of the test"),
+        _ => while !quit && live.tick().unwrap() != Flow::Quit {},
+    }
+    live.finish().unwrap();
 }
 
 /// Shows a stream, `pause` between two records; true if the user quit meanwhile.
-async fn replay(live: &mut Live, pause: Duration) -> bool {
-    for record in stream("leak.jsonl") {
-        live.own(Own { cpu_s: 0.02, rss: Some(16_900_000) });
-        live.record(&record).unwrap();
-        live.tick(record.ts).unwrap();
-        if let Ok(flow) = tokio::time::timeout(pause, live.next_key()).await
-            && flow.unwrap() == Flow::Quit
-        {
-            return true;
-        }
-    }
-    false
+fn replay(live: &mut Live, pause: Duration) -> bool {
+    stream("leak.jsonl").iter().any(|record| {
+        live.record(record).unwrap();
+        std::thread::sleep(pause);
+        live.tick().unwrap() == Flow::Quit
+    })
 }
 
 #[track_caller]

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::copies;
+
 /// How long to wait for a line; whatever is measured here takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -25,6 +27,18 @@ pub(super) struct Talker {
     pub(super) since: Instant,
     lines: Receiver<Line>,
     name: String,
+}
+
+/// What is left of a program that was interrupted.
+pub(super) struct Interrupted {
+    /// Its remaining lines.
+    pub(super) lines: Vec<Line>,
+    /// How it ended.
+    pub(super) status: ExitStatus,
+    /// From the interrupt until it had ended.
+    pub(super) until_ended: Duration,
+    /// From the interrupt until the copy of itself that it leaves its probes to had ended too.
+    pub(super) until_gone: Duration,
 }
 
 impl Talker {
@@ -81,14 +95,17 @@ impl Talker {
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
     }
 
-    /// Ctrl-C; its remaining lines, how it ended, and how long that took.
-    pub(super) fn interrupt(mut self) -> Result<(Vec<Line>, ExitStatus, Duration)> {
+    /// Ctrl-C. Returns once it and all that it had in the kernel are gone.
+    pub(super) fn interrupt(mut self) -> Result<Interrupted> {
+        copies::adopt()?;
         let began = Instant::now();
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("not a pid")?;
         kill_process(pid, Signal::INT).with_context(|| format!("cannot interrupt {}", self.name))?;
         let status = self.child.wait()?;
-        let took = began.elapsed();
-        Ok((self.lines.iter().collect(), status, took))
+        let until_ended = began.elapsed();
+        copies::wait()?;
+        let until_gone = began.elapsed();
+        Ok(Interrupted { lines: self.lines.iter().collect(), status, until_ended, until_gone })
     }
 }
 

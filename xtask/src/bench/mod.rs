@@ -8,6 +8,7 @@ mod attach;
 mod batch;
 mod bpf_stats;
 mod child;
+mod copies;
 mod fleet;
 mod footprint;
 mod hit;

@@ -126,17 +126,22 @@ fn reading(size: &str) -> Result<Row> {
     ])
 }
 
-fn detaching(bench: &Bench) -> Result<[Row; 2]> {
+fn detaching(bench: &Bench) -> Result<[Row; 3]> {
     let node = Node::start("storm", &["1"])?;
-    let [mut reported, mut gone] = [const { Vec::new() }; 2];
+    let [mut reported, mut ended, mut gone] = [const { Vec::new() }; 3];
     for _ in 0..bench.rounds {
         let mut tool = Tool::attach(&[node.pid()], &bench.cache)?;
         tool.first_collection()?;
         let detached = tool.detach()?;
-        reported.push(detached.until_reported.as_secs_f64());
-        gone.push(detached.until_gone.as_secs_f64());
+        reported.push(detached.reported.as_secs_f64());
+        ended.push(detached.ended.as_secs_f64());
+        gone.push(detached.gone.as_secs_f64());
     }
     let row =
         |what: &str, seconds| [what.to_owned(), format!("{:.0} ms", median(seconds) * 1e3), String::new()];
-    Ok([row("from Ctrl-C to the last record", reported), row("from Ctrl-C until all probes are gone", gone)])
+    Ok([
+        row("from Ctrl-C to the last record", reported),
+        row("from Ctrl-C to the prompt", ended),
+        row("from Ctrl-C until all probes are gone", gone),
+    ])
 }

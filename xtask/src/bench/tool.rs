@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::child::{Line, Talker};
+use super::child::{Interrupted, Line, Talker};
 use crate::repo;
 
 /// Arguments without what is on by default and no bound on collections needs.
@@ -35,9 +35,11 @@ pub(super) struct Tool {
 /// What is left of a tool that was interrupted.
 pub(super) struct Detached {
     /// From the interrupt until the last record was written.
-    pub(super) until_reported: Duration,
-    /// From the interrupt until the process was gone, and with it the probes.
-    pub(super) until_gone: Duration,
+    pub(super) reported: Duration,
+    /// From the interrupt until the process had ended: a shell shows its prompt then.
+    pub(super) ended: Duration,
+    /// From the interrupt until the probes were gone.
+    pub(super) gone: Duration,
 }
 
 impl Tool {
@@ -125,10 +127,10 @@ impl Tool {
     /// Ctrl-C, and waits until it is gone.
     pub(super) fn detach(self) -> Result<Detached> {
         let began = Instant::now();
-        let (lines, status, until_gone) = self.talker.interrupt()?;
+        let Interrupted { lines, status, until_ended, until_gone } = self.talker.interrupt()?;
         let bye = lines.iter().find(|line| line.text.contains(BYE)).context("no last record")?;
         ensure!(is_whole(&bye.text) && status.code() != Some(2), "it did not do its job: {status}");
-        Ok(Detached { until_reported: bye.at - began, until_gone })
+        Ok(Detached { reported: bye.at - began, ended: until_ended, gone: until_gone })
     }
 }
 

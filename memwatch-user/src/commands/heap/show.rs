@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     cli::args::OutputArgs,
-    commands::watch::output::has_color,
+    commands::watch::sinks::has_color,
     report::heap::{Answer, Page, write_json, write_text},
 };
 

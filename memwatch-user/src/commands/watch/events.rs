@@ -39,6 +39,8 @@ pub(super) enum Stop {
     Quit,
     /// The verdict that was waited for.
     Leak,
+    /// Nobody is left who reads the report.
+    OutputClosed,
 }
 
 impl Stop {
@@ -50,6 +52,7 @@ impl Stop {
             Self::TargetsGone => "targets-gone",
             Self::Quit => "quit",
             Self::Leak => "leak",
+            Self::OutputClosed => "output-closed",
         }
     }
 }

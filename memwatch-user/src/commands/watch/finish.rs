@@ -2,13 +2,20 @@
 
 use std::io;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 
-use super::{events::Stop, output::Output, running::Run};
-use crate::{cli, host::clock, report::record::Verdict, translate::Farewell};
-
-/// The exit status of a leak.
-const LEAK: u8 = 1;
+use super::{
+    events::Stop,
+    output::{Output, Reported},
+    running::Run,
+};
+use crate::{
+    bpf::parting,
+    cli::log::complain,
+    host::clock,
+    report::{exit_status::Job, record::Verdict},
+    translate::Farewell,
+};
 
 /// What came of a watch.
 #[derive(Clone, Debug)]
@@ -17,36 +24,32 @@ pub struct Done {
     pub status: u8,
     /// The last verdict of the one who fares worst.
     pub verdict: Option<Verdict>,
+    /// Whether nobody reads what we print.
+    pub is_unread: bool,
 }
 
 impl Run {
-    /// The report is out before the probes are gone: detaching takes the kernel some tenths of a second.
+    /// The report is out before the probes are gone, which takes the kernel some seconds.
     pub(super) async fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
         self.all_records();
         self.names_came().await;
-        let (status, reported) = match stop.and_then(|stop| self.last_words(&mut output, stop)) {
-            Ok(status) => (status, Ok(())),
-            // Nobody reads any more: no failure of ours.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (output.exit_status(), Ok(())),
-            Err(error) => (output.exit_status(), Err(error).context("cannot write the report")),
-        };
-        let written = reported.and_then(|()| self.profiles.write(&self.engine.sampled()));
+        let stopped = stop.map(|stop| self.last_words(&mut output, stop));
+        let Reported { job, is_unread } = output.finish();
+        let mut errors = std::mem::take(&mut self.profiles).write(&self.engine.sampled());
+        errors.extend(stopped.err().map(anyhow::Error::from));
+        errors.iter().for_each(complain);
+        let job = if errors.is_empty() { job } else { Job::Failed };
         let never_node = self.launched.is_some() && self.engine.adopted() == 0;
         let nobody = self.engine.nobody();
-        self.engine.detach();
+        self.let_go();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
         nobody.map_or(Ok(()), |nobody| Err(anyhow!(nobody)))?;
-        match written {
-            // What was found goes before what could not be written.
-            Err(error) if status == LEAK => cli::log::complain(&error),
-            written => written?,
-        }
-        Ok(Done { status, verdict: output.last_verdict() })
+        Ok(Done { status: output.exit_status(job), verdict: output.last_verdict(), is_unread })
     }
 
-    fn last_words(&mut self, output: &mut Output, stop: Stop) -> io::Result<u8> {
+    fn last_words(&mut self, output: &mut Output, stop: Stop) {
         self.engine.last_words();
-        self.report(output)?;
+        self.report(output);
         let now = clock::now();
         let farewell = Farewell {
             reason: stop.name(),
@@ -54,7 +57,14 @@ impl Run {
             cost_s: self.engine.cost_s(),
             backoffs: self.engine.backoffs(),
         };
-        output.records(&[self.translator.bye(now, farewell)])?;
-        output.finish()
+        output.records(&[self.translator.bye(now, farewell)]);
+    }
+
+    /// Takes all probes away; where the kernel's waiting cannot be left to a copy of us, by waiting.
+    fn let_go(self) {
+        if let Err(error) = parting::hand_over() {
+            log::debug!("cannot fork: {error}");
+            self.engine.detach();
+        }
     }
 }

@@ -3,15 +3,39 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    os::{fd::AsFd, unix::ffi::OsStrExt},
+    fs::FileType,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, fs::FileTypeExt},
+    },
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+
+/// The file that `program` means; `None` if there is none. Anything but a regular file is an error here already: to open a FIFO
+/// would wait for its writer.
+pub(super) fn program(program: &OsStr) -> Result<Option<PathBuf>> {
+    let Some(file) = find(program) else { return Ok(None) };
+    if let Ok(metadata) = file.metadata() {
+        let what = kind(metadata.file_type());
+        ensure!(metadata.is_file(), "cannot start {}: it is {what}, no program", file.display());
+    }
+    Ok(Some(file))
+}
+
+fn kind(of: FileType) -> &'static str {
+    match of {
+        of if of.is_dir() => "a directory",
+        of if of.is_fifo() => "a FIFO",
+        of if of.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
 
 /// The file that `program` means, the way a shell looks for it.
-pub(super) fn find(program: &OsStr) -> Option<PathBuf> {
+fn find(program: &OsStr) -> Option<PathBuf> {
     if program.as_bytes().contains(&b'/') {
         return Some(PathBuf::from(program));
     }

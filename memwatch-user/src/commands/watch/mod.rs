@@ -7,18 +7,20 @@ mod events;
 mod finish;
 mod last_verdicts;
 mod launch;
-pub(crate) mod output;
+mod out_file;
+mod output;
 mod profiles;
 mod running;
 mod selection;
 mod setup;
 mod signals;
+pub(crate) mod sinks;
 
 use anyhow::Result;
 use tokio::{runtime, task::LocalSet};
 
 pub use self::finish::Done;
-use self::{output::Output, setup::Setup};
+use self::{out_file::OutFile, output::Output, setup::Setup};
 use crate::{cli::job::Watch, engine::THREADS};
 
 /// Watches until it is over.
@@ -32,8 +34,9 @@ pub fn run(watch: &Watch) -> Result<Done> {
 }
 
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
+    let json = watch.json_files.iter().map(|path| OutFile::open(path)).collect::<Result<_>>()?;
     let mut run = Setup::of(watch)?.start(watch)?;
-    let mut output = Output::open(watch)?;
+    let mut output = Output::open(watch, json)?;
     let stop = run.until_stopped(&mut output).await;
     run.finish(output, stop).await
 }

@@ -1,83 +1,87 @@
-//! Where the records go: JSON, plain lines or the live view; and what they mean for the exit status.
-
-use std::{
-    io::{self, IsTerminal, Stdout},
-    time::Duration,
-};
+//! Where the records go, what becomes of the outputs, and what the records mean for the exit status.
 
 use anyhow::Result;
 
 use super::{
     events::{Input, Stop},
     last_verdicts::LastVerdicts,
+    out_file::OutFile,
+    sinks,
 };
 use crate::{
-    cli::{
-        args::{ColorArg, OutputArgs},
-        job::{Watch, Whom},
-        log,
-    },
-    host::own,
+    cli::{job::Watch, log},
     report::{
-        Sink,
-        color::ColorChoice,
         exit_status::{Job, Outcome},
-        json::Json,
-        lines::{Lines, Verbosity},
-        live::{Live, view::Flow},
-        record::{Own, Record, Verdict},
-        time::Time,
+        fanout::{Fanout, News, Trouble},
+        live::leave_raw_mode,
+        record::{Record, Verdict},
     },
 };
-
-/// How often the live view may draw.
-const FRAME: Duration = Duration::from_millis(100);
 
 /// Where the records go.
 pub(super) struct Output {
-    view: View,
+    sinks: Fanout,
+    /// The terminal is the live view's: what there is to say on standard error waits until it has been given back.
+    is_live: bool,
+    troubles: Vec<Trouble>,
     outcome: Outcome,
     last_verdicts: LastVerdicts,
 }
 
-enum View {
-    Json(Json<Stdout>),
-    Lines(Box<Lines<Stdout>>),
-    Live(Box<Live>),
+/// How the reports ended.
+pub(super) struct Reported {
+    /// Whether each could be written.
+    pub(super) job: Job,
+    /// Whether one was not read to its end.
+    pub(super) is_unread: bool,
 }
 
 impl Output {
-    /// The live view needs the terminal for itself: with a program that we started, lines it is.
-    pub(super) fn open(watch: &Watch) -> Result<Self> {
-        let stdout = io::stdout();
-        let color = has_color(watch.output);
-        let launches = matches!(watch.whom, Whom::Command(_));
-        let live = stdout.is_terminal() && io::stdin().is_terminal() && !launches && !watch.quiet;
-        let view = if watch.output.json {
-            View::Json(Json::new(stdout))
-        } else if live {
-            // The terminal is the view's now.
-            log::silence();
-            View::Live(Box::new(Live::start(color)?))
-        } else {
-            View::Lines(Box::new(Lines::new(stdout, verbosity(watch), color)))
-        };
-        Ok(Self { view, outcome: Outcome::default(), last_verdicts: LastVerdicts::default() })
+    /// Opens it. `json`: the files of that option.
+    pub(super) fn open(watch: &Watch, json: Vec<OutFile>) -> Result<Self> {
+        let is_live = sinks::is_live(watch);
+        let sinks = sinks::open(watch, json)?;
+        let (outcome, last_verdicts) = (Outcome::default(), LastVerdicts::default());
+        Ok(Self { sinks, is_live, troubles: Vec::new(), outcome, last_verdicts })
     }
 
-    pub(super) fn records(&mut self, records: &[Record]) -> io::Result<()> {
+    /// Hands records on. Never waits.
+    pub(super) fn records(&mut self, records: &[Record]) {
         for record in records {
             self.outcome.record(record);
             self.last_verdicts.record(record);
-            self.sink().record(record)?;
+            self.sinks.send(record);
         }
-        Ok(())
     }
 
-    /// Ends the output; the exit status that the records amount to.
-    pub(super) fn finish(&mut self) -> io::Result<u8> {
-        self.sink().finish()?;
-        Ok(self.outcome.exit_status(Job::Done))
+    /// Waits until a sink wants to stop us: for a key, or because nobody is left who reads.
+    pub(super) async fn wants(&mut self) -> Input {
+        loop {
+            match self.sinks.news().await {
+                News::Quit => return Input::Stop(Stop::Quit),
+                News::NobodyReads => return Input::Stop(Stop::OutputClosed),
+                News::Failed(trouble) => self.has(trouble),
+            }
+            if self.sinks.is_dead() {
+                return Input::Stop(Stop::OutputClosed);
+            }
+        }
+    }
+
+    /// Ends the sinks, and says which reports are not whole.
+    pub(super) fn finish(&mut self) -> Reported {
+        for trouble in self.sinks.finish() {
+            self.has(trouble);
+        }
+        let is_unread = self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Unread { .. }));
+        if self.is_live && is_unread {
+            leave_raw_mode();
+        }
+        if self.is_live {
+            self.troubles.iter().for_each(tell);
+        }
+        let has_failed = self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Failed { .. }));
+        Reported { job: if has_failed { Job::Failed } else { Job::Done }, is_unread }
     }
 
     /// Whether anyone's last verdict is `leak`.
@@ -90,48 +94,20 @@ impl Output {
         self.last_verdicts.into_worst()
     }
 
-    /// The exit status where nobody reads any more.
-    pub(super) fn exit_status(&self) -> u8 {
-        self.outcome.exit_status(Job::Done)
+    /// The exit status that the records amount to.
+    pub(super) fn exit_status(&self, job: Job) -> u8 {
+        self.outcome.exit_status(job)
     }
 
-    /// Waits until the view wants something: a key that stops us. Meanwhile keeps the picture fresh.
-    pub(super) async fn wants(&mut self, now: impl Fn() -> Time) -> io::Result<Input> {
-        let View::Live(live) = &mut self.view else { return std::future::pending().await };
-        loop {
-            live.own(Own { cpu_s: own::cpu_seconds(), rss: own::rss_bytes() });
-            live.tick(now())?;
-            if let Ok(flow) = tokio::time::timeout(FRAME, live.next_key()).await
-                && flow? == Flow::Quit
-            {
-                return Ok(Input::Stop(Stop::Quit));
-            }
+    /// Tells the user, at once where standard error is not the live view's.
+    fn has(&mut self, trouble: Trouble) {
+        if !self.is_live {
+            tell(&trouble);
         }
-    }
-
-    fn sink(&mut self) -> &mut dyn Sink {
-        match &mut self.view {
-            View::Json(json) => json,
-            View::Lines(lines) => lines.as_mut(),
-            View::Live(live) => live.as_mut(),
-        }
+        self.troubles.push(trouble);
     }
 }
 
-/// Whether standard output is to be coloured.
-pub(crate) fn has_color(output: OutputArgs) -> bool {
-    let choice = match output.color {
-        ColorArg::Auto => ColorChoice::Auto,
-        ColorArg::Always => ColorChoice::Always,
-        ColorArg::Never => ColorChoice::Never,
-    };
-    choice.enabled(io::stdout().is_terminal(), std::env::var_os("NO_COLOR").as_deref())
-}
-
-fn verbosity(watch: &Watch) -> Verbosity {
-    match watch.verbose {
-        _ if watch.quiet => Verbosity::Quiet,
-        0 => Verbosity::Normal,
-        _ => Verbosity::Verbose,
-    }
+fn tell(trouble: &Trouble) {
+    log::complain(&anyhow::Error::from(trouble.clone()));
 }

@@ -10,7 +10,7 @@ use super::{
     output::Output,
     profiles::Profiles,
 };
-use crate::{engine::Engine, host::clock, model::Mono, report::time::Time, translate::Translator};
+use crate::{engine::Engine, model::Mono, translate::Translator};
 
 /// So many records of the kernel side are taken in at a time, some milliseconds' worth: what else has happened is looked at in
 /// between.
@@ -38,17 +38,16 @@ impl Run {
     pub(super) async fn until_stopped(&mut self, output: &mut Output) -> io::Result<Stop> {
         self.welcome_child()?;
         loop {
-            self.report(output)?;
+            self.report(output);
             if self.until_leak && output.has_leak() {
                 return Ok(Stop::Leak);
             }
             if self.is_over() {
                 return Ok(Stop::TargetsGone);
             }
-            let clock = self.translator.clock;
             let input = tokio::select! {
                 input = self.events.next() => input,
-                wanted = output.wants(|| Time::from_unix_ms(clock.unix_ms(clock::now()))) => wanted?,
+                wanted = output.wants() => wanted,
             };
             if let Input::Stop(stop) = input {
                 return Ok(stop);
@@ -124,11 +123,10 @@ impl Run {
     }
 
     /// Everything that has come of the watch so far goes out.
-    pub(super) fn report(&mut self, output: &mut Output) -> io::Result<()> {
-        let outcomes = self.engine.outcomes().into_iter();
-        outcomes
-            .map(|outcome| self.translator.records(outcome))
-            .try_for_each(|records| output.records(&records))
+    pub(super) fn report(&mut self, output: &mut Output) {
+        for outcome in self.engine.outcomes() {
+            output.records(&self.translator.records(outcome));
+        }
     }
 
     fn is_over(&mut self) -> bool {

@@ -128,7 +128,7 @@ fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Option<St
 /// Starts the program, if there is one to start.
 fn launch(watch: &Watch, engine: &mut Engine) -> Result<Option<Launched>> {
     let Some(command) = command(watch) else { return Ok(None) };
-    let program = launch::find(command.first().map_or(OsStr::new(""), OsString::as_os_str));
+    let program = launch::program(command.first().map_or(OsStr::new(""), OsString::as_os_str))?;
     engine.expect_child(program.as_deref())?;
     let launched = Launched::start(command, watch.output.json)?;
     own::open_more_files();

@@ -1,6 +1,7 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
 pub mod hello;
+pub mod kind;
 pub mod reason;
 pub mod resident;
 mod site;
@@ -11,7 +12,8 @@ pub mod verdict;
 use super::{
     color::Tone,
     record::{
-        Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Stats,
+        Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Missed,
+        Stats,
     },
     text::{LONGEST_SENTENCE, escape_to, escape_untrusted, join},
 };
@@ -69,6 +71,7 @@ pub fn body(body: &Body, limit: Option<u64>, detail: Detail) -> Line {
         Body::Governor(governor) => Line::new(Tone::Warn, "governor", self::governor(governor)),
         Body::End(end) => Line::new(end_tone(end), "end", self::end(end)),
         Body::Loss(loss) => Line::new(Tone::Warn, "loss", self::loss(loss)),
+        Body::Missed(missed) => Line::new(Tone::Warn, "missed", self::missed(missed)),
         Body::Bye(bye) => Line::new(Tone::Strong, "bye", self::bye(bye)),
     }
 }
@@ -236,6 +239,13 @@ fn about(percent: f64) -> String {
     if percent < 0.005 { "less than 0.01 %".to_owned() } else { format!("about {percent:.2} %") }
 }
 
+fn missed(missed: &Missed) -> String {
+    let records =
+        if missed.records == 1 { "1 record".to_owned() } else { format!("{} records", missed.records) };
+    let output = escape_untrusted(&missed.output);
+    format!("{records} from {} to {} left out: {output} was read too slowly", missed.from, missed.to)
+}
+
 /// The closing words.
 #[must_use]
 pub fn bye(bye: &Bye) -> String {
@@ -244,6 +254,7 @@ pub fn bye(bye: &Bye) -> String {
         "duration" => "time limit reached",
         "targets-gone" => "every target is gone",
         "quit" => "quit",
+        "output-closed" => "the output was closed",
         other => &escape_untrusted(other),
     };
     let rss = bye.own.rss.map_or_else(String::new, |rss| format!(" and {}", bytes(rss)));

@@ -1,6 +1,6 @@
 //! A reason for a verdict in words.
 
-use super::verdict::kind_words;
+use super::kind::kind_words;
 use crate::units::{percent as share, span, things};
 use crate::vocabulary::{
     Counted, Kind, Level, Reason, Seen, Unit,
@@ -51,16 +51,11 @@ pub fn words(seen: &Seen, unit: Unit) -> String {
 fn answer(seen: &Seen, unit: Unit) -> String {
     let (amount, rate) = (|value: f64| unit.amount(value), |rate: f64| unit.rate(rate));
     match seen {
-        Seen::Significant { points, tau, p } => format!(
-            "{:.0} % more pairs of the {points} points rise than fall; chance alone does so with probability {p:.1e}",
-            tau * 100.0
-        ),
-        Seen::Ratchet { lows: [old, middle, new] } => format!(
-            "minimum of each third of the window: {}, {}, {}",
-            amount(*old),
-            amount(*middle),
-            amount(*new)
-        ),
+        Seen::Significant { points, tau, p } => significant(*points, *tau, *p),
+        Seen::Ratchet { lows } => {
+            let [old, middle, new] = lows.map(amount);
+            format!("minimum of each third of the window: {old}, {middle}, {new}")
+        }
         Seen::Persistent { older_per_hour, newer_per_hour, end_per_hour } => {
             persistent([*older_per_hour, *newer_per_hour].map(rate), end_per_hour.map(rate))
         }
@@ -86,6 +81,13 @@ fn answer(seen: &Seen, unit: Unit) -> String {
         ),
         _ => String::new(),
     }
+}
+
+fn significant(points: u64, tau: f64, p: f64) -> String {
+    format!(
+        "{:.0} % more pairs of the {points} points rise than fall; chance alone does so with probability {p:.1e}",
+        tau * 100.0
+    )
 }
 
 fn persistent([older, newer]: [String; 2], end: Option<String>) -> String {

@@ -1,9 +1,9 @@
 //! A verdict in words.
 
-use super::{reason, site, strongest};
+use super::{kind::kind_words, reason, site, strongest};
 use crate::report::{
     color::Tone,
-    record::{Kind, Level, Resource, Unit, Verdict},
+    record::{Level, Resource, Unit, Verdict},
     text::{LONGEST_SENTENCE, escape_to, join},
 };
 use crate::units::{count_rate_interval, rate_interval, span, span_interval};
@@ -17,22 +17,6 @@ pub const fn tone(level: Level) -> Tone {
         Level::Suspect | Level::Growing => Tone::Warn,
         Level::Stable => Tone::Good,
         Level::Inconclusive => Tone::Dim,
-    }
-}
-
-/// The kind as part of a sentence.
-#[must_use]
-pub const fn kind_words(kind: Kind) -> &'static str {
-    match kind {
-        Kind::JsHeap => "JavaScript heap",
-        Kind::External => "external memory",
-        Kind::Native => "native memory",
-        Kind::Handles => "handles",
-        Kind::Fds => "file descriptors",
-        Kind::Isolates => "isolates",
-        Kind::Fragmentation => "fragmentation",
-        Kind::Load => "memory that follows the load",
-        Kind::None => "memory",
     }
 }
 

@@ -34,6 +34,7 @@ impl Shown {
         let shows = match (verbosity, &record.body) {
             // The summary ends with it.
             (_, Body::Bye(_)) => false,
+            (_, Body::Missed(_)) => true,
             (Verbosity::Verbose, _) => true,
             (_, Body::Verdict(verdict)) => self.shows_verdict(record, verdict, state),
             (Verbosity::Quiet, _) => false,
@@ -137,7 +138,7 @@ mod tests {
         const JSON: &str = r#"{"isolate":null,"verdict":"stable","kind":"none","rate_bytes_per_hour":null,
             "rate_interval":null,"since":"2026-03-02T23:10:00Z","confidence":null,"time_to_exhaustion_s":null,
             "exhausts":null,"evidence":[],"sites":[]}"#;
-        Body::Verdict(Box::new(Verdict { isolate, kind, verdict, ..serde_json::from_str(JSON).unwrap() }))
+        Body::Verdict(Box::new(Verdict { isolate, verdict, kind, ..serde_json::from_str(JSON).unwrap() }))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The live view: a terminal that people would rather look at than read.
 //!
 //! [`view`] is what the user looks at, [`draw`] turns it and the state into a frame (both pure), `terminal` owns the
-//! terminal, and [`Live`] connects them. Its owner's loop selects over records, [`Live::next_key`] and a ticker.
+//! terminal, and [`Live`] connects them: it takes records, reads keys and draws, on one thread.
 
 mod chart;
 mod columns;
@@ -20,32 +20,51 @@ pub mod view;
 use std::{
     fmt,
     io::{self, Write},
+    time::Duration,
 };
 
-use crossterm::event::{Event, EventStream};
-use tokio_stream::StreamExt;
+use crossterm::event::{self, Event};
 
 use super::{
-    Sink,
     record::{Own, Record},
+    sink::{Flow, Sink},
     state::State,
     summary,
     time::Time,
 };
 use terminal::Screen;
-use view::{Flow, View};
+use view::View;
+
+pub use terminal::leave_raw_mode;
 
 /// Shortest time between two frames: faster than this nobody reads, and a storm of collections must not become a storm
 /// of frames.
 const FRAME_MS: u64 = 100;
 /// Longest time between two frames: the clocks on the screen show seconds.
 const CLOCK_MS: u64 = 1_000;
+/// How long a key may wait: nobody notices.
+const PERIOD: Duration = Duration::from_millis(40);
+
+/// What the view shows beside records.
+pub struct Beside {
+    /// Now, on the calendar that records are dated by.
+    pub now: Box<dyn Fn() -> Time + Send>,
+    /// What watching cost us so far.
+    pub own: fn() -> Own,
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beside").finish_non_exhaustive()
+    }
+}
 
 /// Shows records on the terminal.
+#[derive(Debug)]
 pub struct Live {
     /// Until the view is over.
     screen: Option<Screen>,
-    keys: EventStream,
+    beside: Beside,
     state: State,
     view: View,
     drawn: Option<Time>,
@@ -53,22 +72,13 @@ pub struct Live {
     color: bool,
 }
 
-impl fmt::Debug for Live {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live")
-            .field("view", &self.view)
-            .field("changed", &self.changed)
-            .finish_non_exhaustive()
-    }
-}
-
 impl Live {
     /// Takes the terminal over; it is given back by [`Sink::finish`], or when this is dropped, or on a panic.
-    pub fn start(color: bool) -> io::Result<Self> {
+    pub fn start(color: bool, beside: Beside) -> io::Result<Self> {
         crossterm::style::force_color_output(color);
         Ok(Self {
             screen: Some(Screen::take()?),
-            keys: EventStream::new(),
+            beside,
             state: State::default(),
             view: View::default(),
             drawn: None,
@@ -77,33 +87,32 @@ impl Live {
         })
     }
 
-    /// It is `now`: draws if something changed, at most every [`FRAME_MS`], so call it at least that often.
-    pub fn tick(&mut self, now: Time) -> io::Result<()> {
+    /// Takes in the keys that were pressed, and changes of size.
+    fn keys(&mut self) -> io::Result<Flow> {
+        while event::poll(Duration::ZERO)? {
+            let event = event::read()?;
+            self.changed = true;
+            self.drawn = None;
+            if let Event::Key(key) = event
+                && self.view.key(key, &self.state) == Flow::Quit
+            {
+                return Ok(Flow::Quit);
+            }
+        }
+        Ok(Flow::Continue)
+    }
+
+    /// Draws if something changed, at most every [`FRAME_MS`].
+    fn show(&mut self) -> io::Result<()> {
+        let now = (self.beside.now)();
         self.state.tick(now);
         let since = self.drawn.map_or(u64::MAX, |drawn| now.unix_ms().abs_diff(drawn.unix_ms()));
         if since < FRAME_MS || !self.changed && since < CLOCK_MS {
             return Ok(());
         }
         self.drawn = Some(now);
+        self.state.own = Some((self.beside.own)());
         self.draw()
-    }
-
-    /// What watching cost us so far.
-    pub fn own(&mut self, own: Own) {
-        self.state.own = Some(own);
-    }
-
-    /// Waits for the next key or change of size and acts on it. Cancel safe: a key that was not returned is not lost.
-    pub async fn next_key(&mut self) -> io::Result<Flow> {
-        let flow = match self.keys.next().await {
-            Some(Ok(Event::Key(key))) => self.view.key(key, &self.state),
-            Some(Err(error)) => return Err(error),
-            // The terminal is gone.
-            None => return Ok(Flow::Quit),
-            Some(Ok(_)) => Flow::Continue,
-        };
-        self.draw()?;
-        Ok(flow)
     }
 
     fn draw(&mut self) -> io::Result<()> {
@@ -126,5 +135,15 @@ impl Sink for Live {
         let mut out = io::stdout().lock();
         out.write_all(summary::summary(&self.state, self.color).as_bytes())?;
         out.flush()
+    }
+
+    fn period(&self) -> Option<Duration> {
+        Some(PERIOD)
+    }
+
+    fn tick(&mut self) -> io::Result<Flow> {
+        let flow = self.keys()?;
+        self.show()?;
+        Ok(flow)
     }
 }

@@ -12,7 +12,7 @@ use super::{
     style::{DIM, PLAIN, Piece, tone},
 };
 use crate::report::{
-    describe::{self, verdict},
+    describe::{self, kind::kind_words, verdict},
     record::Level,
     state::{isolate::Isolate, target::Target},
 };
@@ -73,7 +73,7 @@ fn level(row: &Row<'_>) -> Piece {
 }
 
 fn kind(row: &Row<'_>) -> Piece {
-    let kind = row.target.worst().map(|verdict| verdict::kind_words(verdict.kind));
+    let kind = row.target.worst().map(|verdict| kind_words(verdict.kind));
     (kind.unwrap_or_default().to_owned(), PLAIN)
 }
 

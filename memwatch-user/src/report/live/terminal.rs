@@ -65,6 +65,12 @@ fn give_back() {
     }
 }
 
+/// Lets the terminal edit lines again, where it takes no output (Ctrl-S) so that nothing more can be done.
+pub fn leave_raw_mode() {
+    // The terminal is where an error would be shown.
+    let _gone = terminal::disable_raw_mode();
+}
+
 /// The message of a panic would be lost with the alternate screen.
 fn give_back_on_panic() {
     static ONCE: Once = Once::new();

@@ -4,17 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::report::{
     record::Subject,
+    sink::Flow,
     state::{State, isolate::Isolate, target::Target},
 };
-
-/// Whether to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// The user asked to quit.
-    Quit,
-}
 
 /// What the user looks at.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The last record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bye {
-    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`, `leak`.
+    /// Why we stop: `interrupted`, `duration`, `targets-gone`, `quit`, `leak`, `output-closed`.
     pub reason: String,
     /// How long we watched.
     pub watched_s: f64,

@@ -15,6 +15,7 @@ mod isolate;
 mod leak;
 mod loss;
 mod memory;
+mod missed;
 mod site;
 mod starts;
 mod stats;
@@ -34,6 +35,7 @@ pub use isolate::{Isolate, IsolateState};
 pub use leak::Leak;
 pub use loss::Loss;
 pub use memory::{Cgroup, FdsByKind, Held, Memory};
+pub use missed::Missed;
 pub use site::{Frame, Site};
 pub use starts::{Paused, Start, Starts};
 pub use stats::{Pauses, Stats};
@@ -49,7 +51,7 @@ pub struct Record {
     pub schema: u32,
     /// When it happened.
     pub ts: Time,
-    /// Whom it is about; absent from [`Body::Bye`] only.
+    /// Whom it is about; absent from [`Body::Missed`] and [`Body::Bye`] only.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
     /// What happened.
@@ -94,6 +96,33 @@ pub enum Body {
     End(End),
     /// What was not seen.
     Loss(Loss),
+    /// What this output does not have of the report.
+    Missed(Missed),
     /// The last record.
     Bye(Bye),
+}
+
+impl Body {
+    /// Whether such records come all the time, so that one of them can be left out: what remains is true, and the next says how
+    /// things are then.
+    #[must_use]
+    pub const fn is_periodic(&self) -> bool {
+        match self {
+            Self::Gc(_)
+            | Self::Stats(_)
+            | Self::Starts(_)
+            | Self::Memory(_)
+            | Self::Governor(_)
+            | Self::Loss(_)
+            // Servers start and end workers by the dozen a second.
+            | Self::Isolate(_) => true,
+            Self::Hello(_)
+            | Self::Feature(_)
+            | Self::Leak(_)
+            | Self::Verdict(_)
+            | Self::End(_)
+            | Self::Missed(_)
+            | Self::Bye(_) => false,
+        }
+    }
 }

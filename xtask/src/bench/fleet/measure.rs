@@ -38,8 +38,9 @@ pub(super) struct Measured {
     /// Of a new process, from its start: until it says a line, and until we are attached.
     pub(super) ready_ms: f64,
     pub(super) discovered_ms: f64,
-    /// From Ctrl-C: until the last record, and until we are gone.
+    /// From Ctrl-C: until the last record, until the prompt is back, and until the probes are gone.
     pub(super) reported_s: f64,
+    pub(super) ended_s: f64,
     pub(super) gone_s: f64,
 }
 
@@ -61,7 +62,8 @@ pub(super) fn measure(bench: &Bench, program: &str, count: usize) -> Result<Meas
     let newcomers = newcomers(&tool, program, bench.rounds.min(NEW))?;
     let detached = tool.detach()?;
     let collections_per_s = seen.collections as f64 / window_s;
-    let (reported_s, gone_s) = (detached.until_reported.as_secs_f64(), detached.until_gone.as_secs_f64());
+    let [reported_s, ended_s, gone_s] =
+        [detached.reported, detached.ended, detached.gone].map(|time| time.as_secs_f64());
     Ok(Measured {
         count,
         features,
@@ -75,6 +77,7 @@ pub(super) fn measure(bench: &Bench, program: &str, count: usize) -> Result<Meas
         ready_ms: median(newcomers.ready_ms),
         discovered_ms: median(newcomers.discovered_ms),
         reported_s,
+        ended_s,
         gone_s,
     })
 }

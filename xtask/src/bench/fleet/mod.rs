@@ -86,6 +86,7 @@ fn rows(light: &Measured, idle: &Measured) -> Vec<Row> {
             &|one| format!("{:.2}", one.reported_s),
             |_, one| GONE_S.judge(one.reported_s),
         ),
+        row("from Ctrl-C to the prompt, s", &|one| format!("{:.2}", one.ended_s)),
         row("from Ctrl-C until all probes are gone, s", &|one| format!("{:.2}", one.gone_s)),
     ]
 }
