@@ -17,23 +17,17 @@ const CONNECTORS: &str = "memwatch-user/src/commands";
 const PAGE: usize = 150;
 
 /// Files of [`CONNECTORS`] that are longer and are to be divided. Empty, if all is well.
-const LONGER: [&str; 5] = [
+const LONGER: [&str; 3] = [
     "memwatch-user/src/commands/doctor.rs",
     "memwatch-user/src/commands/doctor/host.rs",
     "memwatch-user/src/commands/doctor/process.rs",
-    "memwatch-user/src/commands/heap/diff.rs",
-    "memwatch-user/src/commands/heap/reading.rs",
 ];
-
-/// Files with functions that are a line or two longer and are to be divided. Empty, if all is well.
-const WITH_LONGER_FUNCTIONS: [&str; 2] =
-    ["memwatch-user/src/bpf/malloc.rs", "memwatch-user/src/v8/heap_layout/mod.rs"];
 
 /// Checks one file.
 pub(super) fn check(text: &Text) -> Vec<Finding> {
     let mut findings: Vec<Finding> = functions(text)
         .into_iter()
-        .filter(|(_, lines)| *lines > LONGEST && !may_be_longer(text))
+        .filter(|(_, lines)| *lines > LONGEST)
         .map(|(line, lines)| {
             text.finding(
                 line,
@@ -64,10 +58,6 @@ pub(super) fn check_all(texts: &[Text]) -> Vec<Finding> {
         format!("the median function has {median} lines, at most {MEDIAN}: functions do one thing each");
     findings.push(Finding { path: "Cargo.toml".into(), line: 1, what });
     findings
-}
-
-fn may_be_longer(text: &Text) -> bool {
-    WITH_LONGER_FUNCTIONS.iter().any(|path| text.path == Path::new(path))
 }
 
 fn is_long(text: &Text) -> bool {
