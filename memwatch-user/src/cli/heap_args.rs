@@ -43,14 +43,14 @@ pub enum HeapCommand {
     Diff(DiffArgs),
     /// Say why objects of a class, or one at an address, are alive
     Paths(PathsArgs),
-    /// Look for unusual numbers of timers, listeners, promises, sockets, contexts, equal strings
+    /// Find unusual numbers of timers, listeners, promises, sockets, contexts, equal strings
     Find(FindArgs),
 }
 
 /// What to compare.
 #[derive(Args, Clone, Debug)]
 pub struct DiffArgs {
-    /// How long to wait between two takes; `30s,30s` takes three and tells steady growth from a step
+    /// How long to wait between two takes; `30s,30s` takes three and distinguishes steady growth from a step
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub wait: String,
     /// Wait until Enter is pressed instead
@@ -61,7 +61,7 @@ pub struct DiffArgs {
     pub take: TakeArgs,
 }
 
-/// What to look for.
+/// Which objects.
 #[derive(Args, Clone, Debug)]
 pub struct PathsArgs {
     /// A class, as `heap` prints it, or the address of an object, as an answer gives it
@@ -72,7 +72,7 @@ pub struct PathsArgs {
     pub take: TakeArgs,
 }
 
-/// Where to look.
+/// Which heap.
 #[derive(Args, Clone, Debug)]
 pub struct FindArgs {
     /// Whose heap

@@ -67,7 +67,7 @@ fn books(sampler: &Sampler) -> Check {
     match sampler.no_books() {
         None => Check::ok(
             "native",
-            "the allocator's statistics can be read: leaks and fragmentation are told apart",
+            "the allocator's statistics can be read: leaks and fragmentation can be distinguished",
         ),
         Some(why) => Check::warn(
             "native",

@@ -58,7 +58,7 @@ pub enum LayoutError {
     #[error("the heap of V8 {0}.{1} is not known: Node 16 to 26 are")]
     TooNew(u32, u32),
     /// The metadata lacks something.
-    #[error("V8's metadata does not tell {0}")]
+    #[error("V8's metadata lacks {0}")]
     Missing(&'static str),
     /// The metadata says something that is not expected.
     #[error("V8's metadata says {name} = {found}, not {expected}")]
