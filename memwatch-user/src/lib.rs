@@ -14,7 +14,7 @@
 //! Beside them [`native`] follows the allocator of a process, from its own probes to the call sites that hold memory, and
 //! the JavaScript that called.
 //!
-//! A stage knows the stages before it, never those after it. [`commands`] connects them; [`cli`] says which command;
+//! A stage knows the stages before it, never those after it. `doctor` examines what a host and a process allow; [`commands`] connects them; [`cli`] says which command;
 //! [`host`] knows what the running kernel allows; [`v8`] holds what is known of V8, as data; [`units`] puts figures into
 //! words; [`vocabulary`] defines the words that records and verdicts share.
 
@@ -54,3 +54,5 @@ mod engine;
 pub mod report;
 
 mod translate;
+
+mod doctor;

@@ -72,13 +72,8 @@ impl Tap {
     pub fn load(plan: &MallocPlan, follow: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
         let mut ebpf = load(plan, follow, task)?;
         let multi = multi.then(|| Programs::over(&ebpf)).transpose()?;
-        let mut wrappers: HashMap<MapData, u64, u64> = typed(&mut ebpf, map::WRAPPERS)?;
-        for wrapper in &plan.wrappers {
-            let frame = wrapper.frame_told(follow);
-            wrappers.insert(wrapper.address, frame, 0).map_err(in_map(map::WRAPPERS))?;
-        }
         Ok(Self {
-            _wrappers: wrappers,
+            _wrappers: wrappers(&mut ebpf, plan, follow)?,
             ring: typed(&mut ebpf, map::EVENTS)?,
             stack_ring: typed(&mut ebpf, map::STACK_EVENTS)?,
             stacks: StackMaps::of(&mut ebpf)?,
@@ -201,6 +196,20 @@ impl Tap {
         losses.count(pid, LossReason::BlockMalformed, self.malformed);
         Ok(losses.of(pid))
     }
+}
+
+/// The map of the functions of `plan` that only pass on what malloc returns.
+fn wrappers(
+    ebpf: &mut Ebpf,
+    plan: &MallocPlan,
+    follow: bool,
+) -> Result<HashMap<MapData, u64, u64>, LoadError> {
+    let mut wrappers: HashMap<MapData, u64, u64> = typed(ebpf, map::WRAPPERS)?;
+    for wrapper in &plan.wrappers {
+        let frame = wrapper.frame_told(follow);
+        wrappers.insert(wrapper.address, frame, 0).map_err(in_map(map::WRAPPERS))?;
+    }
+    Ok(wrappers)
 }
 
 /// Maps of the sizes that it takes to sample blocks of `plan`'s allocator, or to `follow` them.

@@ -4,7 +4,11 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{heap::HeapArgs, version};
+use super::{
+    heap_args::HeapArgs,
+    output::{ColorArg, OutputArgs},
+    version,
+};
 use crate::host::features::FeatureName;
 
 /// Says whether a running Node.js process leaks memory, what kind, how fast, and how long is left.
@@ -145,17 +149,6 @@ pub struct ReportArgs {
     pub color: ColorArg,
 }
 
-/// How to show it.
-#[derive(Args, Clone, Copy, Debug, Default)]
-pub struct OutputArgs {
-    /// Print JSON Lines: one object per line
-    #[arg(long)]
-    pub json: bool,
-    /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
-    pub color: ColorArg,
-}
-
 /// How to follow native memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum NativeArg {
@@ -178,18 +171,6 @@ pub enum Switch {
     On,
     /// Disabled
     Off,
-}
-
-/// When to use colours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ColorArg {
-    /// On a terminal, unless `NO_COLOR` is set
-    #[default]
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// How to list processes.

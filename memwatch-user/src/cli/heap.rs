@@ -1,94 +1,17 @@
-//! The `heap` commands: what was typed ([`HeapArgs`]), and what it means ([`Heap`]).
+//! The `heap` commands: what was typed, checked.
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
-
 use super::{
-    args::OutputArgs,
-    job::{Usage, duration, pid},
+    heap_args::{HeapArgs, HeapCommand},
+    output::OutputArgs,
+    values::{Usage, duration, pid},
 };
 
 /// The longest that a process may be stopped when nobody says otherwise.
 const AUTO_PAUSE: Duration = Duration::from_millis(50);
 /// Takes of one comparison: what happened in between is asked with two or three.
 const MOST_WAITS: usize = 2;
-
-/// What to read.
-#[derive(Args, Clone, Debug)]
-#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
-pub struct HeapArgs {
-    /// What to ask; without one: what is in the heap and who holds it.
-    #[command(subcommand)]
-    pub question: Option<HeapCommand>,
-    /// Options of the question without a name.
-    #[command(flatten)]
-    pub take: TakeArgs,
-    /// Also list what Node and V8 hold for themselves
-    #[arg(long)]
-    pub internal: bool,
-}
-
-/// Whose heap, and how to read it.
-#[derive(Args, Clone, Debug)]
-pub struct TakeArgs {
-    /// The process to read
-    #[arg(long, value_name = "PID", allow_hyphen_values = true)]
-    pub pid: Option<String>,
-    /// How long it may be stopped for that: `none`, `auto` (at most 50ms) or a time
-    #[arg(long, value_name = "TIME", default_value = "auto")]
-    pub pause: String,
-    /// Also read keys of maps and dictionaries (values never)
-    #[arg(long)]
-    pub keys: bool,
-    /// How to show it
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Questions about a heap.
-#[derive(Clone, Debug, Subcommand)]
-pub enum HeapCommand {
-    /// Say what grew in a time, who holds it, and why
-    Diff(DiffArgs),
-    /// Say why objects of a class, or one at an address, are alive
-    Paths(PathsArgs),
-    /// Look for unusual numbers of timers, listeners, promises, sockets, contexts, equal strings
-    Find(FindArgs),
-}
-
-/// What to compare.
-#[derive(Args, Clone, Debug)]
-pub struct DiffArgs {
-    /// How long to wait between two takes; `30s,30s` takes three and tells steady growth from a step
-    #[arg(long, value_name = "TIME", default_value = "60s")]
-    pub wait: String,
-    /// Wait until Enter is pressed instead
-    #[arg(long, conflicts_with = "wait")]
-    pub until_enter: bool,
-    /// Whose heap
-    #[command(flatten)]
-    pub take: TakeArgs,
-}
-
-/// What to look for.
-#[derive(Args, Clone, Debug)]
-pub struct PathsArgs {
-    /// A class, as `heap` prints it, or the address of an object, as an answer gives it
-    #[arg(value_name = "CLASS|@ADDRESS")]
-    pub what: String,
-    /// Whose heap
-    #[command(flatten)]
-    pub take: TakeArgs,
-}
-
-/// Where to look.
-#[derive(Args, Clone, Debug)]
-pub struct FindArgs {
-    /// Whose heap
-    #[command(flatten)]
-    pub take: TakeArgs,
-}
 
 /// A question about the heap of a process.
 #[derive(Clone, Debug)]
@@ -167,7 +90,7 @@ fn wait(text: &str, until_enter: bool) -> Result<Wait, Usage> {
     let waits: Vec<Duration> =
         text.split(',').map(|part| duration("--wait", part)).collect::<Result<_, _>>()?;
     if waits.len() > MOST_WAITS {
-        return Err(Usage::new(&format!("--wait {text}: at most two times, for three takes")));
+        return Err(Usage::new(format!("--wait {text}: at most two times, for three takes")));
     }
     Ok(Wait::Times(waits))
 }
@@ -176,7 +99,7 @@ fn wanted(text: String) -> Result<Wanted, Usage> {
     let Some(address) = text.strip_prefix('@') else { return Ok(Wanted::Class(text)) };
     let digits = address.strip_prefix("0x").unwrap_or(address);
     u64::from_str_radix(digits, 16).map(Wanted::Address).map_err(|_| {
-        Usage::new(&format!("{}: not an address in hexadecimal, such as @1f2e3d4c5b68", text.escape_debug()))
+        Usage::new(format!("{}: not an address in hexadecimal, such as @1f2e3d4c5b68", text.escape_debug()))
     })
 }
 

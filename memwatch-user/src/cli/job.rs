@@ -3,16 +3,15 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
-use jiff::{Span, SpanRelativeTo};
 
-use super::args::{
-    Cli, Command, DemoArgs, DoctorArgs, NativeArg, OutputArgs, ProfileArgs, Switch, WatchArgs,
+use super::{
+    args::{Cli, Command, DemoArgs, DoctorArgs, NativeArg, ProfileArgs, Switch, WatchArgs},
+    heap::{self, Heap},
+    output::OutputArgs,
+    values::{Usage, duration, pid},
 };
-use super::heap::{self, Heap};
 use crate::{host::features::FeatureName, native};
 
-/// The largest pid that Linux can be configured to give (`PID_MAX_LIMIT`, include/linux/threads.h).
-const PID_MAX: u32 = 4 * 1024 * 1024;
 /// As a file of `--json`.
 const STANDARD_OUTPUT: &str = "-";
 /// Reading /proc more often than this costs more than it tells.
@@ -123,18 +122,6 @@ pub struct Demo {
     pub output: OutputArgs,
 }
 
-/// What was typed makes no sense: one line.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Usage(String);
-
-impl Usage {
-    /// With this to say.
-    pub(super) fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
 /// Reads the command line.
 pub fn from_command_line(args: impl IntoIterator<Item = OsString>) -> Result<Job, Usage> {
     let cli = match Cli::try_parse_from(args) {
@@ -160,7 +147,7 @@ fn one_line(error: &clap::Error) -> Usage {
     let paragraph: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
     let message = paragraph.join(" ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    Usage(format!("{message}; `memwatch-bpf --help` shows what there is"))
+    Usage::new(format!("{message}; `memwatch-bpf --help` shows what there is"))
 }
 
 /// What to write; an error if `stacks` are not there to be written.
@@ -168,7 +155,7 @@ fn profiles(args: ProfileArgs, stacks: Switch) -> Result<ProfileFiles, Usage> {
     let ProfileArgs { pprof, flamegraph, collapsed } = args;
     let files = ProfileFiles { pprof, flamegraph, collapsed };
     if stacks == Switch::Off && files != ProfileFiles::default() {
-        return Err(Usage("a profile is made of stacks: leave out --stacks off".to_owned()));
+        return Err(Usage::new("a profile is made of stacks: leave out --stacks off"));
     }
     Ok(files)
 }
@@ -178,19 +165,19 @@ fn all_differ(mut named: Vec<&PathBuf>) -> Result<(), Usage> {
     named.sort();
     let twice = named.windows(2).find(|pair| pair[0] == pair[1]);
     twice.map_or(Ok(()), |pair| {
-        Err(Usage(format!("{} is named twice: each output needs a file of its own", pair[0].display())))
+        Err(Usage::new(format!("{} is named twice: each output needs a file of its own", pair[0].display())))
     })
 }
 
 fn watch(args: WatchArgs) -> Result<Watch, Usage> {
     let interval = duration("--interval", &args.interval)?;
     if interval < SHORTEST_INTERVAL {
-        return Err(Usage(format!("--interval {} is too short: at least 100ms", args.interval)));
+        return Err(Usage::new(format!("--interval {} is too short: at least 100ms", args.interval)));
     }
     let children = args.children;
     let whom = whom(&args)?;
     if children && matches!(whom, Whom::All | Whom::Command(_)) {
-        return Err(Usage("--children adds nothing here: they are watched anyway; leave it out".to_owned()));
+        return Err(Usage::new("--children adds nothing here: they are watched anyway; leave it out"));
     }
     let profiles = profiles(args.profiles, args.stacks)?;
     let json_files = args.report.json;
@@ -228,13 +215,12 @@ fn whom(args: &WatchArgs) -> Result<Whom, Usage> {
     let mut given = given.into_iter().flatten();
     match (given.next(), given.next()) {
         (Some(whom), None) => whom,
-        (None, _) => Err(Usage(
-            "which process? Give a PID, --name GLOB, --all, --container ID or -- COMMAND; `memwatch-bpf list` shows the Node.js processes of this host"
-                .to_owned(),
+        (None, _) => Err(Usage::new(
+            "which process? Give a PID, --name GLOB, --all, --container ID or -- COMMAND; `memwatch-bpf list` shows the Node.js processes of this host",
         )),
-        (Some(_), Some(_)) => {
-            Err(Usage("PID, --pid, --name, --all, --container and -- COMMAND exclude each other: give one".to_owned()))
-        }
+        (Some(_), Some(_)) => Err(Usage::new(
+            "PID, --pid, --name, --all, --container and -- COMMAND exclude each other: give one",
+        )),
     }
 }
 
@@ -250,7 +236,7 @@ fn mode(native: NativeArg) -> native::Mode {
 fn budget(text: &str) -> Result<f64, Usage> {
     let percent = text.strip_suffix('%').unwrap_or(text).trim().parse().ok();
     percent.filter(|percent| *percent > 0.0 && *percent <= 100.0).ok_or_else(|| {
-        Usage(format!("--budget {}: not a share of one CPU, such as 1% or 0.5%", text.escape_debug()))
+        Usage::new(format!("--budget {}: not a share of one CPU, such as 1% or 0.5%", text.escape_debug()))
     })
 }
 
@@ -259,7 +245,7 @@ fn positional(words: &[String]) -> Result<Vec<u32>, Usage> {
     let is_list = |word: &String| word.chars().all(|char| char.is_ascii_digit() || char == ',');
     if let Some(word) = words.iter().find(|word| !is_list(word)) {
         let word = word.escape_debug();
-        return Err(Usage(format!(
+        return Err(Usage::new(format!(
             "{word} is neither a command nor a process id (processes by name: --name {word}); `memwatch-bpf --help` shows more"
         )));
     }
@@ -271,31 +257,18 @@ fn pids(list: &str) -> Result<Vec<u32>, Usage> {
     for text in list.split(',') {
         let pid = pid(text)?;
         if pids.contains(&pid) {
-            return Err(Usage(format!("--pid {list} names process {pid} twice")));
+            return Err(Usage::new(format!("--pid {list} names process {pid} twice")));
         }
         pids.push(pid);
     }
     Ok(pids)
 }
 
-pub(super) fn pid(text: &str) -> Result<u32, Usage> {
-    let number: i128 = text.trim().parse().map_err(|_| {
-        Usage(format!(
-            "--pid {}: not a number; `memwatch-bpf list` shows the Node.js processes of this host",
-            text.escape_debug()
-        ))
-    })?;
-    u32::try_from(number)
-        .ok()
-        .filter(|pid| (1..=PID_MAX).contains(pid))
-        .ok_or_else(|| Usage(format!("--pid {number}: no process can have this id (1 to {PID_MAX})")))
-}
-
 fn container(id: &str) -> Result<String, Usage> {
     if id.len() >= 4 && id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         Ok(id.to_owned())
     } else {
-        Err(Usage(format!("--container {}: give at least four characters of its id", id.escape_debug())))
+        Err(Usage::new(format!("--container {}: give at least four characters of its id", id.escape_debug())))
     }
 }
 
@@ -306,22 +279,6 @@ fn doctor(args: &DoctorArgs) -> Result<Doctor, Usage> {
 
 fn demo(args: DemoArgs) -> Result<Demo, Usage> {
     Ok(Demo { node: args.node, duration: duration("--duration", &args.duration)?, output: args.output })
-}
-
-/// `90s`, `1h 30m`, `2d`; a number alone is seconds.
-pub(super) fn duration(option: &str, text: &str) -> Result<Duration, Usage> {
-    let wrong = || {
-        let text = text.escape_debug();
-        Usage(format!("{option} {text}: not a length of time, such as 10 (seconds), 90s, 1h 30m or 2d"))
-    };
-    let seconds = text.parse().ok().map(Duration::try_from_secs_f64);
-    let duration = seconds.unwrap_or_else(|| Ok(spelt_out(text).unwrap_or_default())).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
-}
-
-fn spelt_out(text: &str) -> Option<Duration> {
-    let span: Span = text.parse().ok()?;
-    Duration::try_from(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?).ok()
 }
 
 #[cfg(test)]

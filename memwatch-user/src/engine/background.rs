@@ -70,7 +70,7 @@ pub(super) enum Done {
 
 /// A job of ours went wrong in a way that nobody foresaw; standard error has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a defect of memwatch-bpf: please report what it said on standard error")]
+#[error("a defect of memwatch-bpf: please report the message on standard error")]
 pub(super) struct Panicked;
 
 /// Has things done. Needs a tokio runtime with a local set.

@@ -111,7 +111,7 @@ impl TargetSelection {
     pub(crate) fn nobody(&mut self) -> String {
         let asked = &self.asked;
         match self.scanner.scan(&Selector::All).len() {
-            0 => format!("no process matches {asked}: no Node.js process runs here that we may look at"),
+            0 => format!("no process matches {asked}: there is no Node.js process here that we may examine"),
             1 => format!(
                 "no process matches {asked}; `memwatch-bpf list` shows the one Node.js process that runs"
             ),

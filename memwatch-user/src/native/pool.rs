@@ -187,8 +187,8 @@ impl Member {
             self.context.note(
                 now,
                 format!(
-                    "who holds its native memory is not looked for at the moment: {MOST_FOLLOWED} processes that grow faster \
-                     are looked at, which is the most at once"
+                    "the call sites that hold its native memory are not searched for at the moment: {MOST_FOLLOWED} processes \
+                     that grow faster are followed, which is the most at once"
                 ),
             );
         }

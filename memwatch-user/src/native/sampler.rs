@@ -252,8 +252,7 @@ impl Sampling {
         };
         let reason = format!(
             "a trap costs it {:.1} µs; sees {misses}all blocks {:.2} %, in windows of up to 0.1 s, each of which slows it down \
-             {slowed}; does not see frees{}, nor sites that never allocate in a window; {} sites change their blocks too \
-             much to tell",
+             {slowed}; does not see frees{}, nor call sites that never allocate in a window; {} call sites are undetermined, as their blocks are rewritten",
             self.found.governor.trap_s() * 1e6,
             100.0 * spent.all,
             self.plan.unseen(Scope::Allocations).map(|what| format!(", nor {what}")).unwrap_or_default(),

@@ -26,7 +26,7 @@ pub enum PlanError {
     )]
     Stripped(Box<Stripped>),
     /// Some names are there, but not all that it takes.
-    #[error("{path} lacks functions that collections are told by: {}", programs(missing))]
+    #[error("{path} lacks functions that are needed to see collections: {}", programs(missing))]
     Incomplete {
         /// The file.
         path: String,
@@ -103,7 +103,7 @@ pub enum Mismatch {
     #[error("the heap's limit is computed otherwise")]
     Limit,
     /// The way to the books.
-    #[error("the books of what is outside of the heap are elsewhere")]
+    #[error("the counters of external memory are elsewhere")]
     Outside,
     /// Something cannot be derived again.
     #[error(transparent)]

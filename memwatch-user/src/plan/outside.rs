@@ -37,7 +37,7 @@ pub(super) fn is_source(name: &str) -> bool {
 /// The books as the code behind the symbols in `found` has them, or why they cannot be found.
 pub(super) fn books(elf: &Elf, found: &[Symbol]) -> Result<OutsideBooks, Unresolved> {
     if elf.machine != Machine::X86_64 {
-        return Err(Unresolved::on(elf.machine, "the code that tells where V8 counts"));
+        return Err(Unresolved::on(elf.machine, "the code that leads to the counters of external memory"));
     }
     let [statistics, allocator] = [symbol(found, HEAP_STATISTICS)?, symbol(found, ALLOCATOR)?];
     let [_, free] = class(found, CLASSES[0])?;

@@ -93,7 +93,7 @@ fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<Prob
 fn lost(function: &Function, why: &Unresolved) -> Missing {
     let name = function.prefixes.first().map_or(function.program, |prefix| readable(prefix));
     let loss = match function.need {
-        Need::Required => "collections cannot be told",
+        Need::Required => "collections cannot be seen",
         Need::Optional(loss) => loss,
     };
     Missing { program: function.program.to_owned(), reason: format!("{name}: {why}; {loss}") }

@@ -46,7 +46,7 @@ pub enum Unresolved {
     #[error("it has no exit")]
     NoExit,
     /// A function whose ends are not all known.
-    #[error("its exits cannot be told: {at:#x} jumps to {to}")]
+    #[error("not all of its exits are known: {at:#x} jumps to {to}")]
     Jump {
         /// From where.
         at: u64,
@@ -66,7 +66,7 @@ pub enum Unresolved {
     #[error("its instruction there cannot be probed")]
     Instruction,
     /// The file does not say which V8 it holds.
-    #[error("the file does not tell its version of V8")]
+    #[error("the version of V8 is not found in the file")]
     NoVersion,
     /// V8's objects are not as in any version that is known.
     #[error("its SharedFunctionInfo is laid out in an unknown way")]

@@ -10,6 +10,7 @@
 //! A sink is a file with an implementation of [`sink::Sink`], and a line where a watch opens its outputs.
 //! `lines`, `live` and `summary` share [`state`] (what is known so far) and `describe` (a record in words).
 
+pub mod check;
 pub mod color;
 pub mod describe;
 pub mod exit_status;

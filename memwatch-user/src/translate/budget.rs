@@ -28,7 +28,7 @@ pub(super) fn rest(rest: &Rest, budget_pct: f64) -> Body {
         budget_pct,
         coverage: rest.coverage,
         reason: format!(
-            "where JavaScript allocates cost more than it may: not looked at for {}",
+            "sampling of JavaScript allocations exceeded the overhead limit: paused for {}",
             span(rest.lasts.as_secs_f64())
         ),
     })

@@ -17,35 +17,14 @@ use super::{
 /// Whose files are checked.
 const CRATE: &str = "memwatch-user/src";
 
-/// Circles that are known and to be taken apart: pairs of files below [`CRATE`]. Empty, if all is well.
-const KNOWN: [(&str, &str); 4] = [
-    ("cli/args.rs", "cli/heap.rs"),
-    ("cli/heap.rs", "cli/job.rs"),
-    ("heap/graph/objects.rs", "heap/graph/of_take.rs"),
-    ("heap/take/room.rs", "heap/take/taker.rs"),
-];
-
-/// The files and whom each imports, with the line of the first import.
+/// The files and which others each imports, with the line of the first import.
 type Imports<'a> = BTreeMap<&'a Path, BTreeMap<&'a Path, usize>>;
 
 /// Checks the imports of all files of the collector.
 pub(super) fn check(texts: &[Text]) -> Vec<Finding> {
     let sources = imports::Sources::of(texts, Path::new(CRATE));
     let imports = all_imports(&sources);
-    let circles =
-        circles(&imports).into_iter().filter(|circle| !KNOWN.iter().any(|known| is(circle, *known)));
-    circles.map(|circle| finding(&imports, &circle)).collect()
-}
-
-/// Known circles that are none any more.
-pub(super) fn check_known(texts: &[Text]) -> Vec<Finding> {
-    let sources = imports::Sources::of(texts, Path::new(CRATE));
-    let circles = circles(&all_imports(&sources));
-    let gone = KNOWN.iter().filter(|known| !circles.iter().any(|circle| is(circle, **known)));
-    let what = |(one, other): &(&str, &str)| {
-        format!("{one} and {other} are in no circle any more: take them off the list")
-    };
-    gone.map(|known| Finding { path: PathBuf::from(file!()), line: 1, what: what(known) }).collect()
+    circles(&imports).iter().map(|circle| finding(&imports, circle)).collect()
 }
 
 fn all_imports<'a>(sources: &imports::Sources<'a>) -> Imports<'a> {
@@ -93,11 +72,6 @@ fn from_least(mut circle: Vec<&Path>) -> Vec<&Path> {
     let least = (0..circle.len()).min_by_key(|at| circle[*at]).unwrap_or(0);
     circle.rotate_left(least);
     circle
-}
-
-fn is(circle: &[&Path], (one, other): (&str, &str)) -> bool {
-    let has = |name: &str| circle.contains(&Path::new(CRATE).join(name).as_path());
-    has(one) && has(other)
 }
 
 fn finding(imports: &Imports<'_>, circle: &[&Path]) -> Finding {

@@ -4,7 +4,7 @@ use super::scan::{code_only, line_of, words};
 use super::{Finding, Text};
 
 /// In the order in which data flows; `memwatch-user/src/lib.rs` draws it.
-const STAGES: [&str; 14] = [
+const STAGES: [&str; 15] = [
     "target",
     "plan",
     "bpf",
@@ -19,6 +19,7 @@ const STAGES: [&str; 14] = [
     "engine",
     "report",
     "translate",
+    "doctor",
 ];
 
 /// Usable by every stage, and using no stage.

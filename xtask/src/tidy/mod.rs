@@ -62,7 +62,6 @@ pub(crate) fn run(_: &Args) -> Result<()> {
     let mut findings: Vec<Finding> = texts.iter().flat_map(check).collect();
     findings.extend(links::check(&texts, repo::root()));
     findings.extend(circles::check(&texts));
-    findings.extend(circles::check_known(&texts));
     findings.extend(sizes::check_all(&texts));
     findings.extend(licences::check()?);
     for finding in &findings {

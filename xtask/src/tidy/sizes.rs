@@ -1,7 +1,5 @@
 //! How long functions are, and the files that only connect.
 
-use std::path::Path;
-
 use super::{
     Finding, Text,
     imports::{is_test, item_end, without_tests},
@@ -16,24 +14,11 @@ const MEDIAN: usize = 7;
 const CONNECTORS: &str = "memwatch-user/src/commands";
 const PAGE: usize = 150;
 
-/// Files of [`CONNECTORS`] that are longer and are to be divided. Empty, if all is well.
-const LONGER: [&str; 5] = [
-    "memwatch-user/src/commands/doctor.rs",
-    "memwatch-user/src/commands/doctor/host.rs",
-    "memwatch-user/src/commands/doctor/process.rs",
-    "memwatch-user/src/commands/heap/diff.rs",
-    "memwatch-user/src/commands/heap/reading.rs",
-];
-
-/// Files with functions that are a line or two longer and are to be divided. Empty, if all is well.
-const WITH_LONGER_FUNCTIONS: [&str; 2] =
-    ["memwatch-user/src/bpf/malloc.rs", "memwatch-user/src/v8/heap_layout/mod.rs"];
-
 /// Checks one file.
 pub(super) fn check(text: &Text) -> Vec<Finding> {
     let mut findings: Vec<Finding> = functions(text)
         .into_iter()
-        .filter(|(_, lines)| *lines > LONGEST && !may_be_longer(text))
+        .filter(|(_, lines)| *lines > LONGEST)
         .map(|(line, lines)| {
             text.finding(
                 line,
@@ -41,7 +26,7 @@ pub(super) fn check(text: &Text) -> Vec<Finding> {
             )
         })
         .collect();
-    if text.path.starts_with(CONNECTORS) && is_long(text) && !is_listed(text) {
+    if text.path.starts_with(CONNECTORS) && is_long(text) {
         let lines = text.content.lines().count();
         let what = format!("{lines} lines of connecting, at most {PAGE}: a stage does it, or divide it");
         findings.push(text.finding(lines, what));
@@ -51,35 +36,20 @@ pub(super) fn check(text: &Text) -> Vec<Finding> {
 
 /// Checks all files together.
 pub(super) fn check_all(texts: &[Text]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> =
-        texts.iter().filter(|text| is_listed(text) && !is_long(text)).map(off_the_list).collect();
     let sources = texts.iter().filter(|text| text.is("rs"));
     let mut lengths: Vec<usize> = sources.flat_map(functions).map(|(_, lines)| lines).collect();
     lengths.sort_unstable();
     let median = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
     if median <= MEDIAN {
-        return findings;
+        return Vec::new();
     }
     let what =
         format!("the median function has {median} lines, at most {MEDIAN}: functions do one thing each");
-    findings.push(Finding { path: "Cargo.toml".into(), line: 1, what });
-    findings
-}
-
-fn may_be_longer(text: &Text) -> bool {
-    WITH_LONGER_FUNCTIONS.iter().any(|path| text.path == Path::new(path))
+    vec![Finding { path: "Cargo.toml".into(), line: 1, what }]
 }
 
 fn is_long(text: &Text) -> bool {
     text.content.lines().count() > PAGE
-}
-
-fn is_listed(text: &Text) -> bool {
-    LONGER.iter().any(|path| text.path == Path::new(path))
-}
-
-fn off_the_list(text: &Text) -> Finding {
-    text.finding(1, "a page by now: take it off the list of longer ones in xtask/src/tidy/sizes.rs")
 }
 
 /// The functions of a file outside of its tests: the line where each begins, and its lines from the signature to the closing

@@ -68,7 +68,7 @@ impl LeakyProgram {
         // What could not be read is not shown.
         drop(stderr.take(COMPLAINT_READ).read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text);
-        let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let line = text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing");
         printable(line.chars().take(COMPLAINT_SHOWN).collect::<String>().as_bytes())
     }
 

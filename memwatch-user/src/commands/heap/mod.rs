@@ -2,9 +2,11 @@
 
 mod diff;
 mod find;
+mod growth;
 mod paths;
 mod reading;
 mod show;
+mod source;
 mod summary;
 mod terms;
 

@@ -4,7 +4,7 @@ use std::{cell::RefCell, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result};
 
-use super::show::Waiting;
+use super::{show::Waiting, source};
 use crate::{
     cli::heap::Heap,
     heap::{
@@ -13,17 +13,12 @@ use crate::{
         names::{How, LiveNames},
         questions::{Held, Histogram, Known, histogram},
         read::{self, Progress},
-        take::{Copied, How as HowTaken, Pause},
+        take::{Copied, Pause},
     },
-    report::heap::record::{Checked, Isolates, Source, Taken},
-    report::record::SCHEMA,
-    target::{self, Target, text::printable},
+    report::heap::record::Source,
+    target::{self, Target},
     units,
-    v8::version,
 };
-
-/// Characters of a command line that are shown.
-const TITLE: usize = 60;
 
 /// A picture of the heap of a process.
 pub(super) struct Picture {
@@ -96,58 +91,11 @@ impl Picture {
 
     /// Where an answer comes from.
     pub(super) fn source(&self, kind: &str) -> Source {
-        let take = self.graph.take();
-        let checks = self.graph.checks();
-        let explained = checks.explained_bytes as f64 / checks.walked_bytes.max(1) as f64;
-        Source {
-            schema: SCHEMA,
-            kind: kind.to_owned(),
-            pid: take.pid,
-            title: title(&self.target),
-            node_version: node_version(&self.target),
-            isolate: isolates(take.isolates.len()),
-            taken: taken(take.how),
-            pause_us: u64::try_from(take.pause.as_micros()).unwrap_or(u64::MAX),
-            checked: Checked {
-                bad_slots: checks.bad_slots,
-                forwarded: checks.forwarded,
-                explained: (checks.walked_bytes > 0).then_some(explained),
-            },
-        }
+        source::of(&self.graph, &self.target, kind)
     }
 
     /// How many groups of roots there are: nodes behind them are objects.
     pub(super) fn objects_from(&self) -> u32 {
         u32::try_from(self.graph.roots().len()).unwrap_or(u32::MAX)
     }
-}
-
-fn isolates(count: usize) -> Isolates {
-    match u16::try_from(count).unwrap_or(u16::MAX) {
-        0 | 1 => Isolates::One(0),
-        many => Isolates::Many((0..many).collect()),
-    }
-}
-
-pub(super) fn taken(how: HowTaken) -> Taken {
-    match how {
-        HowTaken::Stopped => Taken::Stopped,
-        HowTaken::Precopied => Taken::Precopied,
-        HowTaken::Running => Taken::Running,
-    }
-}
-
-/// Program and arguments, cut; programs by the last part of their path.
-fn title(target: &Target) -> String {
-    let process = &target.process;
-    let short = |argument: &String| argument.rsplit('/').next().unwrap_or(argument).to_owned();
-    let words: Vec<String> = process.cmdline.iter().take(4).map(short).collect();
-    let line = if words.is_empty() { process.comm.clone() } else { words.join(" ") };
-    printable(line.as_bytes()).chars().take(TITLE).collect()
-}
-
-fn node_version(target: &Target) -> Option<String> {
-    let elf = &target.image.elf;
-    let range = elf.read_only_data().ok()??;
-    version::find(range, |offset, to| elf.read(offset, to)).ok()?.node
 }

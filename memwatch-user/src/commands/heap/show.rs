@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::Result;
 
 use crate::{
-    cli::args::OutputArgs,
+    cli::output::OutputArgs,
     commands::watch::sinks::has_color,
     report::heap::{Answer, Page, write_json, write_text},
 };

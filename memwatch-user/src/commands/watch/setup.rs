@@ -109,7 +109,9 @@ fn load(watch: &Watch, features: Features, task: TaskLayout, follow_all: bool) -
     let debug = watch.verbose > 1;
     let mut kernel = Kernel::load(Settings { cookies: features.attach_cookie, follow_all, task, debug })?;
     for (tracepoint, reason) in kernel.attach_tracepoints() {
-        log::warn!("the tracepoint {tracepoint} cannot be used, so ends are told with less detail: {reason}");
+        log::warn!(
+            "the tracepoint {tracepoint} cannot be used, so less is known of how processes end: {reason}"
+        );
     }
     if debug {
         ring::forward_debug_lines(&mut kernel)?;

@@ -11,9 +11,9 @@ use anyhow::{Context, Result};
 use super::out_file::OutFile;
 use crate::{
     cli::{
-        args::{ColorArg, OutputArgs},
         job::{Watch, Whom},
         log,
+        output::{ColorArg, OutputArgs},
     },
     host::{
         clock::{self, WallClock},

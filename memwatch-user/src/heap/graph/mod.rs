@@ -11,7 +11,8 @@ mod of_take;
 mod walk;
 
 pub use kinds::{Edge, EdgeKind, IsolateId, NodeId, Root, RootKind, ShapeId};
-pub use of_take::{Checks, Graph, GraphError, Shape};
+pub use objects::Shape;
+pub use of_take::{Checks, Graph, GraphError};
 
 /// A graph of objects, wherever it came from: a process, a core, a file. What asks questions sees this much of it.
 ///

@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Shape, ShapeId};
+use super::ShapeId;
 use crate::{
     heap::take::{Copied, Position},
     v8::heap_layout::{Extent, HeapLayout, MapFields, word},
@@ -27,6 +27,15 @@ const MAX_UNKNOWN: usize = 1 << 16;
 const RECENT: u32 = 4096;
 /// The shape of what is no map.
 const NO_SHAPE: ShapeId = ShapeId(u32::MAX);
+
+/// What objects of one map share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Address of the map; 0 of the shape of groups of roots.
+    pub map: u64,
+    /// What it says.
+    pub fields: MapFields,
+}
 
 /// An object in a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     Edge, HeapGraph, IsolateId, NodeId, Root, ShapeId,
     linear::{self, Linear},
     marks::Numbers,
-    objects::{self, is_strong, is_weak},
+    objects::{self, Shape, is_strong, is_weak},
     walk::{self, Walked},
 };
 use crate::{
@@ -62,15 +62,6 @@ pub struct Checks {
     pub explained_bytes: u64,
     /// Bytes of objects that are not reachable: what a full collection would free.
     pub garbage_bytes: u64,
-}
-
-/// What objects of one map share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Address of the map; 0 of the shape of groups of roots.
-    pub map: u64,
-    /// What it says.
-    pub fields: MapFields,
 }
 
 /// Slots that lead nowhere, and objects that were moved, in a take that is consistent: up to 12 of either were seen, and

@@ -56,7 +56,7 @@ impl Build {
 fn v8_version(elf: &Elf) -> Result<String, String> {
     let range = elf.read_only_data().map_err(|error| error.to_string())?.unwrap_or_default();
     let found = version::find(range, |at, to| elf.read(at, to)).map_err(|error| error.to_string())?;
-    found.v8.ok_or_else(|| "the file does not tell its version of V8".to_owned())
+    found.v8.ok_or_else(|| "the version of V8 is not found in the file".to_owned())
 }
 
 /// The values of V8's metadata: ints in the file's data.

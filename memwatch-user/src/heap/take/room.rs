@@ -16,7 +16,12 @@ const BESIDE: u64 = 32 << 20;
 /// Bytes that a take of `pages` and its graph need at most.
 pub(super) fn needed(pages: &[Page]) -> u64 {
     let bytes: u64 = pages.iter().map(Page::bytes).sum();
-    bytes + super::taker::later(bytes) + bytes / BYTES_AN_OBJECT * GRAPH_AN_OBJECT + BESIDE
+    bytes + later(bytes) + bytes / BYTES_AN_OBJECT * GRAPH_AN_OBJECT + BESIDE
+}
+
+/// Bytes of pages that may come while others are being copied.
+pub(super) fn later(bytes: u64) -> u64 {
+    (bytes / 16).max(8 << 20)
 }
 
 /// An error if there are not so many bytes, on this host and in our cgroup.

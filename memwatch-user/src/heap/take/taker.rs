@@ -24,11 +24,6 @@ const MARGIN: Duration = Duration::from_millis(2);
 /// No pause is planned to take more of what is allowed: other programs want the CPU, too.
 const PLANNED: f64 = 0.7;
 
-/// Bytes of pages that may come while others are being copied.
-pub(super) fn later(bytes: u64) -> u64 {
-    (bytes / 16).max(8 << 20)
-}
-
 /// Who is about to take: pages and isolates are found, and the memory for their copy is there.
 #[derive(Debug)]
 pub struct Taker<'a> {
@@ -68,7 +63,7 @@ impl<'a> Taker<'a> {
         }
         let needed = room::needed(&pages);
         room::check(needed)?;
-        let more = later(pages.iter().map(Page::bytes).sum());
+        let more = room::later(pages.iter().map(Page::bytes).sum());
         let copied = Copied::new(&pages, more).ok_or(TakeError::TooLittleMemory { needed, available: 0 })?;
         Ok(Self { pid, build, memory, mappings, isolates, copied, search, needed, pause: Duration::ZERO })
     }

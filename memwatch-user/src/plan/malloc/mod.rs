@@ -44,10 +44,10 @@ const FUNCTIONS: [&str; 10] = [
 ];
 /// Why blocks of an allocator are not sampled. jemalloc 5.3: of 2 000 freed blocks of 24, 100, 400 and 20 000 bytes none had
 /// changed by a bit.
-const UNTOUCHED: &str = "freed blocks cannot be told from outside, as they stay as they were";
+const UNTOUCHED: &str = "freed blocks cannot be recognised from outside, as free does not change them";
 /// Of builds with [`ENCODING`].
 const ENCODED: &str =
-    "freed blocks cannot be told from outside, as what this build writes to them is not known";
+    "freed blocks cannot be recognised from outside, as what this build writes to them is not known";
 /// What is in the read-only data of builds that write something else to freed blocks. mimalloc 1.8 to 3.0 with `MI_SECURE` or
 /// `MI_DEBUG` encodes its links with keys of each page, and reports those that are none (`include/mimalloc/internal.h`,
 /// `mi_block_next`); gperftools' debugging one fills blocks, and asks how many to keep (`src/debugallocation.cc`).

@@ -52,7 +52,7 @@ impl Musl {
         // `get_meta` reads a block's index and its offset; before 1.2.1 there was a word with its size.
         if !(size.reads_before(3, 1) && size.reads_before(2, 2)) {
             return Err(
-                "this is the allocator of before musl 1.2.1, whose freed blocks cannot be told from outside",
+                "this is the allocator of musl before 1.2.1, whose freed blocks cannot be recognised from outside",
             );
         }
         let malloc = flow("malloc").ok_or(UNKNOWN)?;

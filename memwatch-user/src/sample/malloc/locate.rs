@@ -31,7 +31,7 @@ pub enum Unreadable {
     #[error("its malloc is none of an allocator that is known")]
     NoLibc,
     /// Another allocator, which gives its figures to callers only.
-    #[error("malloc is served by {}, which tells its figures to callers in the process only", .allocator.name())]
+    #[error("malloc is served by {}, whose statistics can only be read from within the process", .allocator.name())]
     Foreign {
         /// Which.
         allocator: Allocator,
@@ -82,14 +82,14 @@ pub enum Unreadable {
         source: DecodeError,
     },
     /// A release whose structures are not known.
-    #[error("how glibc {}.{} keeps its books is not known; {}.{} to {}.{} are", .version.0, .version.1,
+    #[error("where glibc {}.{} keeps its statistics is not known; {}.{} to {}.{} are supported", .version.0, .version.1,
         KNOWN.start().0, KNOWN.start().1, KNOWN.end().0, KNOWN.end().1)]
     Release {
         /// Which.
         version: (u32, u32),
     },
     /// What is in memory contradicts what was derived.
-    #[error("glibc's books are not where its code says: {why}")]
+    #[error("glibc's statistics are not where its code says: {why}")]
     Contradiction {
         /// In what.
         why: &'static str,

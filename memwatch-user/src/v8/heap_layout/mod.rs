@@ -58,7 +58,7 @@ pub enum LayoutError {
     #[error("the heap of V8 {0}.{1} is not known: Node 16 to 26 are")]
     TooNew(u32, u32),
     /// The metadata lacks something.
-    #[error("V8's metadata does not tell {0}")]
+    #[error("V8's metadata lacks {0}")]
     Missing(&'static str),
     /// The metadata says something that is not expected.
     #[error("V8's metadata says {name} = {found}, not {expected}")]
@@ -134,15 +134,10 @@ impl HeapLayout {
             return Err(LayoutError::TooNew(version.0, version.1));
         }
         expected(metadata)?;
-        let value = |names: &[&'static str]| {
-            let found = names.iter().find_map(|name| metadata.get(*name));
-            found.copied().ok_or(LayoutError::Missing(names[0]))
-        };
-        let offset = |names: &[&'static str]| value(names).map(i32::unsigned_abs);
-        let map_type = value(&["type_Map__MAP_TYPE"])?;
+        let offset = |names: &[&'static str]| value(metadata, names).map(i32::unsigned_abs);
         Ok(Self {
             kinds: Kinds::new(version, metadata)?,
-            map_type: u16::try_from(map_type).map_err(|_| LayoutError::Missing("type_Map__MAP_TYPE"))?,
+            map_type: map_type(metadata)?,
             function_context: offset(&[
                 "class_JSFunction__context__Context",
                 "class_JSFunction__context__Tagged_Context_",
@@ -185,6 +180,17 @@ impl HeapLayout {
         let bits = (bits1, bits2, u32::from_le_bytes([a, b, c, d]));
         Some(MapFields { instance_type, kind: self.kind(instance_type), words: size, first_property, bits })
     }
+}
+
+/// The value that the metadata has by the first of `names` that it knows.
+fn value(metadata: &BTreeMap<String, i32>, names: &[&'static str]) -> Result<i32, LayoutError> {
+    let found = names.iter().find_map(|name| metadata.get(*name));
+    found.copied().ok_or(LayoutError::Missing(names[0]))
+}
+
+fn map_type(metadata: &BTreeMap<String, i32>) -> Result<u16, LayoutError> {
+    const NAME: &str = "type_Map__MAP_TYPE";
+    u16::try_from(value(metadata, &[NAME])?).map_err(|_| LayoutError::Missing(NAME))
 }
 
 /// Bytes of a feedback vector before its slots: not in the metadata, found by walking heaps (a wrong value leaves most of

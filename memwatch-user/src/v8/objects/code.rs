@@ -19,7 +19,7 @@ pub const OVERLAP: u64 = 48;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CodeError {
     /// There is no such instruction.
-    #[error("no instruction of this file tells {0}")]
+    #[error("no instruction of this file shows {0}")]
     Absent(&'static str),
     /// There are several, and they disagree.
     #[error("instructions of this file disagree on {0}")]

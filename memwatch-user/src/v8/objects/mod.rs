@@ -63,7 +63,7 @@ pub enum UnknownObjects {
         expected: i32,
     },
     /// Neither metadata nor a rule.
-    #[error("V8's metadata does not tell {0:?}, and there is no rule for this version")]
+    #[error("V8's metadata lacks {0:?}, and there is no rule for this version")]
     Missing(Item),
 }
 

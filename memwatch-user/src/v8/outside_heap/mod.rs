@@ -61,16 +61,16 @@ pub struct Books {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The heap's offset.
-    #[error("the code of Isolate::GetHeapStatistics does not tell where the heap is in its isolate")]
+    #[error("the code of Isolate::GetHeapStatistics does not show where the heap is in its isolate")]
     Heap,
     /// The external bytes.
-    #[error("the code of Isolate::GetHeapStatistics does not tell where the external bytes are")]
+    #[error("the code of Isolate::GetHeapStatistics does not show where the external bytes are")]
     External,
     /// The allocator.
     #[error("the code of Isolate::GetArrayBufferAllocator is not that of a getter")]
     Allocator,
     /// The bytes handed out.
-    #[error("the code of NodeArrayBufferAllocator::Free does not tell where the allocator counts its bytes")]
+    #[error("the code of NodeArrayBufferAllocator::Free does not show where the allocator counts its bytes")]
     ArrayBuffers,
 }
 

@@ -33,8 +33,8 @@ fn the_program_is_ended_with_its_handle() {
 fn what_is_no_node_is_named_with_its_complaint() {
     let cases = [
         ("old", "echo 'bad \x1b[31moption: -e' >&2; exit 9", "bad \\u{1b}[31moption: -e"),
-        ("mute", "exit 0", "it said nothing"),
-        ("other", "echo hello; exec sleep 600", "it said nothing"),
+        ("mute", "exit 0", "it printed nothing"),
+        ("other", "echo hello; exec sleep 600", "it printed nothing"),
     ];
     for (name, body, complaint) in cases {
         let started = Instant::now();

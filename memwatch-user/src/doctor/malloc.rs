@@ -1,8 +1,8 @@
 //! Findings about the allocator of one process: where each probe on it would go.
 
-use super::Check;
 use crate::{
     plan::malloc::{self, MallocPlan, MallocProbe, Point},
+    report::check::Check,
     target::maps,
 };
 
@@ -59,7 +59,7 @@ fn place(probe: &MallocProbe) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::doctor::State;
+    use crate::report::check::State;
 
     #[test]
     fn our_own_allocator_is_found_and_every_place_is_shown() {
