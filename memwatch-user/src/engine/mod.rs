@@ -50,7 +50,7 @@ pub(crate) use self::{
 };
 use crate::{
     attribute::Sampled,
-    bpf::{load::Kernel, stacks::StackMaps},
+    bpf::{load::Kernel, parting, stacks::StackMaps},
     host::clock::WallClock,
     native::Mode,
 };
@@ -58,6 +58,8 @@ use crate::{
 /// How long the end waits for trackers of native memory. One that reads the memory of a process that makes workers all the time
 /// kept it waiting for 40 s (measured on a busy machine).
 const NATIVES_PATIENCE: Duration = Duration::from_secs(1);
+/// Likewise where the rest is left to a copy of our process: the user waits for the prompt meanwhile.
+const WINDOWS_PATIENCE: Duration = Duration::from_millis(100);
 
 /// What an engine is made of.
 pub(crate) struct Parts {
@@ -165,16 +167,22 @@ impl Engine {
         self.adopted
     }
 
-    /// Detaches everything; takes the kernel some tenths of a second. Trackers of native memory end when they have read what they
-    /// were reading, which a target can delay without end: what is left of them then goes with our process.
-    pub(crate) fn detach(self) {
+    /// Lets go of all probes. Those on allocators are on the hottest path of a target: they go first, within milliseconds where
+    /// the kernel has links of many uprobes. A tracker ends when it has read what it was reading, which a target can delay
+    /// without end: what is left goes with our process. So does the rest, in a copy of it that nobody waits for; where there
+    /// can be none, we wait.
+    pub(crate) fn let_go(self) {
         let (natives, attachments) = (self.attribution.natives, self.adoption.attachments);
         let (detached, wait) = mpsc::channel::<()>();
         thread::spawn(move || {
             natives.detach();
             drop(detached);
         });
-        attachments.detach();
-        let _late = wait.recv_timeout(NATIVES_PATIENCE);
+        let _late = wait.recv_timeout(WINDOWS_PATIENCE);
+        if let Err(error) = parting::hand_over() {
+            log::debug!("cannot fork: {error}");
+            attachments.detach();
+            let _late = wait.recv_timeout(NATIVES_PATIENCE);
+        }
     }
 }

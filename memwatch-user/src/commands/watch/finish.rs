@@ -10,7 +10,6 @@ use super::{
     running::Run,
 };
 use crate::{
-    bpf::parting,
     cli::log::complain,
     host::clock,
     report::{exit_status::Job, record::Verdict},
@@ -41,7 +40,7 @@ impl Run {
         let job = if errors.is_empty() { job } else { Job::Failed };
         let never_node = self.launched.is_some() && self.engine.adopted() == 0;
         let nobody = self.engine.nobody();
-        self.let_go();
+        self.engine.let_go();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
         nobody.map_or(Ok(()), |nobody| Err(anyhow!(nobody)))?;
         Ok(Done { status: output.exit_status(job), verdict: output.last_verdict(), is_unread })
@@ -58,13 +57,5 @@ impl Run {
             backoffs: self.engine.backoffs(),
         };
         output.records(&[self.translator.bye(now, farewell)]);
-    }
-
-    /// Takes all probes away; where the kernel's waiting cannot be left to a copy of us, by waiting.
-    fn let_go(self) {
-        if let Err(error) = parting::hand_over() {
-            log::debug!("cannot fork: {error}");
-            self.engine.detach();
-        }
     }
 }
