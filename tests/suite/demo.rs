@@ -9,7 +9,7 @@ fn the_leak_is_caught() -> Result<()> {
     let node = releases::node(releases::USUAL)?.display().to_string();
     let finished = tool::run(&["demo", "--node", &node])?;
     finished.expect(1)?;
-    for words in ["verdict leak js-heap", "Caught", "memwatch-bpf --pid"] {
+    for words in ["verdict leak: JavaScript heap", "Caught", "memwatch-bpf --pid"] {
         ensure!(finished.stdout.contains(words), "no `{words}` in {}", finished.stdout);
     }
     Ok(())

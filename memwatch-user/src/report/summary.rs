@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::{
     color::Tone,
     describe::{self, resident, verdict},
-    record::{Level, State as Feature, Verdict},
+    record::{Kind, Level, State as Feature, Verdict},
     state::{
         State, seconds_between,
         target::{Target, is_harmless},
@@ -187,6 +187,9 @@ fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     };
     match level {
         Level::Leak | Level::Suspect | Level::Growing => {
+            if worth_saying(target).iter().any(|verdict| verdict.kind == Kind::JsHeap) {
+                command("to see what grows and who holds it", &format!("heap diff --pid {pid}"));
+            }
             command("to keep every record", &format!("--pid {pid} --json > {pid}.jsonl"));
         }
         Level::Inconclusive => command("to watch it for longer", &format!("--pid {pid} --duration 30m")),
