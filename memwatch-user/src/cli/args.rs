@@ -56,7 +56,7 @@ pub enum Command {
     Watch(Box<WatchArgs>),
     /// List the Node.js processes of this host
     List(ListArgs),
-    /// Say what is in the heap of a process, who holds it, and what grew
+    /// Show what is in the heap of a process, what holds it, and what grew
     Heap(Box<HeapArgs>),
     /// Check what this host and a process allow, with a fix for whatever does not work
     Doctor(DoctorArgs),
@@ -141,10 +141,10 @@ pub struct ProfileArgs {
 /// How to show a watch, and where else to write it.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ReportArgs {
-    /// One JSON object a line instead of text; with a file: beside the text, into that file
+    /// Print JSON Lines (one object per line) instead of text; with a file, also write them to that file
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub json: Vec<PathBuf>,
-    /// Colours; `auto` is on a terminal unless NO_COLOR is set
+    /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorArg,
 }

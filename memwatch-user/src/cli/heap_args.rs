@@ -14,7 +14,7 @@ pub struct HeapArgs {
     /// Options of the question without a name.
     #[command(flatten)]
     pub take: TakeArgs,
-    /// Also list what Node and V8 hold for themselves
+    /// Also list what Node and V8 hold for their own use
     #[arg(long)]
     pub internal: bool,
 }
@@ -25,7 +25,7 @@ pub struct TakeArgs {
     /// The process to read
     #[arg(long, value_name = "PID", allow_hyphen_values = true)]
     pub pid: Option<String>,
-    /// How long it may be stopped for that: `none`, `auto` (at most 50ms) or a time
+    /// How long the process may be stopped: `none`, `auto` (at most 50ms) or a time
     #[arg(long, value_name = "TIME", default_value = "auto")]
     pub pause: String,
     /// Also read keys of maps and dictionaries (values never)
@@ -39,9 +39,9 @@ pub struct TakeArgs {
 /// Questions about a heap.
 #[derive(Clone, Debug, Subcommand)]
 pub enum HeapCommand {
-    /// Say what grew in a time, who holds it, and why
+    /// Show what grew between two points in time, what holds it, and why
     Diff(DiffArgs),
-    /// Say why objects of a class, or one at an address, are alive
+    /// Show why objects of a class, or the one at an address, are kept alive
     Paths(PathsArgs),
     /// Find unusual numbers of timers, listeners, promises, sockets, contexts, equal strings
     Find(FindArgs),
