@@ -137,12 +137,6 @@ impl Valleys {
         self.allocated
     }
 
-    /// The origin of [`Valley::t`].
-    #[must_use]
-    pub fn since(&self) -> Mono {
-        self.since
-    }
-
     fn mark_compact(&mut self, t: f64, before: u64, after: u64) {
         let retention = self.after_full.and_then(|last| retention(last, before, after));
         let climb = self.scavenges.take(self.last.map_or(0.0, |last| t - last.t));
