@@ -23,7 +23,7 @@ pub mod commands;
 
 pub mod host;
 pub mod model;
-pub mod units;
+pub(crate) mod units;
 pub mod v8;
 pub mod vocabulary;
 
@@ -45,7 +45,7 @@ pub mod native;
 
 pub mod series;
 
-pub mod attribute;
+pub(crate) mod attribute;
 
 pub mod detect;
 

@@ -21,27 +21,27 @@ fn unit_name(unit: Option<(f64, &'static str)>) -> &'static str {
 
 /// `812 B`, `48.2 MB`.
 #[must_use]
-pub fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     size(bytes as f64)
 }
 
 /// [`bytes`] of what need not be whole.
 #[must_use]
-pub fn size(bytes: f64) -> String {
+pub(crate) fn size(bytes: f64) -> String {
     let unit = size_unit(bytes);
     format!("{} {}", in_unit(bytes, unit), unit_name(unit))
 }
 
 /// `48.2 → 31.0 MB`: two sizes in the unit of the larger.
 #[must_use]
-pub fn change(before: u64, after: u64) -> String {
+pub(crate) fn change(before: u64, after: u64) -> String {
     let unit = size_unit(before.max(after) as f64);
     format!("{} → {} {}", in_unit(before as f64, unit), in_unit(after as f64, unit), unit_name(unit))
 }
 
 /// `(-17.2)`: the difference in the unit that [`change`] names.
 #[must_use]
-pub fn difference(before: u64, after: u64) -> String {
+pub(crate) fn difference(before: u64, after: u64) -> String {
     let unit = size_unit(before.max(after) as f64);
     let difference = in_unit(after as f64 - before as f64, unit);
     if difference.starts_with('-') { difference } else { format!("+{difference}") }
@@ -49,7 +49,7 @@ pub fn difference(before: u64, after: u64) -> String {
 
 /// Sizes along an axis: all in the unit of the largest, with as many decimals as `step` between two of them needs.
 #[must_use]
-pub fn axis(sizes: &[f64], step: f64) -> Vec<String> {
+pub(crate) fn axis(sizes: &[f64], step: f64) -> Vec<String> {
     let unit = size_unit(sizes.iter().copied().fold(0.0, f64::max));
     let size = unit.map_or(1.0, |(size, _)| size);
     let decimals = if step >= size {
@@ -64,35 +64,35 @@ pub fn axis(sizes: &[f64], step: f64) -> Vec<String> {
 
 /// `+11.7 MB/h`, from bytes an hour.
 #[must_use]
-pub fn rate(bytes_per_hour: f64) -> String {
+pub(crate) fn rate(bytes_per_hour: f64) -> String {
     let sign = if bytes_per_hour < 0.0 { "-" } else { "+" };
     format!("{sign}{}/h", size(bytes_per_hour.abs()))
 }
 
 /// `312`, `0.4`: a number of things, which as a mean need not be whole.
 #[must_use]
-pub fn count(things: f64) -> String {
+pub(crate) fn count(things: f64) -> String {
     let is_whole = things.abs() >= 10.0 || things.fract() == 0.0;
     if is_whole { format!("{things:.0}") } else { format!("{things:.1}") }
 }
 
 /// `1 sample`, `120 samples`: a number of things with their name.
 #[must_use]
-pub fn things(number: u64, thing: &str) -> String {
+pub(crate) fn things(number: u64, thing: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{s}")
 }
 
 /// `+28800/h`, from things an hour.
 #[must_use]
-pub fn count_rate(per_hour: f64) -> String {
+pub(crate) fn count_rate(per_hour: f64) -> String {
     let sign = if per_hour < 0.0 { "-" } else { "+" };
     format!("{sign}{}/h", count(per_hour.abs()))
 }
 
 /// `28700 … 28900/h`; an open end is said in words; `None` if both ends are.
 #[must_use]
-pub fn count_rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
+pub(crate) fn count_rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
     match interval.map(|end| end.map(count)) {
         [Some(low), Some(high)] => Some(format!("{low} … {high}/h")),
         [Some(low), None] => Some(format!("at least {low}/h")),
@@ -103,7 +103,7 @@ pub fn count_rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
 
 /// `10.9 … 12.5 MB/h`; an open end is said in words; `None` if both ends are.
 #[must_use]
-pub fn rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
+pub(crate) fn rate_interval(interval: [Option<f64>; 2]) -> Option<String> {
     match interval {
         [Some(low), Some(high)] => {
             let unit = size_unit(low.abs().max(high.abs()));
@@ -119,7 +119,7 @@ const SPANS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s"
 
 /// `45 s`, `3m 12s`, `3h 12m`, `5d 4h`: the two largest units; whole seconds.
 #[must_use]
-pub fn span(seconds: f64) -> String {
+pub(crate) fn span(seconds: f64) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -141,7 +141,7 @@ pub fn span(seconds: f64) -> String {
 
 /// `2h 58m … 3h 30m`; an open end is said in words; `None` if both ends are.
 #[must_use]
-pub fn span_interval(interval: [Option<f64>; 2]) -> Option<String> {
+pub(crate) fn span_interval(interval: [Option<f64>; 2]) -> Option<String> {
     match interval {
         [Some(low), Some(high)] if span(low) == span(high) => Some(span(low)),
         [Some(low), Some(high)] => Some(format!("{} … {}", span(low), span(high))),
@@ -153,7 +153,7 @@ pub fn span_interval(interval: [Option<f64>; 2]) -> Option<String> {
 
 /// `850 µs`, `12.3 ms`, `1.24 s`.
 #[must_use]
-pub fn pause(us: u64) -> String {
+pub(crate) fn pause(us: u64) -> String {
     match us {
         0..=999 => format!("{us} µs"),
         1_000..=999_949 => format!("{:.1} ms", us as f64 / 1e3),
@@ -163,7 +163,7 @@ pub fn pause(us: u64) -> String {
 
 /// `0.8 %`, `62 %`: percent of a share between 0 and 1.
 #[must_use]
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent.abs() < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }

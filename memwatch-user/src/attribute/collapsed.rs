@@ -9,7 +9,7 @@ use crate::model::{Frame, FrameKind, StackEnd};
 
 /// One line a stack, with its bytes.
 #[must_use]
-pub fn collapsed(sampled: &[Sampled<'_>]) -> Vec<String> {
+pub(crate) fn collapsed(sampled: &[Sampled<'_>]) -> Vec<String> {
     // Stacks that differ in where in a line they are have one line here.
     let mut volumes: BTreeMap<String, u64> = BTreeMap::new();
     for one in sampled.iter().filter(|one| one.bytes > 0) {
@@ -19,7 +19,7 @@ pub fn collapsed(sampled: &[Sampled<'_>]) -> Vec<String> {
 }
 
 /// A picture of them (SVG).
-pub fn flamegraph(sampled: &[Sampled<'_>], to: impl io::Write) -> io::Result<()> {
+pub(crate) fn flamegraph(sampled: &[Sampled<'_>], to: impl io::Write) -> io::Result<()> {
     let mut options = Options::default();
     "Allocated on the JavaScript heap; survival unknown".clone_into(&mut options.title);
     "bytes".clone_into(&mut options.count_name);

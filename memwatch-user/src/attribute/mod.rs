@@ -9,7 +9,7 @@ mod volumes;
 
 use crate::model::Stack;
 
-pub use self::{
+pub(crate) use self::{
     collapsed::{collapsed, flamegraph},
     pprof::pprof,
     sites::{Site, sites},
@@ -19,7 +19,7 @@ pub use self::{
 
 /// What was allocated at one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sampled<'a> {
+pub(crate) struct Sampled<'a> {
     /// The stack.
     pub stack: &'a Stack,
     /// Bytes that its samples stand for.

@@ -73,7 +73,7 @@ struct Function {
 }
 
 /// Writes the profile: samples and `alloc_space`. How many objects were allocated, and what is in use, is not known.
-pub fn pprof(sampled: &[Sampled<'_>], interval: u64, to: impl io::Write) -> io::Result<()> {
+pub(crate) fn pprof(sampled: &[Sampled<'_>], interval: u64, to: impl io::Write) -> io::Result<()> {
     let mut tables = Tables::default();
     let mut kind =
         |name: &str, unit: &str| ValueType { kind: tables.string(name), unit: tables.string(unit) };

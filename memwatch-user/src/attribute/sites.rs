@@ -14,7 +14,7 @@ const Z: f64 = 1.96;
 
 /// One place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Site {
+pub(crate) struct Site {
     /// Its share of all bytes, 0 to 1.
     pub share: f64,
     /// 95 % interval of the share, as far as chance in sampling goes.
@@ -30,7 +30,7 @@ pub struct Site {
 /// The places with the largest shares. A place is a line of the user's own code: what a library of Node's or a builtin
 /// allocates counts for the line that calls it.
 #[must_use]
-pub fn sites(sampled: &[Sampled<'_>]) -> Vec<Site> {
+pub(crate) fn sites(sampled: &[Sampled<'_>]) -> Vec<Site> {
     let mut places: BTreeMap<Place<'_>, Group<'_>> = BTreeMap::new();
     for one in sampled.iter().filter(|one| one.bytes > 0) {
         places.entry(place(one.stack)).or_default().add(one);

@@ -14,7 +14,7 @@ const MAX_STARTS: usize = 1024;
 
 /// So many collections, and how long JavaScript stood still for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Paused {
+pub(crate) struct Paused {
     /// Their pauses, added up.
     pub pause: Duration,
     /// How many.
@@ -30,7 +30,7 @@ impl Paused {
 
 /// Collections of one kind that started in one place for one reason.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Start {
+pub(crate) struct Start {
     /// Their kind.
     pub kind: GcKind,
     /// V8's reason for them.
@@ -43,7 +43,7 @@ pub struct Start {
 
 /// Where collections of one isolate started.
 #[derive(Clone, Debug, Default)]
-pub struct Starts {
+pub(crate) struct Starts {
     places: BTreeMap<Key, Start>,
     /// All collections.
     pub all: Paused,
@@ -58,7 +58,7 @@ type Key = (GcKind, u8, Option<(Option<String>, Option<u32>, Option<String>)>);
 
 impl Starts {
     /// Takes in a collection that started at `frames`, as of [`started_in`].
-    pub fn add(&mut self, collection: &Collection, frames: Option<&[Frame]>) {
+    pub(crate) fn add(&mut self, collection: &Collection, frames: Option<&[Frame]>) {
         let pause = collection.pause();
         self.all.add(pause);
         let Some(frames) = frames else { return self.unknown.add(pause) };
@@ -78,7 +78,7 @@ impl Starts {
 
     /// Those that JavaScript stood still for the longest: mark-compacts first, then the others.
     #[must_use]
-    pub fn largest(&self) -> Vec<&Start> {
+    pub(crate) fn largest(&self) -> Vec<&Start> {
         let is_full = |start: &&Start| start.kind == GcKind::MarkCompact;
         let (full, others): (Vec<_>, Vec<_>) = self.places.values().partition(is_full);
         [full, others].into_iter().flat_map(longest).collect()
@@ -93,7 +93,7 @@ fn longest(mut starts: Vec<&Start>) -> impl Iterator<Item = &Start> {
 /// The frames of `stack` from the user's own code outwards, a few; none outside of JavaScript. `None` if it is not known
 /// what ran.
 #[must_use]
-pub fn started_in(stack: &Stack) -> Option<Vec<Frame>> {
+pub(crate) fn started_in(stack: &Stack) -> Option<Vec<Frame>> {
     if stack.end == StackEnd::Outside {
         return Some(Vec::new());
     }

@@ -10,7 +10,7 @@ const MOST: usize = 8192;
 
 /// What was allocated where.
 #[derive(Clone, Debug, Default)]
-pub struct Volumes(HashMap<Stack, Volume>);
+pub(crate) struct Volumes(HashMap<Stack, Volume>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Volume {
@@ -20,7 +20,7 @@ struct Volume {
 
 impl Volumes {
     /// Adds `bytes` that so many samples at `stack` stand for. One without samples is not kept.
-    pub fn add(&mut self, stack: Stack, bytes: u64, samples: u64) {
+    pub(crate) fn add(&mut self, stack: Stack, bytes: u64, samples: u64) {
         if samples == 0 {
             return;
         }
@@ -32,14 +32,14 @@ impl Volumes {
     }
 
     /// Adds all of `other`.
-    pub fn add_all(&mut self, other: Self) {
+    pub(crate) fn add_all(&mut self, other: Self) {
         for (stack, Volume { bytes, samples }) in other.0 {
             self.add(stack, bytes, samples);
         }
     }
 
     /// All of them.
-    pub fn sampled(&self) -> impl Iterator<Item = Sampled<'_>> {
+    pub(crate) fn sampled(&self) -> impl Iterator<Item = Sampled<'_>> {
         self.0.iter().map(|(stack, volume)| Sampled { stack, bytes: volume.bytes, samples: volume.samples })
     }
 }

@@ -14,7 +14,7 @@ use memwatch_common::{
 use super::error::{LoadError, in_map, typed};
 
 /// So many losses of each reason.
-pub type Counts = BTreeMap<LossReason, u64>;
+pub(crate) type Counts = BTreeMap<LossReason, u64>;
 
 /// Losses since the object was loaded; only those that occurred.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Losses {
 }
 
 /// Adds `counts` to those that are there; none is no loss.
-pub fn add(to: &mut Counts, counts: impl IntoIterator<Item = (LossReason, u64)>) {
+pub(crate) fn add(to: &mut Counts, counts: impl IntoIterator<Item = (LossReason, u64)>) {
     for (reason, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         *to.entry(reason).or_default() += count;
     }

@@ -44,7 +44,7 @@ const TRAMPOLINE: &str = "bpf_tramp_image";
 const FUNCTION: &str = if cfg!(target_arch = "aarch64") { "__arm64_sys_" } else { "__x64_sys_" };
 
 /// An instance of the object that follows mappings.
-pub struct MappingTap {
+pub(crate) struct MappingTap {
     ebpf: Ebpf,
     ring: Ring,
     stack_ring: RingBuf<MapData>,
@@ -69,7 +69,7 @@ impl MappingTap {
     /// Loads the programs, and has those on the kernel's functions run if `kernel` says so and the kernel lets them; needs a
     /// tokio runtime. Takes some tenths of a second. `multi`: whether the kernel links many places at once; `task`: as of
     /// [`super::load::Settings`].
-    pub fn attach(kernel: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
+    pub(crate) fn attach(kernel: bool, multi: bool, task: TaskLayout) -> Result<Self, LoadError> {
         let mut loader = EbpfLoader::new();
         loader
             .btf(None)
@@ -111,12 +111,17 @@ impl MappingTap {
 
     /// Whether the programs are on the kernel's functions: then they see calls that are made without a C library too.
     #[must_use]
-    pub const fn is_in_kernel(&self) -> bool {
+    pub(crate) const fn is_in_kernel(&self) -> bool {
         self.libraries.is_none()
     }
 
     /// Puts programs into the C library of the process `pid`, at `uses` of `mappers`, unless they are on the kernel's functions.
-    pub fn arm(&mut self, pid: NonZeroU32, mappers: &Mappers, uses: &[Use<'_>]) -> Result<(), AttachError> {
+    pub(crate) fn arm(
+        &mut self,
+        pid: NonZeroU32,
+        mappers: &Mappers,
+        uses: &[Use<'_>],
+    ) -> Result<(), AttachError> {
         let Some(Libraries { multi, armed }) = &mut self.libraries else { return Ok(()) };
         let path = mappers.library.elf.descriptor_path();
         let live = if let Some(programs) = multi {
@@ -130,7 +135,7 @@ impl MappingTap {
     }
 
     /// From now on changes of `pid` are seen; with `layout` also which JavaScript called.
-    pub fn follow(&mut self, pid: u32, layout: Option<StackLayout>) -> Result<(), LoadError> {
+    pub(crate) fn follow(&mut self, pid: u32, layout: Option<StackLayout>) -> Result<(), LoadError> {
         if let Some(layout) = layout {
             self.stacks.walk(pid, layout)?;
         }
@@ -139,20 +144,20 @@ impl MappingTap {
     }
 
     /// Those of `pid` are not seen any more. What is armed in it is handed back: taking it away may take the kernel a second.
-    pub fn leave(&mut self, pid: u32) -> Option<Armed> {
+    pub(crate) fn leave(&mut self, pid: u32) -> Option<Armed> {
         let _absent = self.targets.remove(&pid);
         self.stacks.stop(pid);
         self.libraries.as_mut()?.armed.remove(&pid)
     }
 
     /// Waits until there may be changes. Safe to cancel.
-    pub async fn readable(&mut self) -> std::io::Result<()> {
+    pub(crate) async fn readable(&mut self) -> std::io::Result<()> {
         self.ring.readable().await
     }
 
     /// Hands changes that are there to `take`, oldest first and at most so many, with the stack that asked where something was given.
     /// Whether there may be more, as of [`Ring::drain_some`].
-    pub fn drain(
+    pub(crate) fn drain(
         &mut self,
         most: usize,
         mut take: impl FnMut(MappingChange, Option<Box<StackCopy>>),
@@ -166,19 +171,19 @@ impl MappingTap {
 
     /// Hands the bytes of every new stack of JavaScript to `take`. After [`Self::drain`]: the caller of each change was sent
     /// before it.
-    pub fn drain_stacks(&mut self, mut take: impl FnMut(&[u8])) {
+    pub(crate) fn drain_stacks(&mut self, mut take: impl FnMut(&[u8])) {
         while let Some(record) = self.stack_ring.next() {
             take(&record);
         }
     }
 
     /// Forgets a stack.
-    pub fn forget_stack(&mut self, key: StackKey) {
+    pub(crate) fn forget_stack(&mut self, key: StackKey) {
         self.stacks.forget(key);
     }
 
     /// Losses since it was loaded, by process and reason.
-    pub fn losses(&self) -> Result<Losses, LoadError> {
+    pub(crate) fn losses(&self) -> Result<Losses, LoadError> {
         let mut losses = self.losses.read()?;
         losses.count_shared(LossReason::MappingsFull, self.skipped());
         losses.count_shared(LossReason::MappingMalformed, self.malformed);
@@ -186,7 +191,7 @@ impl MappingTap {
     }
 
     /// Forgets what was lost of `pid`.
-    pub fn forget_losses(&mut self, pid: u32) {
+    pub(crate) fn forget_losses(&mut self, pid: u32) {
         self.losses.forget(pid);
     }
 

@@ -15,18 +15,18 @@
 //! * [`ring`]: records, as they arrive;
 //! * [`raw`]: the only unsafe code of the collector.
 
-pub mod armed;
+pub(crate) mod armed;
 pub mod attach;
-pub mod error;
+pub(crate) mod error;
 pub mod load;
-pub mod losses;
+pub(crate) mod losses;
 pub mod malloc;
-pub mod mappings;
+pub(crate) mod mappings;
 pub mod multi;
 pub mod object;
-pub mod parting;
+pub(crate) mod parting;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
 pub mod times;
-pub mod trial;
+pub(crate) mod trial;

@@ -13,6 +13,6 @@ use std::io;
 use super::raw;
 
 /// Has the kernel take its time in a copy of this process: what it has open by now, it closes without waiting.
-pub fn hand_over() -> io::Result<()> {
+pub(crate) fn hand_over() -> io::Result<()> {
     raw::end_in_a_copy()
 }

@@ -21,14 +21,14 @@ use crate::{
 
 /// Our rights, each tried. Nothing that is opened stays open.
 #[must_use]
-pub fn rights() -> Rights {
+pub(crate) fn rights() -> Rights {
     Rights::found(attempt)
 }
 
 /// Our rights as far as nothing can be watched without them. Who has `CAP_SYS_ADMIN` is told by the watch itself, which has
 /// no time to lose.
 #[must_use]
-pub fn essential_rights() -> Rights {
+pub(crate) fn essential_rights() -> Rights {
     let effective = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
     let is_granted = effective.contains(CapabilitySet::SYS_ADMIN);
     Rights::found(|need| if is_granted || !need.essential() { Ok(()) } else { attempt(need) })

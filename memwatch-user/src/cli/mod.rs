@@ -2,10 +2,10 @@
 //! ([`log`]); and which build this is (`version`).
 
 pub mod args;
-pub mod heap;
-pub mod heap_args;
+pub(crate) mod heap;
+pub(crate) mod heap_args;
 pub mod job;
 pub mod log;
-pub mod output;
-pub mod values;
+pub(crate) mod output;
+pub(crate) mod values;
 mod version;

@@ -39,7 +39,7 @@ impl Exhaustion {
 ///
 /// `None` unless the upper end is above zero.
 #[must_use]
-pub fn exhaustion(live: f64, limit: f64, rate: [f64; 2]) -> Option<Exhaustion> {
+pub(crate) fn exhaustion(live: f64, limit: f64, rate: [f64; 2]) -> Option<Exhaustion> {
     until(Resource::HeapLimit, [EARLIEST_SHARE * limit - live, limit - live], rate)
 }
 
@@ -48,7 +48,7 @@ pub fn exhaustion(live: f64, limit: f64, rate: [f64; 2]) -> Option<Exhaustion> {
 ///
 /// `None` unless the upper end is above zero.
 #[must_use]
-pub fn until(of: Resource, left: [f64; 2], rate: [f64; 2]) -> Option<Exhaustion> {
+pub(crate) fn until(of: Resource, left: [f64; 2], rate: [f64; 2]) -> Option<Exhaustion> {
     let seconds = |left: f64, rate: f64| left.max(0.0) / rate * SECONDS_PER_HOUR;
     (rate[1] > 0.0).then(|| Exhaustion {
         of,

@@ -8,18 +8,18 @@
 //! that one cause is named once.
 
 mod evidence;
-pub mod exhaustion;
+pub(crate) mod exhaustion;
 mod few;
-pub mod finding;
+pub(crate) mod finding;
 mod follow;
 pub mod gates;
-pub mod heap;
-pub mod kinds;
+pub(crate) mod heap;
+pub(crate) mod kinds;
 mod patience;
-pub mod process;
+pub(crate) mod process;
 mod recent;
-pub mod shape;
-pub mod tier;
+pub(crate) mod shape;
+pub(crate) mod tier;
 pub mod trend;
 
 pub use crate::vocabulary::{Kind, Level, Resource, Unit};

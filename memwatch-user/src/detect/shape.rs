@@ -22,7 +22,7 @@ const STEP_SHARE: f64 = 0.5;
 /// See [`STEP_SHARE`].
 pub(super) const STEP_TIME_SHARE: f64 = 0.15;
 /// Fewest points that a trend is judged by: five rising in a row come by chance once in 120 times.
-pub const MIN_POINTS: usize = 5;
+pub(crate) const MIN_POINTS: usize = 5;
 
 /// The measures of a window of valleys.
 #[derive(Clone, Debug)]

@@ -26,7 +26,7 @@ pub(super) const HIGH_RETENTION: f64 = 0.4;
 
 /// A level, and whether it must be confirmed by the next mark-compact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tier {
+pub(crate) struct Tier {
     /// The level.
     pub level: Level,
     /// A [`Level::Leak`] that one evaluation is not enough for.
@@ -36,7 +36,7 @@ pub struct Tier {
 /// The level that `shape` and the answers about it amount to, for an isolate that has been watched for `watched` seconds.
 /// `climbs` led to its last points, as far as they are known.
 #[must_use]
-pub fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason], watched: f64) -> Tier {
+pub(crate) fn tier(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason], watched: f64) -> Tier {
     let plain = |level| Tier { level, unconfirmed: false };
     let n = shape.points.len();
     if n >= MIN_POINTS

@@ -2,7 +2,7 @@
 
 /// An error with what caused it. Some errors say that themselves: it is said once.
 #[must_use]
-pub fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
         if !line.contains(&cause) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It called `exit` with this code, 0 to 255.
     Exit(i32),
     /// This signal killed it.
@@ -15,7 +15,7 @@ impl Ended {
     /// Decodes a wait status: the signal in the low seven bits (bit 7 says whether it dumped core), else the exit code
     /// in the next eight.
     #[must_use]
-    pub fn from_wait_status(status: u32) -> Self {
+    pub(crate) fn from_wait_status(status: u32) -> Self {
         let [low, code, ..] = status.to_le_bytes();
         match low & 0x7f {
             0 => Self::Exit(i32::from(code)),
@@ -65,7 +65,7 @@ const SIGRTMAX: i32 = 64;
 
 /// A signal's name as `kill -l` prints it, for example `SIGKILL` or `SIGRTMIN+3`.
 #[must_use]
-pub fn signal_name(signal: i32) -> Cow<'static, str> {
+pub(crate) fn signal_name(signal: i32) -> Cow<'static, str> {
     let index = usize::try_from(signal).ok().and_then(|number| number.checked_sub(1));
     if let Some(name) = index.and_then(|index| NAMES.get(index)) {
         return Cow::Borrowed(name);

@@ -6,14 +6,14 @@ use super::cgroup;
 
 /// The freezers that a process was under when it was looked up; a host that mounts both versions of cgroups has two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Freezer {
+pub(crate) struct Freezer {
     files: Vec<PathBuf>,
 }
 
 impl Freezer {
     /// Finds them through our own mounts; none if the process is gone or no mount of ours shows its cgroup.
     #[must_use]
-    pub fn of(pid: u32) -> Self {
+    pub(crate) fn of(pid: u32) -> Self {
         let membership = cgroup::text(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let mountinfo = cgroup::text("/proc/self/mountinfo").unwrap_or_default();
         Self::locate(&membership, &mountinfo)
@@ -31,7 +31,7 @@ impl Freezer {
 
     /// Whether one of them is frozen now. The root of a hierarchy cannot be, and has no file.
     #[must_use]
-    pub fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.files.iter().filter_map(|file| fs::read_to_string(file).ok()).any(|text| says_frozen(&text))
     }
 }

@@ -8,12 +8,12 @@
 //! * [`cgroup`], [`freezer`], [`exit`]: a process's limits, whether its cgroup stands still, and how it ended.
 
 pub mod btf;
-pub mod cgroup;
+pub(crate) mod cgroup;
 pub mod clock;
-pub mod errors;
-pub mod exit;
+pub(crate) mod errors;
+pub(crate) mod exit;
 pub mod features;
-pub mod freezer;
+pub(crate) mod freezer;
 pub mod kernel;
-pub mod own;
-pub mod rights;
+pub(crate) mod own;
+pub(crate) mod rights;

@@ -9,21 +9,21 @@ use rustix::{
 
 /// CPU time of all our threads since we started, seconds.
 #[must_use]
-pub fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 /// CPU time of this thread since it started.
 #[must_use]
-pub fn thread_cpu() -> Duration {
+pub(crate) fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Our resident set size, bytes; `None` if `/proc` does not say.
 #[must_use]
-pub fn rss_bytes() -> Option<u64> {
+pub(crate) fn rss_bytes() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
@@ -31,7 +31,7 @@ pub fn rss_bytes() -> Option<u64> {
 
 /// Raises our limit of open files to what we are allowed. A target takes some, and one whose native memory is looked at a hundred:
 /// the usual limit of 1024 is that of a program that calls `select`.
-pub fn open_more_files() {
+pub(crate) fn open_more_files() {
     let limit = getrlimit(Resource::Nofile);
     // As it was is what we had.
     let _refused = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });

@@ -16,7 +16,7 @@ const INITIAL_USER_NAMESPACE: &str = "user:[4026531837]";
 
 /// What we are allowed to do, as far as the kernel tells. A plain value: whoever tests what follows from it makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rights {
+pub(crate) struct Rights {
     /// Our effective capabilities; they count only in the first user namespace.
     pub effective: CapabilitySet,
     /// What the kernel refused when it was tried, in the order of [`Need::ALL`].
@@ -39,7 +39,7 @@ pub struct Rights {
 
 /// What the kernel denies even to root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lockdown {
+pub(crate) enum Lockdown {
     /// Nothing, or the kernel does not say: securityfs is not mounted.
     None,
     /// Changing the kernel. Nothing that we do.
@@ -50,7 +50,7 @@ pub enum Lockdown {
 
 /// Something that needs capabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Making maps and loading programs.
     LoadPrograms,
     /// Placing uprobes, and reading memory in programs.
@@ -65,18 +65,18 @@ pub enum Need {
 
 impl Need {
     /// All of them, the essential ones first.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::LoadPrograms, Self::PlaceProbes, Self::ReadProcesses, Self::ReadMemory, Self::OpenMappedFiles];
 
     /// Whether nothing can be watched without it; the others narrow what can be.
     #[must_use]
-    pub const fn essential(self) -> bool {
+    pub(crate) const fn essential(self) -> bool {
         matches!(self, Self::LoadPrograms | Self::PlaceProbes)
     }
 
     /// What it is for, to follow the word "to".
     #[must_use]
-    pub const fn purpose(self) -> &'static str {
+    pub(crate) const fn purpose(self) -> &'static str {
         match self {
             Self::LoadPrograms => "load eBPF programs",
             Self::PlaceProbes => "place probes",
@@ -88,7 +88,7 @@ impl Need {
 
     /// What is lost without it.
     #[must_use]
-    pub const fn loss(self) -> &'static str {
+    pub(crate) const fn loss(self) -> &'static str {
         match self {
             Self::LoadPrograms => "eBPF programs cannot be loaded, so nothing can be watched",
             Self::PlaceProbes => "probes cannot be placed, so nothing can be watched",
@@ -106,7 +106,7 @@ impl Need {
     /// `CAP_CHECKPOINT_RESTORE` with 5.9; until then each was part of `CAP_SYS_ADMIN`, which still contains them. Uprobes take
     /// nothing less since 6.16.
     #[must_use]
-    pub fn candidates(self, kernel: KernelVersion) -> &'static [Capability] {
+    pub(crate) fn candidates(self, kernel: KernelVersion) -> &'static [Capability] {
         const ADMIN: Capability = ("CAP_SYS_ADMIN", CapabilitySet::SYS_ADMIN);
         const PERFMON: Capability = ("CAP_PERFMON", CapabilitySet::PERFMON);
         match self {
@@ -126,7 +126,7 @@ impl Need {
 }
 
 /// A capability by name.
-pub type Capability = (&'static str, CapabilitySet);
+pub(crate) type Capability = (&'static str, CapabilitySet);
 
 /// What is named where we have every capability that there is for it, and are refused.
 const REFUSED_ALL_THE_SAME: &str =
@@ -134,7 +134,7 @@ const REFUSED_ALL_THE_SAME: &str =
 
 /// A capability that we lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub(crate) struct Missing {
     /// What it is needed for.
     pub need: Need,
     /// The narrowest capability that may do: one that we have was not enough.
@@ -149,7 +149,7 @@ impl fmt::Display for Missing {
 
 /// Why nothing can be watched.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RightsError {
+pub(crate) enum RightsError {
     /// Capabilities are missing.
     #[error("missing {}: run as root, for example with sudo, or add the capability", list(.0))]
     Capabilities(Vec<Missing>),
@@ -168,7 +168,7 @@ fn list(missing: &[Missing]) -> String {
 impl Rights {
     /// Asks the kernel; `attempt` does what is needed. What the kernel does not say is taken for granted.
     #[must_use]
-    pub fn found(attempt: impl Fn(Need) -> io::Result<()>) -> Self {
+    pub(crate) fn found(attempt: impl Fn(Need) -> io::Result<()>) -> Self {
         // Whatever else stands in the way is no matter of rights.
         let is_refused =
             |need| attempt(need).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
@@ -188,14 +188,14 @@ impl Rights {
 
     /// What we are refused on `kernel`, with the capability that it takes, the essential ones first.
     #[must_use]
-    pub fn missing(&self, kernel: KernelVersion) -> Vec<Missing> {
+    pub(crate) fn missing(&self, kernel: KernelVersion) -> Vec<Missing> {
         let refused = Need::ALL.into_iter().filter(|need| self.is_refused(*need));
         refused.map(|need| Missing { need, capability: self.capability(need, kernel) }).collect()
     }
 
     /// Whether the kernel refused it.
     #[must_use]
-    pub fn is_refused(&self, need: Need) -> bool {
+    pub(crate) fn is_refused(&self, need: Need) -> bool {
         Need::ALL.iter().position(|one| *one == need).is_some_and(|at| self.refused[at])
     }
 
@@ -206,12 +206,12 @@ impl Rights {
 
     /// Whether we may raise our own limits, as that on locked memory.
     #[must_use]
-    pub fn can_raise_limits(&self) -> bool {
+    pub(crate) fn can_raise_limits(&self) -> bool {
         self.effective.contains(CapabilitySet::SYS_RESOURCE)
     }
 
     /// Whether anything can be watched at all.
-    pub fn check(&self, kernel: KernelVersion) -> Result<(), RightsError> {
+    pub(crate) fn check(&self, kernel: KernelVersion) -> Result<(), RightsError> {
         // What root of a user namespace is refused is no capability that it lacks.
         if !self.host_user_namespace {
             return Err(RightsError::UserNamespace);

@@ -12,7 +12,7 @@ const LASTS: Duration = Duration::from_secs(90);
 
 /// What is known of a process's growth.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Alarm {
+pub(crate) struct Alarm {
     highest: u64,
     highest_break: u64,
     news: Option<Mono>,
@@ -22,7 +22,7 @@ pub struct Alarm {
 
 impl Alarm {
     /// Takes in a reading: anonymous bytes, and where the heap ends that `brk` makes. Whether there is reason to look.
-    pub fn reading(&mut self, now: Mono, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
+    pub(crate) fn reading(&mut self, now: Mono, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
         let (first, before) = (self.highest == 0, self.highest);
         let (anonymous, program_break) = (anonymous.unwrap_or(0), program_break.unwrap_or(0));
         let grown = anonymous >= self.highest + STEP_BYTES || program_break > self.highest_break;
@@ -44,13 +44,13 @@ impl Alarm {
 
     /// Whether a reading is above what there was so far, by however little.
     #[must_use]
-    pub fn is_higher(&self, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
+    pub(crate) fn is_higher(&self, anonymous: Option<u64>, program_break: Option<u64>) -> bool {
         anonymous > Some(self.highest) || program_break > Some(self.highest_break)
     }
 
     /// How fast it has grown since it began to, bytes a second.
     #[must_use]
-    pub fn growth(&self, now: Mono) -> f64 {
+    pub(crate) fn growth(&self, now: Mono) -> f64 {
         let Some((began, before)) = self.began else { return 0.0 };
         self.highest.saturating_sub(before) as f64 / now.since(began).as_secs_f64().max(1.0)
     }

@@ -13,7 +13,7 @@ use crate::model::Mono;
 
 /// What a trap costs a server, seconds, as long as it has not been measured: 1 to 3 µs of CPU were seen, of which half a
 /// microsecond is the trap itself.
-pub const TRAP_S: f64 = 3e-6;
+pub(crate) const TRAP_S: f64 = 3e-6;
 /// How much more a trap costs than one in a row of them, which finds the kernel's code and its own data in the caches: a
 /// server was charged 2.0 to 3.8 µs a trap where a loop paid 0.62 (measured).
 const COLD: f64 = 4.0;
@@ -44,7 +44,7 @@ const LONGEST_GAP: Duration = Duration::from_secs(3600);
 
 /// What may be spent, and what was.
 #[derive(Clone, Debug)]
-pub struct Governor {
+pub(crate) struct Governor {
     /// Share of one CPU that all probes of ours may cost.
     whole: f64,
     /// What is left of it for these.
@@ -70,7 +70,7 @@ struct Pace {
 
 /// A window to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opening {
+pub(crate) struct Opening {
     /// What it sees.
     pub seen: Seen,
     /// For how long.
@@ -81,7 +81,7 @@ pub struct Opening {
 
 /// What was spent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Spent {
+pub(crate) struct Spent {
     /// Traps a second, on average.
     pub traps_per_s: f64,
     /// Percent of one CPU.
@@ -97,7 +97,7 @@ pub struct Spent {
 impl Governor {
     /// With a budget in percent of one CPU; without windows on all blocks if `only_misses`.
     #[must_use]
-    pub fn new(budget_pct: f64, has_misses: bool) -> Self {
+    pub(crate) fn new(budget_pct: f64, has_misses: bool) -> Self {
         let pace = |is_used: bool| Pace { last: Mono(0), next: is_used.then_some(Mono(0)), length: SHORTEST };
         Self {
             whole: budget_pct / 100.0,
@@ -114,12 +114,12 @@ impl Governor {
 
     /// What the process pays for other probes of ours, percent of one CPU: the budget is for the sum, of which at least a
     /// quarter stays.
-    pub fn leave_for_others(&mut self, others_pct: f64) {
+    pub(crate) fn leave_for_others(&mut self, others_pct: f64) {
         self.budget = (self.whole - others_pct / 100.0).clamp(self.whole * LEAST_SHARE, self.whole);
     }
 
     /// The window that is due, if one is.
-    pub fn due(&mut self, now: Mono) -> Option<Opening> {
+    pub(crate) fn due(&mut self, now: Mono) -> Option<Opening> {
         self.began.get_or_insert(now);
         let kinds = [(Seen::All, self.all), (Seen::Misses, self.misses)];
         let due = kinds.into_iter().filter(|(_, pace)| pace.next.is_some_and(|next| next <= now));
@@ -130,12 +130,12 @@ impl Governor {
 
     /// When the next window is due.
     #[must_use]
-    pub fn next(&self) -> Option<Mono> {
+    pub(crate) fn next(&self) -> Option<Mono> {
         [self.misses.next, self.all.next].into_iter().flatten().min()
     }
 
     /// A window has ended that had so many traps: when the next one comes, and how long it is.
-    pub fn account(&mut self, now: Mono, seen: Seen, armed: Duration, traps: u64) {
+    pub(crate) fn account(&mut self, now: Mono, seen: Seen, armed: Duration, traps: u64) {
         let cost_s = traps as f64 * self.trap_s();
         let armed_s = armed.as_secs_f64().max(1e-3);
         self.spent_s[seen as usize] += cost_s;
@@ -168,7 +168,7 @@ impl Governor {
     /// The probes of the last window took so long to go. The kernel lets go of the program first and of the breakpoint
     /// later; of a perf event's after a grace period (0.35 to 1.2 s from first to last, measured). Until then the target
     /// traps as often, unseen.
-    pub fn left(&mut self, now: Mono, seen: Seen, took: Duration, traps_per_s: f64) {
+    pub(crate) fn left(&mut self, now: Mono, seen: Seen, took: Duration, traps_per_s: f64) {
         let cost_s = traps_per_s * took.as_secs_f64() * self.trap_s();
         self.spent_s[seen as usize] += cost_s;
         let gap = cost_s / self.share(now, seen);
@@ -179,7 +179,7 @@ impl Governor {
     }
 
     /// A window could not be opened: the next one will hardly be, either.
-    pub fn failed(&mut self, now: Mono, seen: Seen) {
+    pub(crate) fn failed(&mut self, now: Mono, seen: Seen) {
         self.pace(seen).next = Some(now.later(AFTER_FAILURE));
     }
 
@@ -192,24 +192,24 @@ impl Governor {
 
     /// What a trap costs this target, seconds.
     #[must_use]
-    pub fn trap_s(&self) -> f64 {
+    pub(crate) fn trap_s(&self) -> f64 {
         self.burst_s * COLD
     }
 
     /// What it costs in a row of them.
     #[must_use]
-    pub fn burst_s(&self) -> f64 {
+    pub(crate) fn burst_s(&self) -> f64 {
         self.burst_s
     }
 
     /// Takes in how long it was from one trap to the next.
-    pub fn measured(&mut self, gaps: &[u64]) {
+    pub(crate) fn measured(&mut self, gaps: &[u64]) {
         self.burst_s = burst_s(gaps).unwrap_or(self.burst_s);
     }
 
     /// What was spent since the first window was due.
     #[must_use]
-    pub fn spent(&self, now: Mono) -> Spent {
+    pub(crate) fn spent(&self, now: Mono) -> Spent {
         let seconds = self.began.map_or(0.0, |began| now.since(began).as_secs_f64());
         if seconds <= 0.0 {
             return Spent::default();
@@ -256,7 +256,7 @@ fn burst_s(gaps: &[u64]) -> Option<f64> {
 
 /// What a trap costs the target, seconds, by the gaps between its traps.
 #[must_use]
-pub fn trap_s(gaps: &[u64]) -> f64 {
+pub(crate) fn trap_s(gaps: &[u64]) -> f64 {
     burst_s(gaps).map_or(TRAP_S, |burst| burst * COLD)
 }
 

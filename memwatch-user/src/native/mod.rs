@@ -9,14 +9,14 @@
 //! [`Mode::Auto`] does that. [`Mode::Full`] follows every block from `malloc` to `free` instead. Beside either, [`direct`] follows
 //! what is taken from the kernel past the allocator.
 
-pub mod alarm;
+pub(crate) mod alarm;
 mod callers;
 mod chunk;
 mod context;
 pub mod direct;
 mod error;
 mod follow;
-pub mod governor;
+pub(crate) mod governor;
 mod memory;
 mod pool;
 mod queue;

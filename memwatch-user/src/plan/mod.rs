@@ -7,7 +7,7 @@
 //!
 //! Nothing that a cache says is armed unless the mapped file itself says the same.
 
-pub mod cache;
+pub(crate) mod cache;
 mod check;
 mod error;
 mod exits;

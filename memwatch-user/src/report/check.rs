@@ -8,7 +8,7 @@ use super::record::SCHEMA;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub(crate) struct Check {
     /// What was examined.
     pub name: String,
     /// What it means for watching.
@@ -22,7 +22,7 @@ pub struct Check {
 /// What a finding means for watching.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub(crate) enum State {
     /// All is well.
     Ok,
     /// Something is lost; the detail says what.
@@ -34,30 +34,30 @@ pub enum State {
 impl Check {
     /// A finding that needs nothing.
     #[must_use]
-    pub fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub(crate) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Ok, detail: detail.into(), fix: None }
     }
 
     /// A finding that costs something, with what to do about it.
     #[must_use]
-    pub fn warn(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn warn(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { name: name.into(), state: State::Warn, detail: detail.into(), fix: Some(fix.into()) }
     }
 
     /// A finding that rules out watching, with what to do about it.
     #[must_use]
-    pub fn fail(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+    pub(crate) fn fail(name: impl Into<String>, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { state: State::Fail, ..Self::warn(name, detail, fix) }
     }
 }
 
 /// Writes a line a finding, and below it what to do about it.
-pub fn write_text(checks: &[Check], color: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_text(checks: &[Check], color: bool, out: &mut dyn Write) -> io::Result<()> {
     render(checks, color).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// Writes one JSON object a line.
-pub fn write_json(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_json(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         schema: u32,
@@ -75,7 +75,7 @@ pub fn write_json(checks: &[Check], out: &mut dyn Write) -> io::Result<()> {
 
 /// A line a finding: state, name, detail, and what to do about it on a line of its own below.
 #[must_use]
-pub fn render(checks: &[Check], color: bool) -> Vec<String> {
+pub(crate) fn render(checks: &[Check], color: bool) -> Vec<String> {
     let width = checks.iter().map(|check| check.name.chars().count()).max().unwrap_or(0);
     let mut lines = Vec::new();
     for check in checks {

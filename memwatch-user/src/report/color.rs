@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fmt};
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ColorChoice {
+pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set to anything but nothing.
     #[default]
     Auto,
@@ -18,7 +18,7 @@ impl ColorChoice {
     /// Whether to use colour on an output that is or is not a terminal; `no_color` is the variable `NO_COLOR`
     /// (<https://no-color.org>: set and not empty means none).
     #[must_use]
-    pub fn enabled(self, is_terminal: bool, no_color: Option<&OsStr>) -> bool {
+    pub(crate) fn enabled(self, is_terminal: bool, no_color: Option<&OsStr>) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,

@@ -10,11 +10,11 @@
 //! A sink is a file with an implementation of [`sink::Sink`], and a line where a watch opens its outputs.
 //! `lines`, `live` and `summary` share [`state`] (what is known so far) and `describe` (a record in words).
 
-pub mod check;
-pub mod color;
+pub(crate) mod check;
+pub(crate) mod color;
 pub mod describe;
 pub mod exit_status;
-pub mod fanout;
+pub(crate) mod fanout;
 pub mod heap;
 pub mod json;
 pub mod lines;
@@ -22,8 +22,8 @@ pub mod live;
 pub mod record;
 pub mod sink;
 pub mod state;
-pub mod summary;
-pub mod text;
+pub(crate) mod summary;
+pub(crate) mod text;
 pub mod time;
 
 pub use sink::Sink;

@@ -24,7 +24,7 @@ const MUCH_GC: f64 = 0.05;
 
 /// What was found, in short paragraphs, the most alarming target first; empty if nothing was watched.
 #[must_use]
-pub fn summary(state: &State, color: bool) -> String {
+pub(crate) fn summary(state: &State, color: bool) -> String {
     let mut out = String::new();
     let targets = state.by_trouble();
     for target in targets.iter().take(PARAGRAPHS) {

@@ -3,21 +3,21 @@
 use std::fmt::Write as _;
 
 /// Longest foreign text that is shown, in characters: a command line may hold two megabytes.
-pub const LONGEST: usize = 160;
+pub(crate) const LONGEST: usize = 160;
 
 /// Longest sentence of ours with foreign text in it that is shown, in characters.
-pub const LONGEST_SENTENCE: usize = 400;
+pub(crate) const LONGEST_SENTENCE: usize = 400;
 
 /// Foreign text made harmless: what could move the cursor, change colours, reverse the direction of writing or hide
 /// is shown as `\u{1b}`; cut to [`LONGEST`] characters. Everything that a target can choose passes through here.
 #[must_use]
-pub fn escape_untrusted(text: &str) -> String {
+pub(crate) fn escape_untrusted(text: &str) -> String {
     escape_to(text, LONGEST)
 }
 
 /// [`escape_untrusted`] with at most `longest` characters, of which `…` is one if any is missing.
 #[must_use]
-pub fn escape_to(text: &str, longest: usize) -> String {
+pub(crate) fn escape_to(text: &str, longest: usize) -> String {
     let mut shown = String::new();
     let mut length = 0;
     for char in text.chars() {

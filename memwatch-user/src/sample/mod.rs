@@ -7,7 +7,7 @@
 mod descriptors;
 mod limits;
 pub mod malloc;
-pub mod outside;
+pub(crate) mod outside;
 pub(crate) mod pace;
 pub(crate) mod proc;
 mod resident;

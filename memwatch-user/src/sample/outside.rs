@@ -14,7 +14,7 @@ use crate::model::OutsideHeap;
 /// class. Until then its last numbers stand, for the milliseconds that the news take. Isolates that are not among `heaps`
 /// are not counted: of one that was there before us we hear at its first collection.
 #[must_use]
-pub fn read(pid: u32, heaps: impl IntoIterator<Item = u64>, layout: &OutsideLayout) -> OutsideHeap {
+pub(crate) fn read(pid: u32, heaps: impl IntoIterator<Item = u64>, layout: &OutsideLayout) -> OutsideHeap {
     let mut sum = OutsideHeap::default();
     if !layout.is_known() {
         return sum;

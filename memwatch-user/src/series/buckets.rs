@@ -5,7 +5,7 @@
 
 /// Buckets kept. When there are more, neighbours are merged and each covers twice the time: the reach doubles and the
 /// state does not.
-pub const CAPACITY: usize = 64;
+pub(crate) const CAPACITY: usize = 64;
 /// Seconds that a bucket covers at first: twelve buckets, the fewest that are judged, fill in half a minute. The width
 /// is 10 s from the sixth minute on.
 const FIRST_WIDTH_S: f64 = 2.5;

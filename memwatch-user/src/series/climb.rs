@@ -71,7 +71,7 @@ impl Scavenges {
 
 /// Seconds that the steepest rises between neighbours of `points` need for half of the growth from the first to the last.
 #[must_use]
-pub fn time_of_half(points: &[Point]) -> f64 {
+pub(crate) fn time_of_half(points: &[Point]) -> f64 {
     let growth = points.first().zip(points.last()).map_or(0.0, |(first, last)| last.1 - first.1);
     let mut steps: Vec<Point> = points.windows(2).map(|w| (w[1].0 - w[0].0, w[1].1 - w[0].1)).collect();
     steps.sort_unstable_by(|a, b| (b.1 / b.0).total_cmp(&(a.1 / a.0)));

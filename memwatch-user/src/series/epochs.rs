@@ -5,7 +5,7 @@
 //! milliseconds later. So the lowest of the readings that follow counts.
 
 /// Epochs kept; when there are more, each pair of neighbours becomes one.
-pub const CAPACITY: usize = 32;
+pub(crate) const CAPACITY: usize = 32;
 /// A shorter epoch is part of the one before it: V8 collects twice within a second when a process falls idle, several
 /// times a second near its limits, and the readings are a second apart.
 const MIN_EPOCH_S: f64 = 2.0;

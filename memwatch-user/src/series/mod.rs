@@ -1,14 +1,14 @@
 //! What each isolate and each process did, in bounded memory. Pure: time comes in with the events.
 
-pub mod buckets;
-pub mod budget;
-pub mod climb;
-pub mod epochs;
-pub mod isolate;
-pub mod memwatch;
-pub mod pauses;
-pub mod process;
-pub mod valleys;
+pub(crate) mod buckets;
+pub(crate) mod budget;
+pub(crate) mod climb;
+pub(crate) mod epochs;
+pub(crate) mod isolate;
+pub(crate) mod memwatch;
+pub(crate) mod pauses;
+pub(crate) mod process;
+pub(crate) mod valleys;
 
 pub use buckets::Buckets;
 pub use budget::Budget;

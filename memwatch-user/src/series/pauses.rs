@@ -62,12 +62,6 @@ impl Pauses {
         self.total
     }
 
-    /// How many there were.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.histogram.as_ref().map_or(0, Histogram::len)
-    }
-
     /// Median, 90th and 99th percentile within 1 %, and the exact maximum.
     #[must_use]
     pub fn percentiles(&self) -> Percentiles {
@@ -98,7 +92,7 @@ mod tests {
         for (got, want) in [(p.p50, 5_000_u64), (p.p90, 9_000), (p.p99, 9_900)] {
             assert!(got.abs_diff(want) * 100 <= want, "{got} is not {want}");
         }
-        assert_eq!((p.max, pauses.count()), (10_000, 10_000));
+        assert_eq!((p.max, pauses.histogram.as_ref().map_or(0, Histogram::len)), (10_000, 10_000));
         assert_eq!(pauses.total(), Duration::from_millis(50_005));
     }
 

@@ -120,12 +120,6 @@ impl ProcessSeries {
         }
     }
 
-    /// Seconds that the process has been watched and could run.
-    #[must_use]
-    pub fn watched_s(&self) -> f64 {
-        self.clock.ran
-    }
-
     fn counts(&mut self, t: f64, reading: &Reading, isolates: &Isolates) {
         let count = |n: u64| Some(n as f64);
         if let Some(open) = reading.descriptors {
@@ -339,7 +333,7 @@ mod tests {
         series.reading(&full(1000), &ONE);
         series.reading(&full(1004), &ONE);
         series.reading(&full(3), &ONE);
-        assert!((series.watched_s() - 7.0).abs() < 1e-9, "{}", series.watched_s());
+        assert!((series.clock.ran - 7.0).abs() < 1e-9, "{}", series.clock.ran);
         let times: Vec<f64> = series.files.buckets.closed().iter().map(|low| low.0).collect();
         assert_eq!(times, [0.0, 3.0]);
     }

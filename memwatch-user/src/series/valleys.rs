@@ -7,7 +7,7 @@ use super::climb::{Climb, Scavenges};
 use crate::model::{Collection, GcKind, Mono};
 
 /// Points kept. A pair of neighbours gives one up when there are more, so the reach doubles and the state does not.
-pub const CAPACITY: usize = 64;
+pub(crate) const CAPACITY: usize = 64;
 /// Mark-compacts closer than this are one valley: V8 near its limit runs eighty in fifteen seconds.
 const MIN_DISTANCE_S: f64 = 0.25;
 /// So are those closer than this share of the time since the first: late points must not outvote early ones.
@@ -135,12 +135,6 @@ impl Valleys {
     #[must_use]
     pub fn allocated(&self) -> f64 {
         self.allocated
-    }
-
-    /// The origin of [`Valley::t`].
-    #[must_use]
-    pub fn since(&self) -> Mono {
-        self.since
     }
 
     fn mark_compact(&mut self, t: f64, before: u64, after: u64) {

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Id of the container that `pid` runs in: 64 hexadecimal digits, as Docker, containerd, CRI-O and Podman give them.
 #[must_use]
-pub fn id(pid: u32) -> Option<String> {
+pub(crate) fn id(pid: u32) -> Option<String> {
     container_id(&fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?).map(str::to_owned)
 }
 

@@ -13,20 +13,20 @@ use std::{
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
 /// Opens `path`, if it leads to a regular file.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     regular(openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Opens `path` as a process sees it whose root directory is `root`, if it leads to a regular file. Links, absolute ones
 /// too, and `..` stay below `root`: without that a link in a container leads to the host's files (openat2(2), Linux 5.6).
-pub fn open_below(root: &Path, path: &Path) -> io::Result<File> {
+pub(crate) fn open_below(root: &Path, path: &Path) -> io::Result<File> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags | OFlags::DIRECTORY, Mode::empty())?;
     regular(openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)?)
 }
 
 /// Reads `file`; an error if it has more than `most` bytes, also if it grows meanwhile.
-pub fn read(file: &File, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read(file: &File, most: u64) -> io::Result<Vec<u8>> {
     let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("larger than {most} bytes"));
     if file.metadata()?.len() > most {
         return Err(too_large());
@@ -37,14 +37,14 @@ pub fn read(file: &File, most: u64) -> io::Result<Vec<u8>> {
 }
 
 /// At most `most` bytes of a file in /proc, whose length is not known before it is read.
-pub fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_start(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// The memory of the process `pid`, to be read. The error of who may not names the capabilities that it takes.
-pub fn memory(pid: u32) -> io::Result<File> {
+pub(crate) fn memory(pid: u32) -> io::Result<File> {
     File::open(format!("/proc/{pid}/mem")).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => io::Error::new(
             io::ErrorKind::PermissionDenied,

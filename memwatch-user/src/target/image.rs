@@ -61,7 +61,7 @@ pub struct Image {
 
 /// How a program is related to Node, as far as its own file tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeIn {
+pub(crate) enum NodeIn {
     /// It holds Node and V8.
     Itself,
     /// It needs a `libnode.so`.
@@ -71,7 +71,7 @@ pub enum NodeIn {
 }
 
 /// How the program in `elf` is related to Node. Reads only the names of its dynamic symbols.
-pub fn node_in(elf: &Elf) -> io::Result<NodeIn> {
+pub(crate) fn node_in(elf: &Elf) -> io::Result<NodeIn> {
     Ok(match elf.dynamic_names_contain([NODE_MARK, V8_MARK, NODE_LIBRARY])? {
         [true, true, false] => NodeIn::Itself,
         [_, _, true] => NodeIn::Library,
@@ -80,7 +80,7 @@ pub fn node_in(elf: &Elf) -> io::Result<NodeIn> {
 }
 
 /// Finds the file that holds V8 and Node in `process`.
-pub fn find(process: &Process) -> Result<Image, TargetError> {
+pub(crate) fn find(process: &Process) -> Result<Image, TargetError> {
     let pid = process.id.pid;
     let open_path = PathBuf::from(format!("/proc/{pid}/exe"));
     let exe = fs::read_link(&open_path).map_err(|error| access(process, &open_path, error))?;
@@ -102,7 +102,7 @@ impl Image {
 
 /// The program file `path` as it would be run, if it holds Node and V8 itself: not yet mapped, so without a bias.
 #[must_use]
-pub fn of_program(path: &Path) -> Option<Image> {
+pub(crate) fn of_program(path: &Path) -> Option<Image> {
     let elf = Elf::open(path).ok()?;
     let key = FileKey::from(&elf.file().metadata().ok()?);
     let build_id = elf.build_id.clone();

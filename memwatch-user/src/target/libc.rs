@@ -24,13 +24,13 @@ impl Libc {
 
 /// The C library among `maps`; `None` in a static program.
 #[must_use]
-pub fn libc(maps: &[Mapping]) -> Option<Libc> {
+pub(crate) fn libc(maps: &[Mapping]) -> Option<Libc> {
     maps.iter().find_map(|mapping| of_file(mapping.file_name()))
 }
 
 /// The one that a file of that name is.
 #[must_use]
-pub fn of_file(name: &[u8]) -> Option<Libc> {
+pub(crate) fn of_file(name: &[u8]) -> Option<Libc> {
     match name {
         // musl is its own dynamic loader. A glibc program may have musl's compatibility file of the same prefix, but
         // never mapped.
@@ -44,13 +44,13 @@ pub fn of_file(name: &[u8]) -> Option<Libc> {
 
 /// Whether a file of that name is a C library.
 #[must_use]
-pub fn is_libc(name: &[u8]) -> bool {
+pub(crate) fn is_libc(name: &[u8]) -> bool {
     of_file(name).is_some()
 }
 
 /// Whether glibc's file of that name is mapped here.
 #[must_use]
-pub fn is_glibc(mapping: &Mapping) -> bool {
+pub(crate) fn is_glibc(mapping: &Mapping) -> bool {
     of_file(mapping.file_name()) == Some(Libc::Glibc)
 }
 

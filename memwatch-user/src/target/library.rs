@@ -17,7 +17,7 @@ pub struct Library {
 
 /// Opens the file behind `mapping` of `pid`; `None` if it is out of reach, or no ELF file.
 #[must_use]
-pub fn open(pid: u32, mapping: &Mapping) -> Option<Library> {
+pub(crate) fn open(pid: u32, mapping: &Mapping) -> Option<Library> {
     let elf = Elf::open(&image::mapped_file(pid, mapping)?).ok()?;
     let bias = elf.bias(mapping.start, mapping.offset)?;
     Some(Library { path: printable(mapping.path.as_os_str().as_bytes()), bias, elf })

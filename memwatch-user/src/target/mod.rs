@@ -1,19 +1,19 @@
 //! Which process, and what it is made of.
 
 pub mod allocator;
-pub mod container;
-pub mod elf;
+pub(crate) mod container;
+pub(crate) mod elf;
 mod error;
-pub mod file;
-pub mod identity;
-pub mod image;
-pub mod libc;
-pub mod library;
+pub(crate) mod file;
+pub(crate) mod identity;
+pub(crate) mod image;
+pub(crate) mod libc;
+pub(crate) mod library;
 pub mod maps;
-pub mod pagemap;
+pub(crate) mod pagemap;
 pub mod process;
-pub mod select;
-pub mod text;
+pub(crate) mod select;
+pub(crate) mod text;
 
 use std::path::PathBuf;
 

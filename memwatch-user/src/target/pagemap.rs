@@ -9,45 +9,45 @@ const BATCH: usize = 512;
 
 /// Where the pages of one process are.
 #[derive(Debug)]
-pub struct Pagemap {
+pub(crate) struct Pagemap {
     file: File,
     page: u64,
 }
 
 /// Where one page is: an entry as the kernel has it (Documentation/admin-guide/mm/pagemap.rst).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Page(u64);
+pub(crate) struct Page(u64);
 
 impl Page {
     /// In memory.
     #[must_use]
-    pub const fn is_present(self) -> bool {
+    pub(crate) const fn is_present(self) -> bool {
         self.0 & 1 << 63 != 0
     }
 
     /// The process's own, in memory or swapped out; not of a file, nor shared, nor a guard (`MADV_GUARD_INSTALL`, Linux 6.13),
     /// which the kernel shows as swapped out, though there is no memory behind it.
     #[must_use]
-    pub const fn is_held(self) -> bool {
+    pub(crate) const fn is_held(self) -> bool {
         self.0 & 3 << 62 != 0 && self.0 & (1 << 61 | 1 << 58) == 0
     }
 }
 
 impl Pagemap {
     /// Of the process `pid`.
-    pub fn open(pid: u32) -> io::Result<Self> {
+    pub(crate) fn open(pid: u32) -> io::Result<Self> {
         let file = File::open(format!("/proc/{pid}/pagemap"))?;
         Ok(Self { file, page: rustix::param::page_size() as u64 })
     }
 
     /// Bytes of a page.
     #[must_use]
-    pub const fn page(&self) -> u64 {
+    pub(crate) const fn page(&self) -> u64 {
         self.page
     }
 
     /// The pages from `start` to `end`; ends early where there cannot be memory.
-    pub fn pages(&self, start: u64, end: u64) -> impl Iterator<Item = Page> {
+    pub(crate) fn pages(&self, start: u64, end: u64) -> impl Iterator<Item = Page> {
         let pages = start / self.page..end.div_ceil(self.page);
         let batches = pages.clone().step_by(BATCH);
         batches.map_while(move |first| self.batch(first, pages.end)).flatten()

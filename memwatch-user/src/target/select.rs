@@ -97,7 +97,7 @@ impl Scanner {
 
 /// The processes in `pids` and all that descend from them, in the order of their pids.
 #[must_use]
-pub fn with_descendants(roots: &[u32]) -> Vec<u32> {
+pub(crate) fn with_descendants(roots: &[u32]) -> Vec<u32> {
     let parents: Vec<(u32, u32)> =
         pids().into_iter().filter_map(|pid| Some((pid, process::parent(pid)?))).collect();
     descend(roots, &parents)
@@ -124,7 +124,7 @@ fn descend(roots: &[u32], parents: &[(u32, u32)]) -> Vec<u32> {
 
 /// How many processes run whose program we may not look at: those of other users, for who is not root.
 #[must_use]
-pub fn unseen() -> usize {
+pub(crate) fn unseen() -> usize {
     let is_refused = |pid: &u32| {
         let program = fs::metadata(format!("/proc/{pid}/exe"));
         program.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)

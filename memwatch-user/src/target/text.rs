@@ -3,7 +3,7 @@
 /// Control characters and those that turn the direction of writing are spelt out: neither may reach a terminal. What is
 /// not UTF-8 is replaced.
 #[must_use]
-pub fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {

@@ -10,38 +10,38 @@ use super::code::displacement;
 
 /// `internal::HandleScope::NumberOfHandles(Isolate*)`, and that of the API, which does nothing but jump to it: in a shared
 /// library by way of a table that the dynamic loader fills in, but there the former is exported as well.
-pub const NUMBER_OF_HANDLES: [&str; 2] = [
+pub(crate) const NUMBER_OF_HANDLES: [&str; 2] = [
     "_ZN2v88internal11HandleScope15NumberOfHandlesEPNS0_7IsolateE",
     "_ZN2v811HandleScope15NumberOfHandlesEPNS_7IsolateE",
 ];
 /// `GlobalizeReference(Isolate*, …)`, by which every global handle is made: 16, 18 on.
-pub const GLOBALIZE: [&str; 2] = [
+pub(crate) const GLOBALIZE: [&str; 2] = [
     "_ZN2v812api_internal18GlobalizeReferenceEPNS_8internal7IsolateE",
     "_ZN2v82V818GlobalizeReferenceEPNS_8internal7IsolateE",
 ];
 
 /// Bytes of a function that are looked at; `NumberOfHandles` has about 100.
-pub const CODE_LEN: usize = 256;
+pub(crate) const CODE_LEN: usize = 256;
 
 /// `GlobalHandles` comes so far behind `HandleScopeImplementer` in `Isolate` (12.14 to 26.10, 16 builds).
 const BETWEEN: u32 = 0x20;
 
 /// Handles in a block of an open handle scope (`kHandleBlockSize`, src/api/api.h).
-pub const SCOPE_BLOCK: u64 = 1022;
+pub(crate) const SCOPE_BLOCK: u64 = 1022;
 /// Handles in a block of global handles (`NodeBlock::kBlockSize`, src/handles/global-handles.cc).
-pub const GLOBAL_BLOCK: u64 = 256;
+pub(crate) const GLOBAL_BLOCK: u64 = 256;
 /// Words of a global handle.
-pub const GLOBAL_WORDS: usize = 4;
+pub(crate) const GLOBAL_WORDS: usize = 4;
 /// Where in its second word a global handle has its flags.
-pub const GLOBAL_FLAGS_SHIFT: u32 = 24;
+pub(crate) const GLOBAL_FLAGS_SHIFT: u32 = 24;
 /// State of a global handle in its flags: 0 free, 1 strong, 2 weak, 3 about to be freed.
-pub const GLOBAL_STATE: u64 = 3;
+pub(crate) const GLOBAL_STATE: u64 = 3;
 /// The state of a strong handle.
-pub const GLOBAL_STRONG: u64 = 1;
+pub(crate) const GLOBAL_STRONG: u64 = 1;
 
 /// Offsets in an isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HandlePlaces {
+pub(crate) struct HandlePlaces {
     /// `HandleScopeData`: where the next handle goes.
     pub next: u32,
     /// The `HandleScopeImplementer`, which has the blocks of open handle scopes.
@@ -53,14 +53,18 @@ pub struct HandlePlaces {
 /// Why it could not be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the code of {0} is not understood: where V8 keeps handles is not known")]
-pub struct HandlesError(&'static str);
+pub(crate) struct HandlesError(&'static str);
 
 /// Reads the code that is linked at an address, as much as there is.
-pub type ReadCode<'a> = &'a dyn Fn(u64) -> Option<Vec<u8>>;
+pub(crate) type ReadCode<'a> = &'a dyn Fn(u64) -> Option<Vec<u8>>;
 
 impl HandlePlaces {
     /// By the addresses of the two functions.
-    pub fn decode(number_of_handles: u64, globalize: u64, read: ReadCode<'_>) -> Result<Self, HandlesError> {
+    pub(crate) fn decode(
+        number_of_handles: u64,
+        globalize: u64,
+        read: ReadCode<'_>,
+    ) -> Result<Self, HandlesError> {
         let (implementer, next) =
             scope_places(number_of_handles, read).ok_or(HandlesError("NumberOfHandles"))?;
         let global = global_place(globalize, read).ok_or(HandlesError("GlobalizeReference"))?;

@@ -2,13 +2,13 @@
 //! outside of the heap, the headers of the heap's pages. No other module knows versions.
 
 mod code;
-pub mod handles;
+pub(crate) mod handles;
 pub mod heap_layout;
-pub mod heap_limit;
-pub mod objects;
-pub mod outside_heap;
+pub(crate) mod heap_limit;
+pub(crate) mod objects;
+pub(crate) mod outside_heap;
 pub(crate) mod page;
-pub mod reasons;
+pub(crate) mod reasons;
 mod sum;
-pub mod symbols;
-pub mod version;
+pub(crate) mod symbols;
+pub(crate) mod version;

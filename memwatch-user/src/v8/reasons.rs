@@ -39,7 +39,7 @@ const REASONS: [&str; 31] = [
 
 /// V8's words for `code`; `None` for a code that a later V8 has added.
 #[must_use]
-pub fn words(code: u8) -> Option<&'static str> {
+pub(crate) fn words(code: u8) -> Option<&'static str> {
     REASONS.get(usize::from(code)).copied()
 }
 

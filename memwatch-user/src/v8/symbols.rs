@@ -20,7 +20,7 @@ pub enum At {
 
 /// What becomes of a job if a function has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Collections cannot be told without it.
     Required,
     /// The rest works; this is lost.
@@ -29,7 +29,7 @@ pub enum Need {
 
 /// One program and the functions it is attached to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Function {
+pub(crate) struct Function {
     /// The program's name: one of [`memwatch_common::names::probe`].
     pub program: &'static str,
     /// Where the program sits.
@@ -48,7 +48,7 @@ pub struct Function {
 ///
 /// Only `SizeOfObjects` and `StartCompaction` have return probes: C++ calls them, and nothing walks the stack until they
 /// return.
-pub const FUNCTIONS: [Function; 13] = [
+pub(crate) const FUNCTIONS: [Function; 13] = [
     Function {
         program: probe::SIZE_EXIT,
         at: At::Return,
@@ -164,12 +164,12 @@ const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
 const INNER_OVERLOAD: &str = "13ExecutabilityE";
 
 /// `Heap::MaxReserved`, whose code tells how the heap's limit is computed; const since Node 20. Never probed.
-pub const MAX_RESERVED: [&str; 2] =
+pub(crate) const MAX_RESERVED: [&str; 2] =
     ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];
 
 /// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
 /// thousand names do.
-pub const COMMON_PREFIXES: [&str; 16] = [
+pub(crate) const COMMON_PREFIXES: [&str; 16] = [
     "_ZN2v88internal4Heap",
     "_ZNK2v88internal4Heap",
     "_ZN2v88internal20MarkCompactCollector15",
@@ -190,13 +190,13 @@ pub const COMMON_PREFIXES: [&str; 16] = [
 
 /// Found among the names that a dynamic symbol table exports, it means: V8 is in this file. Addons need it, so it is in
 /// stripped builds too.
-pub const V8_MARK: &str = "_ZN2v82V810GetVersionEv";
+pub(crate) const V8_MARK: &str = "_ZN2v82V810GetVersionEv";
 /// Likewise: Node is in this file (or, as in Debian's stub, is called from it).
-pub const NODE_MARK: &str = "_ZN4node";
+pub(crate) const NODE_MARK: &str = "_ZN4node";
 /// Found among the names a dynamic symbol table uses, it means: Node is in a library of this name.
-pub const NODE_LIBRARY: &str = "libnode.so";
+pub(crate) const NODE_LIBRARY: &str = "libnode.so";
 /// A flag of V8, in the read-only data of every program that embeds it, with or without symbols.
-pub const EMBEDDED_MARK: &str = "max-old-space-size";
+pub(crate) const EMBEDDED_MARK: &str = "max-old-space-size";
 
 /// GCC's and Clang's suffix for code that is rarely reached; GCC 8 numbers it.
 const COLD: &str = ".cold";
@@ -209,7 +209,7 @@ const COLD: &str = ".cold";
 /// * `.constprop` and `.isra` are copies that callers call instead; they count where no argument is read.
 /// * `.llvm` and `.lto_priv` only rename.
 #[must_use]
-pub fn is_instance(symbol: &str, prefix: &str, reads_arguments: bool) -> bool {
+pub(crate) fn is_instance(symbol: &str, prefix: &str, reads_arguments: bool) -> bool {
     let Some(rest) = symbol.strip_prefix(prefix) else { return false };
     let (parameters, suffix) = rest.split_once('.').unwrap_or((rest, ""));
     let is_list =
@@ -219,7 +219,7 @@ pub fn is_instance(symbol: &str, prefix: &str, reads_arguments: bool) -> bool {
 
 /// Whether `symbol` is the part of the function `body` that the compiler took out of its way.
 #[must_use]
-pub fn is_cold_part(symbol: &str, body: &str) -> bool {
+pub(crate) fn is_cold_part(symbol: &str, body: &str) -> bool {
     symbol.split_once(COLD).is_some_and(|(name, rest)| {
         name == body && rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
     })
@@ -236,14 +236,14 @@ fn suffix_is_live(suffix: &str, reads_arguments: bool) -> bool {
 impl Function {
     /// Whether the program is to be attached to `symbol`.
     #[must_use]
-    pub fn is_instance(&self, symbol: &str) -> bool {
+    pub(crate) fn is_instance(&self, symbol: &str) -> bool {
         !symbol.contains(INNER_OVERLOAD)
             && self.prefixes.iter().any(|prefix| is_instance(symbol, prefix, self.reads_arguments))
     }
 
     /// Whether it takes `symbol` to find the program's places: an instance, or where exits count its cold part.
     #[must_use]
-    pub fn is_part(&self, symbol: &str) -> bool {
+    pub(crate) fn is_part(&self, symbol: &str) -> bool {
         let body = symbol.split_once(COLD).filter(|_| self.at == At::Exits).map_or(symbol, |(body, _)| body);
         self.is_instance(body)
     }

@@ -16,7 +16,7 @@ const CHUNK: usize = 256 * 1024;
 
 /// What a file says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Versions {
+pub(crate) struct Versions {
     /// Node's version, for example `20.20.2`.
     pub node: Option<String>,
     /// V8's version, for example `11.3.244.8-node.38`.
@@ -25,7 +25,7 @@ pub struct Versions {
 
 /// Searches `range` of a file, in chunks that overlap, until both versions are found. `read` fills a buffer from an
 /// offset of the file.
-pub fn find(
+pub(crate) fn find(
     range: Range<u64>,
     mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<Versions> {

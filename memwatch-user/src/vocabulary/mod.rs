@@ -25,7 +25,7 @@ mod collection;
 mod feature;
 mod kind;
 mod level;
-pub mod reason;
+pub(crate) mod reason;
 mod resource;
 mod site;
 mod unit;

@@ -66,12 +66,6 @@ impl ProcessJudge {
         self.series.collection(collection);
     }
 
-    /// The series that the verdicts stand on.
-    #[must_use]
-    pub fn series(&self) -> &ProcessSeries {
-        &self.series
-    }
-
     /// The verdicts as they stand.
     #[must_use]
     pub fn verdicts(&self) -> &[Verdict] {

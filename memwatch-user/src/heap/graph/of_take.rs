@@ -176,12 +176,6 @@ impl Graph {
         words.get(..self.extent(&fields, words).words)
     }
 
-    /// What the map says of the object that `word` refers to, whether that is a node or not.
-    #[must_use]
-    pub fn fields_at(&self, word: u64) -> Option<MapFields> {
-        Some(self.resolve(word)?.1)
-    }
-
     /// The node that `word` refers to, strongly or weakly.
     #[must_use]
     pub fn node_at(&self, word: u64) -> Option<NodeId> {

@@ -21,7 +21,7 @@ fn libc(hello: &Hello) -> String {
 
 /// `Node 20.20.2 · V8 11.3.244.8`, as far as known; without Node's own suffix of V8's version.
 #[must_use]
-pub fn versions(hello: &Hello) -> String {
+pub(crate) fn versions(hello: &Hello) -> String {
     let node = hello.node_version.as_ref().map(|version| format!("Node {}", escape_to(version, 40)));
     let v8 = hello.v8_version.as_ref().map(|version| {
         let version = version.split_once("-node").map_or(version.as_str(), |(version, _)| version);
@@ -32,7 +32,7 @@ pub fn versions(hello: &Hello) -> String {
 
 /// `container 3f2a91c0d4e5`: as much of the id as `docker ps` shows; nothing outside containers.
 #[must_use]
-pub fn container(hello: &Hello) -> String {
+pub(crate) fn container(hello: &Hello) -> String {
     hello
         .container
         .as_ref()
@@ -47,7 +47,7 @@ fn matched(hello: &Hello) -> String {
 
 /// `gc and heap limit on · off: external, handles (not offered by this version)`.
 #[must_use]
-pub fn features(features: &Features) -> String {
+pub(crate) fn features(features: &Features) -> String {
     let on: Vec<_> =
         table(features).into_iter().filter(|(_, state)| **state == State::On).map(|(name, _)| name).collect();
     let on = if on.is_empty() { "nothing".to_owned() } else { on.join(", ") };
@@ -56,7 +56,7 @@ pub fn features(features: &Features) -> String {
 
 /// `off: external, handles (not offered by this version); native (no symbols)`; nothing if all is on.
 #[must_use]
-pub fn off(features: &Features) -> String {
+pub(crate) fn off(features: &Features) -> String {
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for (name, state) in table(features) {
         let State::Off(reason) = state else { continue };
@@ -90,7 +90,7 @@ const WITH_VALUE: [&str; 6] = ["-r", "--require", "--import", "--loader", "--exp
 ///
 /// The kernel's name does not do: since Node 20 it is `MainThread` or `node-MainThread` for every process.
 #[must_use]
-pub fn program(hello: &Hello) -> String {
+pub(crate) fn program(hello: &Hello) -> String {
     hello.name.clone().unwrap_or_else(|| executed(hello))
 }
 

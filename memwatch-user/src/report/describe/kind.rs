@@ -4,7 +4,7 @@ use crate::vocabulary::Kind;
 
 /// The kind as part of a sentence.
 #[must_use]
-pub const fn kind_words(kind: Kind) -> &'static str {
+pub(crate) const fn kind_words(kind: Kind) -> &'static str {
     match kind {
         Kind::JsHeap => "JavaScript heap",
         Kind::External => "external memory",

@@ -1,13 +1,13 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
-pub mod hello;
-pub mod kind;
+pub(crate) mod hello;
+pub(crate) mod kind;
 pub mod reason;
-pub mod resident;
+pub(crate) mod resident;
 mod site;
-pub mod starts;
+pub(crate) mod starts;
 mod strongest;
-pub mod verdict;
+pub(crate) mod verdict;
 
 use super::{
     color::Tone,

@@ -11,7 +11,7 @@ const SMALLEST: f64 = 0.01;
 
 /// `resident set 62.1 → 190.4 MB: V8 heap +125.1 MB, malloc +2.4 MB`; nothing if it is not known.
 #[must_use]
-pub fn change_of(first: &Memory, last: &Memory) -> Option<String> {
+pub(crate) fn change_of(first: &Memory, last: &Memory) -> Option<String> {
     let (before, after) = (first.rss?, last.rss?);
     let mut changes = changes(first, last);
     let threshold = SMALLEST * after as f64;

@@ -35,7 +35,7 @@ pub(super) fn all(starts: &Starts) -> Vec<String> {
 
 /// The most important start of mark-compacts and of other collections; empty if none is known.
 #[must_use]
-pub fn brief(starts: &Starts) -> String {
+pub(crate) fn brief(starts: &Starts) -> String {
     let first = |full: bool| starts.starts.iter().find(|start| start.kind.is_full() == full);
     join([true, false].into_iter().filter_map(first).map(start))
 }

@@ -11,7 +11,7 @@ use crate::vocabulary::Seen;
 
 /// How a level is meant.
 #[must_use]
-pub const fn tone(level: Level) -> Tone {
+pub(crate) const fn tone(level: Level) -> Tone {
     match level {
         Level::Leak => Tone::Bad,
         Level::Suspect | Level::Growing => Tone::Warn,
@@ -22,7 +22,7 @@ pub const fn tone(level: Level) -> Tone {
 
 /// What is used up, as part of a sentence.
 #[must_use]
-pub const fn exhausts(what: Resource) -> &'static str {
+pub(crate) const fn exhausts(what: Resource) -> &'static str {
     match what {
         Resource::HeapLimit => "heap limit",
         Resource::Cgroup => "cgroup's limit",
@@ -33,13 +33,13 @@ pub const fn exhausts(what: Resource) -> &'static str {
 
 /// The verdict in one line, for a log and an alert: `leak: JavaScript heap +11.7 MB/h (10.9 … 12.5 MB/h) · heap limit in 3h`.
 #[must_use]
-pub fn line(verdict: &Verdict, several: bool) -> String {
+pub(crate) fn line(verdict: &Verdict, several: bool) -> String {
     format!("{}: {}", verdict.verdict.word(), claim(verdict, several))
 }
 
 /// The same without the level.
 #[must_use]
-pub fn claim(verdict: &Verdict, several: bool) -> String {
+pub(crate) fn claim(verdict: &Verdict, several: bool) -> String {
     let what = join_words([subject(verdict, several), speed(verdict)]);
     join([what, time_left(verdict), confidence_of_growth(verdict)])
 }
@@ -56,7 +56,7 @@ fn confidence_of_growth(verdict: &Verdict) -> String {
 
 /// `JavaScript heap of isolate 2`; the isolate only if there are `several`.
 #[must_use]
-pub fn subject(verdict: &Verdict, several: bool) -> String {
+pub(crate) fn subject(verdict: &Verdict, several: bool) -> String {
     let isolate = verdict
         .isolate
         .filter(|_| several)
@@ -67,7 +67,7 @@ pub fn subject(verdict: &Verdict, several: bool) -> String {
 /// `+11.7 MB/h (10.9 … 12.5 MB/h)`: how fast it grows, if it does. A rate beside `stable` or `inconclusive` would say what
 /// the verdict denies.
 #[must_use]
-pub fn speed(verdict: &Verdict) -> String {
+pub(crate) fn speed(verdict: &Verdict) -> String {
     let Some(rate) = rate_alone(verdict) else { return String::new() };
     let interval = interval(verdict).map(|interval| format!(" ({interval})"));
     rate + &interval.unwrap_or_default()
@@ -86,7 +86,7 @@ fn interval(verdict: &Verdict) -> Option<String> {
 
 /// `+11.7 MB/h`, `+28800/h`; nothing unless it grows.
 #[must_use]
-pub fn rate_alone(verdict: &Verdict) -> Option<String> {
+pub(crate) fn rate_alone(verdict: &Verdict) -> Option<String> {
     let rate = match verdict.rate_unit {
         Unit::Bytes => verdict.rate_bytes_per_hour,
         Unit::Count => verdict.rate_per_hour,
@@ -100,7 +100,7 @@ const NEAR_S: f64 = 3600.0;
 
 /// `heap limit in 2h 58m … 3h 30m`, `heap limit any moment`.
 #[must_use]
-pub fn time_left(verdict: &Verdict) -> String {
+pub(crate) fn time_left(verdict: &Verdict) -> String {
     let Some(ends) = verdict.time_to_exhaustion_s else { return String::new() };
     let near = ends[0].is_some_and(|earliest| earliest < NEAR_S);
     if verdict.verdict < Level::Suspect && !near {
@@ -119,7 +119,7 @@ pub fn time_left(verdict: &Verdict) -> String {
 
 /// `confidence 0.97`, `confidence 0.999`; rounded down, so that 1 is never said of less.
 #[must_use]
-pub fn confidence(verdict: &Verdict) -> String {
+pub(crate) fn confidence(verdict: &Verdict) -> String {
     let down = |confidence: f64| match (confidence * 1e3).floor() / 1e3 {
         down if down < 0.99 => format!("confidence {:.2}", (confidence * 1e2).floor() / 1e2),
         down => format!("confidence {down:.3}"),
@@ -129,31 +129,31 @@ pub fn confidence(verdict: &Verdict) -> String {
 
 /// Everything: the places the memory comes from, which is what one acts on, then all reasons.
 #[must_use]
-pub fn all(verdict: &Verdict) -> Vec<String> {
+pub(crate) fn all(verdict: &Verdict) -> Vec<String> {
     sites(verdict).chain(evidence(verdict)).collect()
 }
 
 /// In brief: the places, and the two strongest reasons.
 #[must_use]
-pub fn brief(verdict: &Verdict) -> Vec<String> {
+pub(crate) fn brief(verdict: &Verdict) -> Vec<String> {
     sites(verdict).chain(strongest(verdict)).collect()
 }
 
 /// The places that memory comes from, if it grows.
-pub fn sites(verdict: &Verdict) -> impl Iterator<Item = String> {
+pub(crate) fn sites(verdict: &Verdict) -> impl Iterator<Item = String> {
     let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
     site::worth_telling(sites).map(site::line)
 }
 
 /// The same, each in at most `width` columns: the path is cut from the left, never the function.
-pub fn sites_within(verdict: &Verdict, width: usize) -> impl Iterator<Item = String> {
+pub(crate) fn sites_within(verdict: &Verdict, width: usize) -> impl Iterator<Item = String> {
     let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
     site::worth_telling(sites).map(move |site| site::within(site, width))
 }
 
 /// The two strongest reasons in words.
 #[must_use]
-pub fn strongest(verdict: &Verdict) -> Vec<String> {
+pub(crate) fn strongest(verdict: &Verdict) -> Vec<String> {
     if verdict.reasons.is_empty() {
         return evidence(verdict).take(2).collect();
     }

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::Notify;
 
 use self::outlet::Outlet;
-pub use self::trouble::Trouble;
+pub(crate) use self::trouble::Trouble;
 use super::{record::Record, sink::Sink};
 
 /// How long sinks may take to write what waits when everything is over. A terminal or a pipe that is read takes milliseconds;
@@ -22,14 +22,14 @@ const GRACE: Duration = Duration::from_millis(700);
 
 /// The sinks of one report.
 #[derive(Debug, Default)]
-pub struct Fanout {
+pub(crate) struct Fanout {
     outlets: Vec<Outlet>,
     news: Arc<Notify>,
 }
 
 /// What a sink has to say.
 #[derive(Debug, PartialEq, Eq)]
-pub enum News {
+pub(crate) enum News {
     /// The user asked to quit.
     Quit,
     /// Nobody reads standard output any more.
@@ -40,19 +40,23 @@ pub enum News {
 
 impl Fanout {
     /// Adds a sink; the first is standard output's. Users know it by `name`.
-    pub fn add(&mut self, name: impl Into<String>, sink: impl Sink + Send + 'static) -> io::Result<()> {
+    pub(crate) fn add(
+        &mut self,
+        name: impl Into<String>,
+        sink: impl Sink + Send + 'static,
+    ) -> io::Result<()> {
         self.outlets.push(Outlet::start(name.into(), Box::new(sink), Arc::clone(&self.news))?);
         Ok(())
     }
 
     /// Hands a record to every sink. Never waits.
-    pub fn send(&self, record: &Record) {
+    pub(crate) fn send(&self, record: &Record) {
         let record = Arc::new(record.clone());
         self.outlets.iter().for_each(|outlet| outlet.queue.push(Arc::clone(&record)));
     }
 
     /// Waits until a sink has something to say. Cancel safe.
-    pub async fn news(&mut self) -> News {
+    pub(crate) async fn news(&mut self) -> News {
         loop {
             if let Some(news) = self.pending() {
                 return news;
@@ -62,7 +66,7 @@ impl Fanout {
     }
 
     /// What a sink has to say, if one has.
-    pub fn pending(&mut self) -> Option<News> {
+    pub(crate) fn pending(&mut self) -> Option<News> {
         if self.outlets.iter().any(|outlet| outlet.queue.take_wish_to_quit()) {
             return Some(News::Quit);
         }
@@ -73,7 +77,7 @@ impl Fanout {
 
     /// Whether no sink is left that takes records.
     #[must_use]
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.outlets.iter().all(Outlet::has_failed)
     }
 
@@ -83,7 +87,7 @@ impl Fanout {
     }
 
     /// Ends all sinks, and waits a moment for what they have yet to write. Why reports are not whole.
-    pub fn finish(&mut self) -> Vec<Trouble> {
+    pub(crate) fn finish(&mut self) -> Vec<Trouble> {
         self.outlets.iter().for_each(|outlet| outlet.queue.close());
         let now = Instant::now();
         if !self.wait_until(now + GRACE / 2) {

@@ -2,7 +2,7 @@
 
 /// Why the report in one output is not whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// It cannot be written.
     #[error("cannot write {output}: {why}")]
     Failed {

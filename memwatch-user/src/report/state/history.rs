@@ -4,7 +4,7 @@
 use crate::report::time::Time;
 
 /// Four times the dots of a chart 100 columns wide (braille has two a column): finer cannot be seen.
-pub const BUCKETS: usize = 512;
+pub(crate) const BUCKETS: usize = 512;
 /// What a bucket covers at first; 512 of them are two minutes.
 const FIRST_WIDTH_MS: i64 = 250;
 

@@ -3,9 +3,9 @@
 //! Bounds: processes that are alive, plus [`MAX_ENDED`]; for each its living isolates, plus a few that are gone; for
 //! each of those a history of fixed size.
 
-pub mod history;
-pub mod isolate;
-pub mod target;
+pub(crate) mod history;
+pub(crate) mod isolate;
+pub(crate) mod target;
 
 use std::collections::BTreeMap;
 

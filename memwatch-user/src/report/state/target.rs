@@ -15,9 +15,9 @@ use crate::report::{
 use crate::vocabulary::{Reason, Seen};
 
 /// How many isolates that are gone are still shown, per process: a pool of workers makes thousands.
-pub const MAX_GONE: usize = 4;
+pub(crate) const MAX_GONE: usize = 4;
 /// How many events are kept, per process: a screen full.
-pub const MAX_EVENTS: usize = 48;
+pub(crate) const MAX_EVENTS: usize = 48;
 
 /// Something that happened, in words.
 #[derive(Clone, Debug)]
@@ -223,7 +223,7 @@ fn trouble(verdict: &Verdict) -> u8 {
 
 /// Whether it is nobody's trouble: what the allocator keeps, what follows the load, and what another kind explains.
 #[must_use]
-pub fn is_harmless(verdict: &Verdict) -> bool {
+pub(crate) fn is_harmless(verdict: &Verdict) -> bool {
     let is_explained = |reason: &Reason| matches!(reason.seen, Seen::Companion { .. });
     matches!(verdict.kind, Kind::Fragmentation | Kind::Load) || verdict.reasons.iter().any(is_explained)
 }

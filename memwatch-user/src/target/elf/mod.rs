@@ -28,8 +28,10 @@ use thiserror::Error;
 
 use super::file;
 
-pub use symbols::{Symbol, SymbolRef, Table};
-pub use unwind::{Section, Unwind};
+#[cfg(test)]
+pub(crate) use symbols::Table;
+pub(crate) use symbols::{Symbol, SymbolRef};
+pub(crate) use unwind::{Section, Unwind};
 
 /// Longer build ids are cut off; the longest in use (SHA-256) has 32 bytes.
 const MAX_BUILD_ID: usize = 64;

@@ -6,7 +6,7 @@
 
 mod extent;
 mod kinds;
-pub mod named;
+pub(crate) mod named;
 
 use std::collections::BTreeMap;
 
@@ -20,32 +20,18 @@ use super::objects::{Objects, UnknownObjects, Version};
 const TOO_NEW: Version = (15, 0);
 
 /// Offsets that are the same from 9.4 to 14.6, in words.
-pub mod word {
+pub(crate) mod word {
     /// `Map`: instance size in words, start of in-object properties, instance type, bit field, elements kind.
-    pub const MAP_SIZES: usize = 1;
+    pub(crate) const MAP_SIZES: usize = 1;
     /// `Map`: bit field 3.
-    pub const MAP_BITS: usize = 2;
-    /// `Map`: the prototype of its objects.
-    pub const MAP_PROTOTYPE: usize = 3;
-    /// `Map`: constructor, or the map that it was derived from.
-    pub const MAP_CONSTRUCTOR: usize = 4;
-    /// `Map`: descriptors of the properties.
-    pub const MAP_DESCRIPTORS: usize = 5;
+    pub(crate) const MAP_BITS: usize = 2;
     /// Arrays: length.
-    pub const LENGTH: usize = 1;
-    /// Arrays: first element.
-    pub const ELEMENTS: usize = 2;
-    /// `JSObject`: properties outside of it.
-    pub const PROPERTIES: usize = 1;
-    /// `JSObject`: elements.
-    pub const OBJECT_ELEMENTS: usize = 2;
+    pub(crate) const LENGTH: usize = 1;
     /// `JSMap`, `JSSet`, `JSWeakMap`, `JSWeakSet`: the table.
-    pub const TABLE: usize = 3;
+    pub(crate) const TABLE: usize = 3;
     /// Tables of weak collections: the first entry, a key and a value (`EphemeronHashTable`: elements, deleted elements and
     /// capacity come before).
-    pub const TABLE_ENTRIES: usize = 5;
-    /// `Symbol`: its description.
-    pub const SYMBOL_NAME: usize = 2;
+    pub(crate) const TABLE_ENTRIES: usize = 5;
 }
 
 /// Why a heap cannot be read.

@@ -6,17 +6,14 @@
 
 mod machine;
 
-use memwatch_common::{
-    event::LimitParts,
-    target::{LimitLayout, NO_OFFSET},
-};
+use memwatch_common::target::{LimitLayout, NO_OFFSET};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::sum::{Place, Sum};
 
 /// Bytes of code that hold every `MaxReserved` seen so far (the longest has 43).
-pub const CODE_LEN: usize = 96;
+pub(crate) const CODE_LEN: usize = 96;
 
 /// `factor * max_semi_space + max_old_generation`, and where each is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +46,7 @@ pub enum Factor {
 
 /// Why the code of `Heap::MaxReserved` tells us nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// An instruction that is not known to this module.
     #[error("instruction `{text}` of Heap::MaxReserved is not understood")]
     Instruction {
@@ -68,7 +65,7 @@ pub enum DecodeError {
 }
 
 /// Understands `code`, which begins at address `address` as linked.
-pub fn decode(code: &[u8], address: u64) -> Result<LimitFormula, DecodeError> {
+pub(crate) fn decode(code: &[u8], address: u64) -> Result<LimitFormula, DecodeError> {
     let clear = machine::run(code, address, 0)?;
     let set = machine::run(code, address, 1)?;
     let form = || DecodeError::Form { sum: clear.sum.to_string() };
@@ -145,12 +142,6 @@ pub enum FactorError<E> {
         /// The byte.
         byte: u8,
     },
-}
-
-/// The limit in bytes; `None` if it does not fit.
-#[must_use]
-pub fn limit(factor: u64, parts: LimitParts) -> Option<u64> {
-    factor.checked_mul(parts.max_semi_space)?.checked_add(parts.max_old_generation)
 }
 
 #[cfg(test)]

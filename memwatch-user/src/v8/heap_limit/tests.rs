@@ -77,11 +77,3 @@ fn a_flag_is_0_or_1_or_the_factor_is_not_known() {
     let fixed = decode(&code(NODE_12), 0).unwrap();
     assert_eq!(fixed.factor(|_| Err("not asked")), Ok(3));
 }
-
-#[test]
-fn the_limit_is_the_sum_or_nothing() {
-    let parts = |max_semi_space, max_old_generation| LimitParts { max_semi_space, max_old_generation };
-    // Node 22 with 24 GB of memory: the figure of its own `heap_size_limit`.
-    assert_eq!(limit(3, parts(16 << 20, 4 << 30)), Some(4_345_298_944));
-    assert_eq!(limit(3, parts(u64::MAX, 1)), None);
-}

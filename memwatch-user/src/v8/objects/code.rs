@@ -11,13 +11,13 @@ use thiserror::Error;
 const ROOT_BIAS: i64 = 0x80;
 
 /// Bytes of a function that are enough for [`isolate_place`] and [`area`].
-pub const CODE_LEN: usize = 96;
+pub(crate) const CODE_LEN: usize = 96;
 /// Patterns are no longer than this, from the first byte that is looked at to the last.
-pub const OVERLAP: u64 = 48;
+pub(crate) const OVERLAP: u64 = 48;
 
 /// Why an instruction did not tell.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CodeError {
+pub(crate) enum CodeError {
     /// There is no such instruction.
     #[error("no instruction of this file shows {0}")]
     Absent(&'static str),
@@ -29,7 +29,7 @@ pub enum CodeError {
 /// Where a thread keeps its isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum IsolatePlace {
+pub(crate) enum IsolatePlace {
     /// A thread-local variable at this distance from the thread pointer (24 on).
     Distance(i64),
     /// A thread-local variable; its distance is in the word at this address, as linked (20, 22).
@@ -40,7 +40,7 @@ pub enum IsolatePlace {
 
 /// Where an allocator (or space) has its linear allocation area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Area {
+pub(crate) struct Area {
     /// Offset of the area, or of the pointer to it.
     pub offset: u32,
     /// Whether it is the area itself.
@@ -48,7 +48,7 @@ pub struct Area {
 }
 
 /// Looks for patterns in a file's code, chunk by chunk.
-pub struct Search {
+pub(crate) struct Search {
     exit: (Finder<'static>, Found),
     table: (Finder<'static>, Found),
 }
@@ -103,7 +103,7 @@ impl Default for Search {
 
 impl Search {
     /// Takes in a chunk of code. Chunks overlap by [`OVERLAP`] bytes; what is found twice counts once.
-    pub fn chunk(&mut self, code: &[u8]) {
+    pub(crate) fn chunk(&mut self, code: &[u8]) {
         let (finder, found) = &mut self.exit;
         for at in finder.find_iter(code).filter(|at| is_exit(code, *at)) {
             found.see(displacement(code, at + 3));
@@ -118,12 +118,12 @@ impl Search {
     }
 
     /// In the isolate: the frame pointer of the innermost exit frame.
-    pub fn c_entry_fp(&self) -> Result<u32, CodeError> {
+    pub(crate) fn c_entry_fp(&self) -> Result<u32, CodeError> {
         self.exit.1.offset("where exit frames are noted")
     }
 
     /// In the isolate: base of the table of code.
-    pub fn code_table(&self) -> Result<u32, CodeError> {
+    pub(crate) fn code_table(&self) -> Result<u32, CodeError> {
         self.table.1.offset("where the table of code is")
     }
 }
@@ -146,7 +146,7 @@ fn displacement(code: &[u8], at: usize) -> Option<i32> {
 }
 
 /// Where a thread keeps its isolate, by the code of `v8::Isolate::TryGetCurrent`, linked at `address`.
-pub fn isolate_place(code: &[u8], address: u64) -> Result<IsolatePlace, CodeError> {
+pub(crate) fn isolate_place(code: &[u8], address: u64) -> Result<IsolatePlace, CodeError> {
     let mut last_load = None;
     for instruction in instructions(code, address) {
         if instruction.mnemonic() == Mnemonic::Mov && instruction.op1_kind() == OpKind::Memory {
@@ -177,7 +177,7 @@ const ISOLATE: CodeError = CodeError::Absent("where a thread keeps its isolate")
 const AREA: CodeError = CodeError::Absent("where an allocator has its area");
 
 /// Where an allocator has its area, by the code of `AdvanceAllocationObservers`, which begins with reading its `top`.
-pub fn area(code: &[u8], address: u64) -> Result<Area, CodeError> {
+pub(crate) fn area(code: &[u8], address: u64) -> Result<Area, CodeError> {
     let mut pointer = None;
     for instruction in instructions(code, address) {
         let is_load = instruction.mnemonic() == Mnemonic::Mov

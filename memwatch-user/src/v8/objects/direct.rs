@@ -27,7 +27,7 @@ const R10: u8 = 2;
 
 /// Places in the isolate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DirectCalls {
+pub(crate) struct DirectCalls {
     /// Frame pointer of the outermost entry frame (`ThreadLocalTop::js_entry_sp_`); 0 outside of JavaScript.
     pub entry_fp: u32,
     /// Frame pointer of generated code that calls C (`IsolateData::fast_c_call_caller_fp_`); 0 if none does.
@@ -37,7 +37,7 @@ pub struct DirectCalls {
 }
 
 /// Looks for them in a file's code, chunk by chunk.
-pub struct DirectSearch {
+pub(crate) struct DirectSearch {
     call: Finder<'static>,
     entry: Finder<'static>,
     fp: Found,
@@ -54,7 +54,7 @@ impl Default for DirectSearch {
 
 impl DirectSearch {
     /// Takes in a chunk of code, as [`super::code::Search::chunk`] does.
-    pub fn chunk(&mut self, code: &[u8]) {
+    pub(crate) fn chunk(&mut self, code: &[u8]) {
         for at in self.call.find_iter(code) {
             if let Some([pc, fp]) = noted(&code[at..]) {
                 self.pc.see(Some(pc));
@@ -68,7 +68,7 @@ impl DirectSearch {
     }
 
     /// What all of it agrees on.
-    pub fn found(&self) -> Result<DirectCalls, CodeError> {
+    pub(crate) fn found(&self) -> Result<DirectCalls, CodeError> {
         let what = "where calls without an exit frame are noted";
         Ok(DirectCalls {
             entry_fp: self.entry_fp.offset(what)?,

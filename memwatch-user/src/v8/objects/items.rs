@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `major.minor` of V8.
-pub type Version = (u32, u32);
+pub(crate) type Version = (u32, u32);
 
 /// One piece of knowledge. Offsets count from an untagged address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,8 +1,8 @@
 //! How a V8 lays out the objects that names and lines of functions are read from: its own metadata where it has any, a
 //! small table where it has none. Pure: what a file or process holds is handed in.
 
-pub mod code;
-pub mod direct;
+pub(crate) mod code;
+pub(crate) mod direct;
 mod items;
 
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use items::{EXPECTED, SOURCES, Source, Value};
-pub use items::{Item, Version};
+pub(crate) use items::{Item, Version};
 
 /// How the names of V8's metadata begin.
-pub const METADATA: &str = "v8dbg_";
+pub(crate) const METADATA: &str = "v8dbg_";
 
 /// The oldest version whose stacks were checked: that of Node 16.11 on. Before 9.1 a `ScopeInfo` is an array, without the
 /// length that says where its fields are.

@@ -22,21 +22,21 @@ use super::{
 };
 
 /// Tells the offsets of the heap and of the external bytes.
-pub const HEAP_STATISTICS: &str = "_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE";
+pub(crate) const HEAP_STATISTICS: &str = "_ZN2v87Isolate17GetHeapStatisticsEPNS_14HeapStatisticsE";
 /// Tells the offset of the allocator.
-pub const ALLOCATOR: &str = "_ZN2v87Isolate23GetArrayBufferAllocatorEv";
+pub(crate) const ALLOCATOR: &str = "_ZN2v87Isolate23GetArrayBufferAllocatorEv";
 /// Node's allocators: table of virtual functions, and `Free`. The second one is `--debug-arraybuffer-allocations`.
-pub const CLASSES: [[&str; 2]; 2] = [
+pub(crate) const CLASSES: [[&str; 2]; 2] = [
     ["_ZTVN4node24NodeArrayBufferAllocatorE", "_ZN4node24NodeArrayBufferAllocator4FreeEPvm"],
     ["_ZTVN4node29DebuggingArrayBufferAllocatorE", "_ZN4node29DebuggingArrayBufferAllocator4FreeEPvm"],
 ];
 /// Bytes from the symbol of a table of virtual functions to the first of them (Itanium C++ ABI): objects point there.
-pub const TABLE_HEADER: u64 = 16;
+pub(crate) const TABLE_HEADER: u64 = 16;
 
 /// Bytes of code that hold every short function read here (the longest, `Heap::backing_store_bytes`, has 35).
-pub const CODE_LEN: usize = 96;
+pub(crate) const CODE_LEN: usize = 96;
 /// No function read here is longer: the longest `GetHeapStatistics` has 360 bytes.
-pub const MAX_CODE: u64 = 2048;
+pub(crate) const MAX_CODE: u64 = 2048;
 
 /// Offset of `external_memory_` in `v8::HeapStatistics`. Addons have the layout compiled in; it has only grown at its end
 /// since V8 7.8.
@@ -59,7 +59,7 @@ pub struct Books {
 
 /// Why the code of a function tells us nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DecodeError {
+pub(crate) enum DecodeError {
     /// The heap's offset.
     #[error("the code of Isolate::GetHeapStatistics does not show where the heap is in its isolate")]
     Heap,
@@ -76,7 +76,7 @@ pub enum DecodeError {
 
 /// A function's code, and where it is linked.
 #[derive(Clone, Copy, Debug)]
-pub struct Code<'a> {
+pub(crate) struct Code<'a> {
     /// The bytes.
     pub bytes: &'a [u8],
     /// The address.
@@ -85,7 +85,7 @@ pub struct Code<'a> {
 
 /// The functions that tell where the books are.
 #[derive(Clone, Copy, Debug)]
-pub struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     /// All of [`HEAP_STATISTICS`].
     pub heap_statistics: Code<'a>,
     /// The beginning of [`ALLOCATOR`].
@@ -95,7 +95,10 @@ pub struct Sources<'a> {
 }
 
 /// Understands `sources`. `read` gives [`CODE_LEN`] bytes of code at an address as linked, for what they call.
-pub fn decode(sources: &Sources<'_>, read: &dyn Fn(u64) -> Option<Vec<u8>>) -> Result<Books, DecodeError> {
+pub(crate) fn decode(
+    sources: &Sources<'_>,
+    read: &dyn Fn(u64) -> Option<Vec<u8>>,
+) -> Result<Books, DecodeError> {
     let (heap, external) = statistics(sources.heap_statistics, read)?;
     let (external, counter) = split(&external).ok_or(DecodeError::External)?;
     Ok(Books {
