@@ -35,7 +35,7 @@ pub(super) fn read(
         words.extend(roots::range(memory, pointer..end));
         Some(Stack { thread, words })
     };
-    registers.into_iter().filter_map(of).collect()
+    registers.into_iter().take_while(|_| !memory.is_over()).filter_map(of).collect()
 }
 
 /// The stack pointers of a process that runs, as far as its threads are in the kernel.
