@@ -14,7 +14,7 @@ use super::{
     mappings::{self, Mapping},
     pages, room,
     roots::{self, Place},
-    stacks::{self, Stack},
+    stacks::{self, Registers, Stack},
     stop::Stopped,
     timed::Timed,
 };
@@ -148,7 +148,7 @@ impl<'a> Taker<'a> {
     }
 
     /// Roots and stacks; `registers` says what threads have in their registers.
-    fn beside(&self, clock: &Clock, registers: impl FnOnce() -> Vec<(u32, Vec<u64>)>) -> Beside {
+    fn beside(&self, clock: &Clock, registers: impl FnOnce() -> Vec<Registers>) -> Beside {
         let memory = Timed { memory: &self.memory, clock };
         let numbered = self
             .isolates
