@@ -1,9 +1,9 @@
 //! `heap`, `heap paths` and `heap find` about real heaps: each class has its holder, nothing is printed of values, and
 //! names that a program can choose are harmless.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use memwatch_tests::{
-    full, heap,
+    full, heap, native,
     node::{self, Node},
     releases,
 };
@@ -13,6 +13,9 @@ use memwatch_user::report::heap::record::{Findings, Paths, Summary};
 const EVERY_DAY: [&str; 3] = ["18.20.8", "24.21.0", "26.10.0"];
 /// Node 12 and 14 have a V8 whose heap is not read.
 const UNREAD: usize = 2;
+
+/// Releases that the addon is tried on: the first of them always, all with `MEMWATCH_FULL=1`.
+const HANDLES_ON: [&str; 7] = ["22.23.3", "16.20.2", "18.20.8", "20.20.2", "24.21.0", "25.9.0", "26.10.0"];
 
 /// What the fixture's values and keys begin with.
 const VALUE: &str = "secret-value-";
@@ -79,6 +82,30 @@ fn the_largest_holder_is_named_with_its_code() -> Result<()> {
         ensure!(most == summary.totals.objects, "{most} of {} objects", summary.totals.objects);
         Ok(())
     })
+}
+
+/// A handle scope of an addon with very many handles to `undefined`, which is small and holds nothing, comes first.
+#[test]
+fn a_scope_with_very_many_handles_is_line_one() -> Result<()> {
+    let addon = native::build(&["handles"], &["-shared", "-fPIC"])?;
+    let addon = addon.to_string_lossy();
+    for version in HANDLES_ON.iter().filter(|version| full() || **version == HANDLES_ON[0]) {
+        let node = node::start(version, "heap_handles")?.argument(&addon).argument("100000").ready()?;
+        let summary: Summary = heap::json(node.pid(), &[])?;
+        let many: Vec<_> = summary.roots.iter().filter(|root| root.many).collect();
+        let [root] = many[..] else { bail!("Node {version}: {:?}", summary.roots) };
+        ensure!(root.name == "handle scopes" && root.isolate == Some(0), "Node {version}: {root:?}");
+        ensure!((100_000..101_000).contains(&root.edges), "Node {version}: {root:?}");
+        let answer = heap::ask(node.pid(), &[])?;
+        answer.expect(0)?;
+        let lines: Vec<&str> = answer.stdout.lines().collect();
+        let heading = lines.iter().position(|line| !line.starts_with(' ') && line.starts_with("Roots with"));
+        let heading = heading.with_context(|| answer.stdout.clone())?;
+        let first = lines.iter().position(|line| line.starts_with("Who holds it"));
+        ensure!(lines[heading + 1].contains("handle scopes"), "{}", answer.stdout);
+        ensure!(first.is_none_or(|first| heading < first), "{}", answer.stdout);
+    }
+    Ok(())
 }
 
 #[test]

@@ -13,10 +13,10 @@ use memwatch_tests::{
 };
 use memwatch_user::{
     heap::{
-        graph::{Graph, HeapGraph, NodeId},
+        graph::{Graph, HeapGraph, IsolateId, NodeId},
         names::{ClassKind, How as HowNamed, LiveNames, Names},
         read::{self, HeapError},
-        take::{How, Pause, TakeError},
+        take::{How, Isolate, Pause, TakeError},
     },
     target,
     v8::heap_layout::Kind,
@@ -44,6 +44,8 @@ const CLASSES: [(&str, u64); 8] = [
 const CLOSURES: (&str, u64) = ("counted", 700);
 /// Bytes of a buffer that it keeps, and how many of them.
 const BUFFERS: (u64, usize) = (1 << 20, 10);
+/// Classes of `heap_workers`, each of one thread, and how many objects of it and of `Shared` the thread keeps.
+const WORKERS: [(&str, usize); 3] = [("OfMain", 100), ("OfFirst", 200), ("OfSecond", 300)];
 /// What Node reads its standard input into.
 const INPUT: u64 = 64 << 10;
 /// A pause that no take comes near, however busy the machine is.
@@ -75,9 +77,10 @@ on_every_release! {
     node_26 "26.10.0",
 }
 
+/// Several times: what lies behind a thread's stack there is another thing in every run.
 #[test]
 fn with_musl() -> Result<()> {
-    of_build("musl")
+    (0..if full() { 40 } else { 4 }).try_for_each(|_| of_build("musl"))
 }
 
 #[test]
@@ -183,6 +186,43 @@ fn counts(graph: &Graph) -> Counts {
     counts
 }
 
+/// The heap of each worker is an isolate of its own, of the thread that runs it.
+#[test]
+fn workers_are_told_apart() -> Result<()> {
+    let _machine = machine::shared();
+    for version in ["18.20.8", releases::USUAL, "26.10.0"] {
+        let mut node = node::start(version, "heap_workers")?.ready()?;
+        let graph = taken(node.pid(), LONG)?;
+        let isolates = &graph.take().isolates;
+        ensure!(isolates.len() == WORKERS.len(), "{version}: {isolates:?}");
+        ensure!(isolates[0].thread == Some(node.pid()), "{version}: {isolates:?}");
+        for (class, count) in WORKERS {
+            let thread: u32 = node.said(&format!("thread {class} "))?.parse()?;
+            let of = |isolate: &Isolate| isolate.thread == Some(thread);
+            let number = isolates.iter().position(of).with_context(|| format!("{class}: {isolates:?}"))?;
+            let number = Some(IsolateId(u16::try_from(number)?));
+            for (name, expected) in [(class, [count, count]), ("Shared", [600, count])] {
+                let all = of_class(&graph, name);
+                let in_it = all.iter().filter(|node| graph.isolate(**node) == number).count();
+                ensure!([all.len(), in_it] == expected, "{version}: {in_it} of {} {name}", all.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Objects of a class that has this name in any isolate.
+fn of_class(graph: &Graph, name: &str) -> Vec<NodeId> {
+    let how = HowNamed { layout: graph.layout().clone(), root: PathBuf::from("/"), keys: false };
+    let mut names = LiveNames::new(graph, &graph.take().copied, how);
+    let mut is_it = |node: &NodeId| {
+        let class = names.class_of(*node);
+        let class = names.class(class);
+        class.kind == ClassKind::Object && class.name == name
+    };
+    nodes(graph).filter(|node| is_it(node)).collect()
+}
+
 /// However it is taken and whatever runs meanwhile: what the program keeps is there, or the take is refused.
 #[test]
 fn at_any_moment_it_is_right_or_refused() -> Result<()> {
@@ -247,16 +287,22 @@ fn what_no_pause_suffices_for_is_taken_without_one() -> Result<()> {
 fn whoever_dies_inside_a_take_lets_the_process_go_on() -> Result<()> {
     let _machine = machine::shared();
     let mut node = node::running(FIXTURE)?;
-    let pid = node.pid().to_string();
-    for round in 0..if full() { 50 } else { 10 } {
-        let tool = Tool::start(&["heap", "--pid", &pid, "--pause", "20s"])?;
-        thread::sleep(Duration::from_millis(20 + 17 * round));
-        // Fails if it is done already.
-        drop(tool.signal(Signal::KILL));
-        tool.finish()?;
-        node.healthy()?;
-        ensure!(proc::threads(node.pid())?.len() > 4);
+    for pause in ["20s", "none"] {
+        for round in 0..if full() { 50 } else { 10 } {
+            dies(&mut node, pause, Duration::from_millis(20 + 17 * round))?;
+        }
     }
+    Ok(())
+}
+
+fn dies(node: &mut Node, pause: &str, after: Duration) -> Result<()> {
+    let tool = Tool::start(&["heap", "--pid", &node.pid().to_string(), "--pause", pause])?;
+    thread::sleep(after);
+    // Fails if it is done already.
+    drop(tool.signal(Signal::KILL));
+    tool.finish()?;
+    node.healthy()?;
+    ensure!(proc::threads(node.pid())?.len() > 4);
     Ok(())
 }
 

@@ -8,6 +8,11 @@ pub trait Memory {
     #[must_use]
     fn read(&self, address: u64, to: &mut [u8]) -> bool;
 
+    /// Whether the time for reading has run out: nothing can be read from now on.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// The word at `address`.
     fn word(&self, address: u64) -> Option<u64> {
         let mut word = [0; 8];
@@ -36,6 +41,10 @@ pub trait Memory {
 impl<M: Memory + ?Sized> Memory for &M {
     fn read(&self, address: u64, to: &mut [u8]) -> bool {
         (**self).read(address, to)
+    }
+
+    fn is_over(&self) -> bool {
+        (**self).is_over()
     }
 }
 

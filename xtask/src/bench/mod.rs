@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: measures, and writes docs/performance.md. Every figure of that page comes from here.
 //!
-//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`fleet`], [`stacks`], [`native`]. What
-//! they share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on and [`requests`] with what,
+//! One file a section of the page: [`attach`], [`http`], [`batch`], [`hit`], [`own`], [`fleet`], [`stacks`], [`native`],
+//! [`heap`]. What they share: [`peer`] and [`tool`] are what is measured, [`node`] whom it is measured on and [`requests`] with what,
 //! [`pairs`] alternates and compares, [`page`] writes.
 
 mod attach;
@@ -11,6 +11,7 @@ mod child;
 mod copies;
 mod fleet;
 mod footprint;
+mod heap;
 mod hit;
 mod http;
 mod machine;
@@ -44,7 +45,7 @@ const PACKAGES: [&str; 2] = ["bpftrace", "wrk"];
 /// Options of `bench`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only the section of this name: attach, http, batch, hit, own, fleet, stacks or native.
+    /// Only the section of this name: attach, http, batch, hit, own, fleet, stacks, native or heap.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each thing is measured; fewer than five give no interval to speak of.
@@ -64,7 +65,7 @@ pub(crate) struct Args {
 /// A name, and what measures and writes the section.
 type Part = (&'static str, fn(&Bench) -> Result<Section>);
 
-const PARTS: [Part; 8] = [
+const PARTS: [Part; 9] = [
     ("attach", attach::section),
     ("http", http::section),
     ("batch", batch::section),
@@ -73,6 +74,7 @@ const PARTS: [Part; 8] = [
     ("fleet", fleet::section),
     ("stacks", stacks::section),
     ("native", native::section),
+    ("heap", heap::section),
 ];
 
 /// What the sections share.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::machine;
 use super::pairs::Pairs;
@@ -129,35 +129,36 @@ impl Section {
     }
 }
 
-/// Writes the page, keeping the sections of `order` that are not among `measured`.
+/// Writes the page, keeping the sections of `order` that are not among `measured`. If those are from another machine, it is
+/// the new sections that say what they were measured on.
 pub(super) fn write(measured: &[Section], order: &[&str]) -> Result<()> {
     let path = repo::root().join(PAGE);
     let old = fs::read_to_string(&path).unwrap_or_default();
     let machine = wrapped(&format!("Measured on {}.", machine::description()?));
-    let page = merged(&old, measured, order, &machine)?;
+    let page = merged(&old, measured, order, &machine);
     fs::write(&path, page).with_context(|| format!("cannot write {PAGE}"))?;
     say(&format!("wrote {PAGE}"));
     Ok(())
 }
 
-fn merged(old: &str, measured: &[Section], order: &[&str], machine: &str) -> Result<String> {
-    let mut page = [TITLE, &wrapped(ABOUT), "\n", machine].concat();
+fn merged(old: &str, measured: &[Section], order: &[&str], machine: &str) -> String {
     let kept: Vec<&str> = old.split("\n## ").skip(1).collect();
+    let is_new = |name: &str| measured.iter().any(|section| section.name == name);
+    let is_of = |text: &str, name: &str| text.lines().next().is_some_and(|line| line.ends_with(&label(name)));
+    let keeps = |name: &&str| !is_new(name) && kept.iter().any(|text| is_of(text, name));
+    let is_mixed = order.iter().any(keeps) && !old.contains(machine);
+    let head = old.split("\n## ").next().filter(|_| is_mixed).map(str::to_owned);
+    let mut page = head.unwrap_or_else(|| [TITLE, &wrapped(ABOUT), "\n", machine].concat());
     for name in order {
         let new = measured.iter().find(|section| section.name == *name).map(Section::text);
-        let is_it = |text: &&&str| text.lines().next().is_some_and(|line| line.ends_with(&label(name)));
-        let same = || kept.iter().find(is_it).map(|text| format!("## {}\n", text.trim_end()));
-        if new.is_none() && same().is_some() {
-            ensure!(
-                old.contains(machine),
-                "the rest of {PAGE} is from another machine: measure all, without --only"
-            );
-        }
+        let new = new.map(|text| if is_mixed { text + "\n" + machine } else { text });
+        let same =
+            || kept.iter().find(|text| is_of(text, name)).map(|text| format!("## {}\n", text.trim_end()));
         if let Some(text) = new.or_else(same) {
             page = page + "\n" + &text;
         }
     }
-    Ok(page)
+    page
 }
 
 /// What a heading ends with.
@@ -200,12 +201,21 @@ mod tests {
     #[test]
     fn a_section_can_be_measured_alone() {
         let order = ["one", "two", "three"];
-        let whole = merged("", &[section("two", "2 ms"), section("one", "1 ms")], &order, "A.\n").unwrap();
-        let again = merged(&whole, &[section("one", "9 ms")], &order, "A.\n").unwrap();
+        let whole = merged("", &[section("two", "2 ms"), section("one", "1 ms")], &order, "A.\n");
+        let again = merged(&whole, &[section("one", "9 ms")], &order, "A.\n");
         assert_eq!(again, whole.replace("1 ms", "9 ms"));
         assert!(whole.find("1 ms").unwrap() < whole.find("2 ms").unwrap(), "{whole}");
-        assert!(merged(&whole, &[section("one", "9 ms")], &order, "B.\n").is_err());
-        assert!(merged(&whole, &[section("one", "9 ms"), section("two", "3 ms")], &order, "B.\n").is_ok());
+    }
+
+    #[test]
+    fn what_is_from_another_machine_says_so() {
+        let order = ["one", "two"];
+        let whole = merged("", &[section("one", "1 ms"), section("two", "2 ms")], &order, "A.\n");
+        let mixed = merged(&whole, &[section("one", "9 ms")], &order, "B.\n");
+        let expected = whole.replace("| time | 1 ms |\n", "| time | 9 ms |\n\nB.\n");
+        assert_eq!(mixed, expected);
+        let new = merged(&mixed, &[section("one", "9 ms"), section("two", "3 ms")], &order, "B.\n");
+        assert!(!new.contains("A.\n") && new.matches("B.\n").count() == 1, "{new}");
     }
 
     #[test]

@@ -45,7 +45,6 @@ fn isolates(count: usize) -> Isolates {
 fn taken(how: How) -> Taken {
     match how {
         How::Stopped => Taken::Stopped,
-        How::Precopied => Taken::Precopied,
         How::Running => Taken::Running,
     }
 }

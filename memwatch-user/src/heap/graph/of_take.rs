@@ -110,7 +110,7 @@ impl Graph {
         let objects = u64::from(self.len());
         let most = match self.take.how {
             How::Running => MAX_ODD.max(objects / MAX_ODD_RUNNING),
-            How::Stopped | How::Precopied => MAX_ODD,
+            How::Stopped => MAX_ODD,
         };
         if self.walked.nodes.position.len() == self.walked.roots.len() {
             return Err(GraphError::Empty);

@@ -32,16 +32,7 @@ struct Heap {
 fn page(number: u64) -> Page {
     let address = PAGE + (number << 18);
     let (start, end) = (address + 16, address + PAGE_BYTES);
-    Page {
-        address,
-        start,
-        end,
-        heap: 0x7000,
-        is_code: false,
-        is_young: false,
-        is_from_space: false,
-        state: 0,
-    }
+    Page { address, start, end, heap: 0x7000, is_code: false, is_young: false, is_from_space: false }
 }
 
 fn smi(value: u64) -> u64 {

@@ -36,8 +36,6 @@ pub struct Page {
     pub is_young: bool,
     /// Whether the last collection of the young generation evacuated it: all in it is dead.
     pub is_from_space: bool,
-    /// Changes when V8 notes something about the page: what it allocated there, what is alive.
-    pub state: u64,
 }
 
 impl Page {
@@ -115,12 +113,6 @@ impl Copied {
             }
         }
         rooms
-    }
-
-    /// Puts `page` in the place of one with the same address, if it is no longer.
-    pub fn replace(&mut self, page: Page) -> bool {
-        let old = self.pages.iter_mut().find(|old| old.address == page.address && page.end <= old.end);
-        old.map(|old| *old = page).is_some()
     }
 
     /// Whether nothing was copied.

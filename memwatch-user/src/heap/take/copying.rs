@@ -51,9 +51,9 @@ impl Clock {
         self.start + self.time.unwrap_or(HOUR).min(HOUR)
     }
 
-    /// Whether so many seconds are left.
-    pub(super) fn has(&self, seconds: f64) -> bool {
-        self.time.is_none_or(|time| self.elapsed().as_secs_f64() + seconds < time.as_secs_f64())
+    /// Whether it has run out.
+    pub(super) fn is_over(&self) -> bool {
+        self.time.is_some_and(|time| self.elapsed() >= time)
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn copy(pid: u32, rooms: Rooms<'_>, mappings: &[Mapping], clock: &Clo
 
 fn copy_pieces(pid: u32, pieces: &mut [Piece<'_>], clock: &Clock) -> bool {
     let (first, second) = halves(pieces);
-    let one = |pieces| remote::read(pid, pieces, CALL, || !clock.has(0.0));
+    let one = |pieces| remote::read(pid, pieces, CALL, || clock.is_over());
     thread::scope(|scope| {
         let other = scope.spawn(|| one(second));
         let is_done = one(first);

@@ -16,6 +16,7 @@ mod roots;
 mod stacks;
 mod stop;
 mod taker;
+mod timed;
 
 use std::time::Duration;
 
@@ -34,8 +35,6 @@ use crate::{units, v8::heap_layout::HeapLayout};
 pub enum How {
     /// All of it was copied while the process stood still.
     Stopped,
-    /// Most of it was copied before; what had changed, while the process stood still.
-    Precopied,
     /// The process ran on.
     Running,
 }

@@ -1,11 +1,10 @@
 //! The pages of V8's heaps in a process, found by their headers.
 
-use std::{collections::BTreeSet, hash::Hasher};
-
-use rustc_hash::FxHasher;
+use std::collections::BTreeSet;
 
 use super::{
     copied::Page,
+    copying::Clock,
     mappings::{self, Mapping},
     remote::{self, Piece},
 };
@@ -21,11 +20,12 @@ const MAX_HOLES: u64 = 1 << 20;
 const HEADER: usize = WORDS * 8;
 
 /// The pages in `mappings` of the process `pid`, in the order of addresses, except at addresses in `known`.
-pub(super) fn find(pid: u32, mappings: &[Mapping], known: &BTreeSet<u64>) -> Vec<Page> {
+/// Those that are found before `clock` runs out.
+pub(super) fn find(pid: u32, mappings: &[Mapping], known: &BTreeSet<u64>, clock: &Clock) -> Vec<Page> {
     let places: Vec<u64> = places(mappings).filter(|place| !known.contains(place)).take(MAX_PLACES).collect();
     let mut found = Vec::new();
     for places in places.chunks(BATCH) {
-        found.extend(at(pid, mappings, places));
+        found.extend(at(pid, mappings, places, clock));
     }
     without_overlaps(found)
 }
@@ -39,13 +39,13 @@ fn places(mappings: &[Mapping]) -> impl Iterator<Item = u64> {
 }
 
 /// The pages that begin at `places`.
-fn at(pid: u32, mappings: &[Mapping], places: &[u64]) -> Vec<Page> {
-    let headers = words(pid, places);
+fn at(pid: u32, mappings: &[Mapping], places: &[u64], clock: &Clock) -> Vec<Page> {
+    let headers = words(pid, places, clock);
     let (mut found, mut others) = (Vec::new(), Vec::new());
     for (&place, header) in places.iter().zip(headers) {
         let Some(header) = header else { continue };
         match page::in_header(place, &header) {
-            Some(by_header) => found.extend(page_of(mappings, place, by_header, &[header])),
+            Some(by_header) => found.extend(page_of(mappings, place, by_header)),
             None if page::metadata(&header).is_multiple_of(8)
                 && page::metadata(&header) > page::ALIGNMENT =>
             {
@@ -55,16 +55,16 @@ fn at(pid: u32, mappings: &[Mapping], places: &[u64]) -> Vec<Page> {
         }
     }
     let addresses: Vec<u64> = others.iter().map(|(_, header)| page::metadata(header)).collect();
-    for ((place, header), metadata) in others.into_iter().zip(words(pid, &addresses)) {
+    for ((place, header), metadata) in others.into_iter().zip(words(pid, &addresses, clock)) {
         let Some(metadata) = metadata else { continue };
         let by_metadata = page::in_metadata(place, &header, &metadata);
-        found.extend(by_metadata.and_then(|page| page_of(mappings, place, page, &[header, metadata])));
+        found.extend(by_metadata.and_then(|page| page_of(mappings, place, page)));
     }
     found
 }
 
 /// The page with a header; `None` if most of what it claims cannot be read.
-fn page_of(mappings: &[Mapping], address: u64, header: page::Header, words: &[Words]) -> Option<Page> {
+fn page_of(mappings: &[Mapping], address: u64, header: page::Header) -> Option<Page> {
     let parts = mappings::readable(mappings, header.start..header.end);
     let bytes: u64 = parts.iter().map(|part| part.end - part.start).sum();
     (bytes + MAX_HOLES >= header.end - header.start).then_some(())?;
@@ -76,23 +76,15 @@ fn page_of(mappings: &[Mapping], address: u64, header: page::Header, words: &[Wo
         is_code: mappings::at(mappings, header.start).is_some_and(|mapping| mapping.executable),
         is_from_space: header.is_from_space(),
         is_young: header.is_young(),
-        state: state(words),
     })
 }
 
-/// A number that is another one when a word changes.
-fn state(words: &[Words]) -> u64 {
-    let mut hasher = FxHasher::default();
-    words.iter().flatten().for_each(|word| hasher.write_u64(*word));
-    hasher.finish()
-}
-
 /// Words at each of `addresses`.
-fn words(pid: u32, addresses: &[u64]) -> Vec<Option<Words>> {
+fn words(pid: u32, addresses: &[u64], clock: &Clock) -> Vec<Option<Words>> {
     let mut bytes = vec![0; addresses.len() * HEADER];
     let to = bytes.chunks_exact_mut(HEADER);
     let mut pieces: Vec<_> = addresses.iter().zip(to).map(|(&address, to)| Piece::new(address, to)).collect();
-    remote::read(pid, &mut pieces, usize::MAX, || false);
+    remote::read(pid, &mut pieces, usize::MAX, || clock.is_over());
     pieces.iter().map(|piece| piece.is_read.then(|| to_words(piece.to))).collect()
 }
 
@@ -137,7 +129,7 @@ mod tests {
         ];
         let claimed = |size: u64| {
             let header = page::Header { size, start: PAGE + 16, end: PAGE + size, heap: 8, flags: 0 };
-            page_of(&mappings, PAGE, header, &[]).map(|page| page.bytes())
+            page_of(&mappings, PAGE, header).map(|page| page.bytes())
         };
         assert_eq!(claimed(8 << 20), Some((8 << 20) - 16), "a hole in it is left out");
         assert_eq!(claimed(10 << 30), None);
@@ -153,7 +145,6 @@ mod tests {
             is_code: false,
             is_young: false,
             is_from_space: false,
-            state: 0,
         };
         let unit = page::ALIGNMENT;
         let large = page(PAGE, PAGE + 3 * unit);

@@ -47,12 +47,12 @@ pub(super) fn of_isolate(
     ]
 }
 
-/// The words of a range, as far as they can be read; 0 for those that cannot.
+/// The words of a range, as far as they can be read; 0 for those that cannot. Fewer if the time runs out.
 pub(super) fn range(memory: &impl Memory, range: Range<u64>) -> Vec<u64> {
     const PART: usize = 4096;
     let mut words = Vec::new();
     let mut bytes = [0; PART];
-    for at in range.clone().step_by(PART) {
+    for at in range.clone().step_by(PART).take_while(|_| !memory.is_over()) {
         let len = usize::try_from(range.end - at).map_or(PART, |left| left.min(PART)) & !7;
         let part = &mut bytes[..len];
         if !memory.read(at, part) {
@@ -69,7 +69,7 @@ fn global(memory: &impl Memory, at: u64) -> Vec<u64> {
     let mut next = node_space(memory, at).and_then(|space| memory.word(space + 8));
     let bytes = GLOBAL_BLOCK * GLOBAL_WORDS as u64 * 8;
     let mut left = MAX_HANDLES / GLOBAL_BLOCK;
-    while let Some(block) = next.filter(|block| *block != 0 && left > 0) {
+    while let Some(block) = next.filter(|block| *block != 0 && left > 0 && !memory.is_over()) {
         left -= 1;
         let nodes = range(memory, block..block.saturating_add(bytes));
         words.extend(
@@ -105,7 +105,8 @@ fn eternal_at(memory: &impl Memory, at: u64) -> Option<Vec<u64>> {
     let is_one = size > 0 && size.div_ceil(GLOBAL_BLOCK) == blocks && room >= end && size < MAX_HANDLES;
     is_one.then_some(())?;
     let mut words = Vec::new();
-    for (block, first) in range(memory, start..end).into_iter().zip((0..).step_by(256)) {
+    let blocks = range(memory, start..end).into_iter().take_while(|_| !memory.is_over());
+    for (block, first) in blocks.zip((0..).step_by(256)) {
         let count = (size - first).min(GLOBAL_BLOCK);
         words.extend(range(memory, block..block.saturating_add(count * 8)));
     }
@@ -120,10 +121,50 @@ fn scopes(memory: &impl Memory, places: HandlePlaces, isolate: u64) -> Vec<u64> 
     let size = size.min(MAX_HANDLES / SCOPE_BLOCK);
     let blocks = range(memory, data..data.saturating_add(size * 8));
     let mut words = Vec::new();
-    for (number, &block) in (1..).zip(&blocks) {
+    for (number, &block) in (1..).zip(&blocks).take_while(|_| !memory.is_over()) {
         let full = block.saturating_add(SCOPE_BLOCK * 8);
         let end = if number == size { next.unwrap_or(full) } else { full };
         words.extend(range(memory, block..end.clamp(block, full)));
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Every word refers to the same place, so that a list of blocks has no end.
+    struct Ring {
+        reads: Cell<u32>,
+    }
+
+    const READS: u32 = 100;
+
+    impl Memory for Ring {
+        fn read(&self, _: u64, to: &mut [u8]) -> bool {
+            self.reads.set(self.reads.get() + 1);
+            to.as_chunks_mut().0.iter_mut().for_each(|word| *word = 0x1000_u64.to_le_bytes());
+            true
+        }
+
+        fn is_over(&self) -> bool {
+            self.reads.get() >= READS
+        }
+    }
+
+    #[test]
+    fn reading_ends_when_the_time_is_over() {
+        let readers: [fn(&Ring) -> Vec<u64>; 3] = [
+            |ring| global(ring, 0),
+            |ring| scopes(ring, HandlePlaces { next: 0, implementer: 8, global: 16 }, 0),
+            |ring| range(ring, 0..1 << 30),
+        ];
+        for read in readers {
+            let ring = Ring { reads: Cell::new(0) };
+            read(&ring);
+            assert!(ring.reads.get() <= READS + 2, "{}", ring.reads.get());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What threads have on their stacks and in their registers, and which isolate each runs.
 
-use std::{collections::BTreeMap, fs};
+use std::{collections::BTreeMap, fs, ops::Range};
 
 use super::{
     Isolate, RootWords,
@@ -16,6 +16,16 @@ use crate::heap::{
 /// Bytes of a stack that are read: twice the usual limit.
 const MAX_STACK: u64 = 16 << 20;
 
+/// What a thread has in its registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Registers {
+    pub(super) thread: u32,
+    pub(super) stack_pointer: u64,
+    /// Where its own data begin, which both glibc and musl put right above the stack of every thread but the first.
+    pub(super) thread_pointer: Option<u64>,
+    pub(super) others: Vec<u64>,
+}
+
 /// The words of a thread's stack and registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stack {
@@ -23,26 +33,35 @@ pub(super) struct Stack {
     pub(super) words: Vec<u64>,
 }
 
-/// Reads the stacks of threads by their registers, of which the first is the stack pointer.
-pub(super) fn read(
-    memory: &impl Memory,
-    mappings: &[Mapping],
-    registers: Vec<(u32, Vec<u64>)>,
-) -> Vec<Stack> {
-    let of = |(thread, mut words): (u32, Vec<u64>)| {
-        let pointer = *words.first()? & !7;
-        let end = mappings::at(mappings, pointer)?.range.end.min(pointer.saturating_add(MAX_STACK));
-        words.extend(roots::range(memory, pointer..end));
-        Some(Stack { thread, words })
+/// Reads the stacks of threads.
+pub(super) fn read(memory: &impl Memory, mappings: &[Mapping], registers: Vec<Registers>) -> Vec<Stack> {
+    let of = |registers: Registers| {
+        let stack = range(mappings, &registers)?;
+        let mut words = registers.others;
+        words.extend(roots::range(memory, stack));
+        Some(Stack { thread: registers.thread, words })
     };
-    registers.into_iter().filter_map(of).collect()
+    registers.into_iter().take_while(|_| !memory.is_over()).filter_map(of).collect()
+}
+
+/// Where a stack is. Its mapping may go on behind it: the kernel joins what musl's allocator has there to it, in which V8
+/// keeps references to dead objects, too (26 and 56 keys of a `WeakMap` were seen alive by them).
+fn range(mappings: &[Mapping], registers: &Registers) -> Option<Range<u64>> {
+    let start = registers.stack_pointer & !7;
+    let end = mappings::at(mappings, start)?.range.end.min(start.saturating_add(MAX_STACK));
+    let own = registers.thread_pointer.filter(|pointer| (start..end).contains(pointer));
+    Some(start..own.unwrap_or(end) & !7)
 }
 
 /// The stack pointers of a process that runs, as far as its threads are in the kernel.
-pub(super) fn running(pid: u32) -> Vec<(u32, Vec<u64>)> {
+pub(super) fn running(pid: u32) -> Vec<Registers> {
     let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let threads = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    threads.filter_map(|thread| Some((thread, vec![pointer(pid, thread)?]))).collect()
+    let of = |thread| {
+        let stack_pointer = pointer(pid, thread)?;
+        Some(Registers { thread, stack_pointer, thread_pointer: None, others: Vec::new() })
+    };
+    threads.filter_map(of).collect()
 }
 
 /// `number arguments… pointer counter`, in hexadecimal but for the number; `running` of a thread that runs.
@@ -90,4 +109,26 @@ pub(super) fn main_first(
     }
     roots.sort_by_key(|root| (root.kind == RootKind::Stack, root.isolate.is_none(), root.isolate));
     (numbered.into_iter().map(|(_, isolate)| isolate).collect(), roots)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 0x7f00_0000_0000;
+
+    #[test]
+    fn a_stack_ends_where_the_data_of_its_thread_begin() {
+        let range_of = START..START + 0x2_0000;
+        let mappings = [Mapping { range: range_of, readable: true, executable: false, is_break: false }];
+        let found = |thread_pointer| {
+            let stack_pointer = START + 0x1003;
+            range(&mappings, &Registers { thread: 1, stack_pointer, thread_pointer, others: Vec::new() })
+        };
+        assert_eq!(found(Some(START + 0x8008)), Some(START + 0x1000..START + 0x8008));
+        // The first thread's are elsewhere.
+        for elsewhere in [None, Some(START + 0x800), Some(START + 0x3_0000)] {
+            assert_eq!(found(elsewhere), Some(START + 0x1000..START + 0x2_0000));
+        }
+    }
 }

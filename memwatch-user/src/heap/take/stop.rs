@@ -18,7 +18,7 @@ use nix::{
     },
 };
 
-use super::{TakeError, access, remote::pid_of};
+use super::{TakeError, access, remote::pid_of, stacks::Registers};
 
 /// How often it is looked whether a thread stands still: that takes a tenth of a millisecond where a CPU is free.
 const LOOK: Duration = Duration::from_micros(50);
@@ -86,10 +86,9 @@ impl Stopped {
         }
     }
 
-    /// What each thread has in its registers, its stack pointer first.
-    pub(super) fn registers(&self) -> Vec<(u32, Vec<u64>)> {
-        let of = |thread: &Thread| Some((thread.tid, registers(thread.tid)?));
-        self.threads.iter().filter_map(of).collect()
+    /// What each thread has in its registers.
+    pub(super) fn registers(&self) -> Vec<Registers> {
+        self.threads.iter().filter_map(|thread| registers(thread.tid)).collect()
     }
 }
 
@@ -123,19 +122,19 @@ fn wait(tid: u32, deadline: Instant) -> Stop {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn registers(tid: u32) -> Option<Vec<u64>> {
+fn registers(tid: u32) -> Option<Registers> {
     let all = ptrace::getregs(pid_of(tid)).ok()?;
-    let general = [
+    let others = vec![
         all.rax, all.rbx, all.rcx, all.rdx, all.rsi, all.rdi, all.rbp, all.r8, all.r9, all.r10, all.r11,
         all.r12, all.r13, all.r14, all.r15,
     ];
-    Some([all.rsp].into_iter().chain(general).collect())
+    Some(Registers { thread: tid, stack_pointer: all.rsp, thread_pointer: Some(all.fs_base), others })
 }
 
 #[cfg(target_arch = "aarch64")]
-fn registers(tid: u32) -> Option<Vec<u64>> {
+fn registers(tid: u32) -> Option<Registers> {
     let all = ptrace::getregs(pid_of(tid)).ok()?;
-    Some([all.sp].into_iter().chain(all.regs).collect())
+    Some(Registers { thread: tid, stack_pointer: all.sp, thread_pointer: None, others: all.regs.to_vec() })
 }
 
 fn threads(pid: u32) -> Vec<u32> {

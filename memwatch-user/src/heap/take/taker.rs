@@ -1,7 +1,7 @@
-//! Takes of a running process: stopped, pre-copied or running, whichever is allowed.
+//! Takes of a running process: stopped or running, whichever is allowed.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     thread,
     time::{Duration, Instant},
 };
@@ -14,8 +14,9 @@ use super::{
     mappings::{self, Mapping},
     pages, room,
     roots::{self, Place},
-    stacks::{self, Stack},
+    stacks::{self, Registers, Stack},
     stop::Stopped,
+    timed::Timed,
 };
 use crate::heap::{graph::IsolateId, memory::ProcessMemory};
 
@@ -54,7 +55,7 @@ impl<'a> Taker<'a> {
         let memory = ProcessMemory::open(pid).map_err(|error| unreadable(pid, &error))?;
         let start = Instant::now();
         let mappings = mappings::of(pid).map_err(|error| unreadable(pid, &error))?;
-        let pages = pages::find(pid, &mappings, &BTreeSet::new());
+        let pages = pages::find(pid, &mappings, &BTreeSet::new(), &Clock::endless());
         let search = start.elapsed();
         let isolates = isolates::find(&memory, build.handles, &pages);
         if isolates.is_empty() {
@@ -80,49 +81,38 @@ impl<'a> Taker<'a> {
         self.needed
     }
 
-    /// Takes: stopped if the pause that is allowed is long enough, else pre-copied, else running. What a pause took that was
-    /// for nothing is not there for the next one.
+    /// Takes: stopped if the pause that is allowed is long enough, else running. Copying most of it before the pause and the
+    /// rest inside of it would be short, but not exact: nothing tells which words of old objects the process wrote meanwhile.
     pub fn take(mut self, pause: Pause) -> Result<Take, TakeError> {
         let Pause::AtMost(allowed) = pause else { return self.running() };
         let per_byte = copying::trial(self.pid, self.copied.room(|_| true), &self.mappings);
-        if self.is_planned(allowed, per_byte, |_| true)
-            && let Some(beside) = self.paused(allowed, Self::copy_all)?
+        if self.is_planned(allowed, per_byte)
+            && let Some(beside) = self.paused(allowed)?
         {
             return Ok(self.finish(How::Stopped, beside));
-        }
-        let left = allowed.saturating_sub(self.pause);
-        if self.is_planned(left, per_byte, |page| page.is_young) {
-            self.copy_all(&Clock::endless());
-            let changed = |taker: &mut Self, clock: &Clock| taker.copy_changed(clock, per_byte);
-            if let Some(beside) = self.paused(left, changed)? {
-                return Ok(self.finish(How::Precopied, beside));
-            }
         }
         self.running()
     }
 
-    /// Whether a pause of `allowed` is long enough for finding the pages and copying those that are `wanted`.
-    fn is_planned(&self, allowed: Duration, per_byte: f64, wanted: impl Fn(&Page) -> bool) -> bool {
-        let bytes: u64 = self.copied.pages().iter().filter(|page| wanted(page)).map(Page::bytes).sum();
-        let time = self.search.as_secs_f64() + per_byte * bytes as f64;
+    /// Whether a pause of `allowed` is long enough for finding the pages and copying them.
+    fn is_planned(&self, allowed: Duration, per_byte: f64) -> bool {
+        let time = self.search.as_secs_f64() + per_byte * self.bytes() as f64;
         time <= allowed.saturating_sub(MARGIN).mul_f64(PLANNED).as_secs_f64()
     }
 
-    /// Runs `copy` while the process stands still; `None` if the time was over before all was copied. By a thread of its
-    /// own: what it cannot detach from goes on when the thread ends.
-    fn paused(
-        &mut self,
-        allowed: Duration,
-        copy: impl FnOnce(&mut Self, &Clock) -> bool + Send,
-    ) -> Result<Option<Beside>, TakeError> {
+    /// Copies everything while the process stands still; `None` if the time was over before that was done. By a thread of
+    /// its own: what it cannot detach from goes on when the thread ends.
+    fn paused(&mut self, allowed: Duration) -> Result<Option<Beside>, TakeError> {
         let pid = self.pid;
         let clock = Clock::new(allowed.saturating_sub(MARGIN));
         let run = || {
             let stopped = Stopped::stop(pid, clock.end())?;
-            let is_whole = copy(self, &clock);
-            let beside = is_whole.then(|| self.beside(|| stopped.registers()));
+            let is_copied = self.copy_all(&clock);
+            let beside = is_copied.then(|| self.beside(&clock, || stopped.registers()));
+            // What was read when the time ran out is not whole.
+            let is_whole = !clock.is_over();
             drop(stopped);
-            Ok(beside)
+            Ok(beside.filter(|_| is_whole))
         };
         let result = thread::scope(|scope| scope.spawn(run).join().unwrap_or(Err(TakeError::Gone { pid })));
         self.pause += clock.elapsed();
@@ -135,7 +125,7 @@ impl<'a> Taker<'a> {
     fn running(mut self) -> Result<Take, TakeError> {
         // What roots refer to is there, if its page is read after them.
         let pid = self.pid;
-        let beside = self.beside(|| stacks::running(pid));
+        let beside = self.beside(&Clock::endless(), || stacks::running(pid));
         self.copy_all(&Clock::endless());
         if self.copied.is_blank() {
             return Err(TakeError::Gone { pid });
@@ -147,29 +137,10 @@ impl<'a> Taker<'a> {
     fn copy_all(&mut self, clock: &Clock) -> bool {
         let known: BTreeSet<u64> = self.copied.pages().iter().map(|page| page.address).collect();
         let Some(mappings) = self.now() else { return false };
-        let new = pages::find(self.pid, &mappings, &known);
+        let new = pages::find(self.pid, &mappings, &known, clock);
         let fits = new.into_iter().all(|page| self.copied.add(page));
         self.mappings = mappings;
         fits && copying::copy(self.pid, self.copied.room(|_| true), &self.mappings, clock)
-    }
-
-    /// Copies the pages that may have changed since all were copied.
-    fn copy_changed(&mut self, clock: &Clock, per_byte: f64) -> bool {
-        let Some(mappings) = self.now() else { return false };
-        let before: BTreeMap<u64, Page> =
-            self.copied.pages().iter().map(|page| (page.address, *page)).collect();
-        let now = pages::find(self.pid, &mappings, &BTreeSet::new());
-        let is_changed = |page: &&Page| page.is_young || before.get(&page.address) != Some(*page);
-        let changed: Vec<Page> = now.iter().filter(is_changed).copied().collect();
-        let bytes: u64 = changed.iter().map(Page::bytes).sum();
-        if !clock.has(per_byte * bytes as f64) {
-            return false;
-        }
-        let fits = changed.iter().all(|page| self.copied.replace(*page) || self.copied.add(*page));
-        let changed: BTreeSet<u64> = changed.iter().map(|page| page.address).collect();
-        self.mappings = mappings;
-        let room = self.copied.room(|page| changed.contains(&page.address));
-        fits && copying::copy(self.pid, room, &self.mappings, clock)
     }
 
     fn now(&self) -> Option<Vec<Mapping>> {
@@ -177,15 +148,17 @@ impl<'a> Taker<'a> {
     }
 
     /// Roots and stacks; `registers` says what threads have in their registers.
-    fn beside(&self, registers: impl FnOnce() -> Vec<(u32, Vec<u64>)>) -> Beside {
-        let numbered =
-            self.isolates.iter().zip(0..).filter(|((place, _), _)| {
-                isolates::is_isolate(&self.memory, self.build.handles, place.address)
-            });
+    fn beside(&self, clock: &Clock, registers: impl FnOnce() -> Vec<Registers>) -> Beside {
+        let memory = Timed { memory: &self.memory, clock };
+        let numbered = self
+            .isolates
+            .iter()
+            .zip(0..)
+            .filter(|((place, _), _)| isolates::is_isolate(&memory, self.build.handles, place.address));
         let roots = numbered.flat_map(|((place, _), number)| {
-            roots::of_isolate(&self.memory, self.build.handles, place, IsolateId(number))
+            roots::of_isolate(&memory, self.build.handles, place, IsolateId(number))
         });
-        Beside { roots: roots.collect(), stacks: stacks::read(&self.memory, &self.mappings, registers()) }
+        Beside { roots: roots.collect(), stacks: stacks::read(&memory, &self.mappings, registers()) }
     }
 
     fn finish(self, how: How, beside: Beside) -> Take {

@@ -115,11 +115,6 @@ fn taken(source: &Source) -> String {
     let pause = units::pause(source.pause_us);
     match source.taken {
         Taken::Stopped => format!("The heap was read while the process stood still, for {pause}."),
-        Taken::Precopied => {
-            format!(
-                "The heap was read while the process ran; what had changed, while it stood still, for {pause}."
-            )
-        }
         Taken::Running => {
             "The heap was read while the process ran: what is young may be incomplete.".to_owned()
         }

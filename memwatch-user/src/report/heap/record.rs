@@ -8,8 +8,6 @@ use serde::{Deserialize, Serialize};
 pub enum Taken {
     /// The process stood still for all of it.
     Stopped,
-    /// The process stood still for what had changed since most of it was copied.
-    Precopied,
     /// The process ran on.
     Running,
 }
