@@ -30,7 +30,11 @@ fn lines_and_json_are_written_at_once() -> Result<()> {
     let file = file("json")?;
     let finished = tool::run(&["--pid", &node.pid().to_string(), &json(&file), "--duration", "3s"])?;
     finished.done()?;
-    ensure!(finished.stdout.contains(" hello ") && finished.stdout.contains("watching took"), "{}", finished.stdout);
+    ensure!(
+        finished.stdout.contains(" hello ") && finished.stdout.contains("watching took"),
+        "{}",
+        finished.stdout
+    );
     let records = records(&file)?;
     ensure!(records.first().is_some_and(tool::is_hello), "{:?}", records.first());
     ensure!(records.iter().any(|record| tool::gc(record).is_some()), "no collection in the file");
@@ -154,7 +158,11 @@ fn a_full_disk_ends_neither_the_watch_nor_the_other_output() -> Result<()> {
     let node = node::running("mixed_load")?;
     let pid = node.pid().to_string();
     let finished = tool::run(&["--pid", &pid, "--json=/dev/full", "--duration", "3s"])?;
-    ensure!(finished.stdout.contains("watching took") && !finished.stdout.contains("closed"), "{}", finished.stdout);
+    ensure!(
+        finished.stdout.contains("watching took") && !finished.stdout.contains("closed"),
+        "{}",
+        finished.stdout
+    );
     for expected in ["cannot write /dev/full: No space left", "records are missing from /dev/full"] {
         ensure!(finished.stderr.contains(expected), "`{expected}` is not in: {}", finished.stderr);
     }
@@ -216,13 +224,13 @@ fn the_tool_is_gone_before_its_probes() -> Result<()> {
     let held = kernel::held_by(tool.pid())?;
     let start = Instant::now();
     tool.interrupt()?.done()?;
-    let took = start.elapsed();
+    let until_gone = start.elapsed();
     let was_first = !held.alive()?.is_empty();
     held.wait_until_gone()?;
-    if !was_first && took.as_millis() < 300 {
+    if !was_first && until_gone.as_millis() < 300 {
         return skip("the tool is gone before its probes", "this kernel takes no time for them");
     }
-    ensure!(was_first, "the tool waited for its probes, {took:?}");
+    ensure!(was_first, "the tool waited for its probes, {until_gone:?}");
     Ok(())
 }
 
