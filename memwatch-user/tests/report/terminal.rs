@@ -27,6 +27,8 @@ use rustix::{
 use crate::stream;
 
 const CHILD: &str = "MEMWATCH_LIVE_CHILD";
+/// So much is read at a time.
+const PART: usize = 64 << 10;
 /// Part of the chart's title.
 const DRAWN: &str = "of isolate 1";
 
@@ -126,7 +128,7 @@ fn converse(controller: OwnedFd, child: &mut Child, key: &str) -> String {
     }
 }
 
-/// What can be read within 50 ms.
+/// What can be read within 50 ms, or a good part of it: a view that is drawn all the time never pauses.
 fn available(terminal: &mut std::fs::File) -> Vec<u8> {
     let mut output = Vec::new();
     let ready = |terminal: &std::fs::File| {
@@ -134,7 +136,7 @@ fn available(terminal: &mut std::fs::File) -> Vec<u8> {
         let timeout = rustix::event::Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
         rustix::event::poll(&mut fds, Some(&timeout)).unwrap() > 0
     };
-    while ready(terminal) {
+    while output.len() < PART && ready(terminal) {
         let mut bytes = [0; 4096];
         let n = terminal.read(&mut bytes).unwrap();
         output.extend_from_slice(&bytes[..n]);
