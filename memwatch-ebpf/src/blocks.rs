@@ -117,7 +117,7 @@ fn size(address: u64) -> Option<u64> {
 #[inline(always)]
 fn beyond_wrappers(mut slot: u64, mut caller: u64) -> Option<u64> {
     for _ in 0..MOST_WRAPPERS {
-        let Some(frame) = raw::shared(&WRAPPERS, caller).map(|frame| frame.get()) else { break };
+        let Some(frame) = raw::shared(&WRAPPERS, caller).map(raw::Shared::get) else { break };
         if frame == 0 {
             return None;
         }
