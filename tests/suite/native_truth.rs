@@ -147,7 +147,9 @@ fn add(sums: &mut Bytes, before: &Bytes, after: &Bytes) {
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
 fn windows_say_what_was_allocated() -> Result<()> {
-    let _machine = machine::shared();
+    // Beside other tests one window of fifty was seen to miss what one function took (twice in two runs of the suite; in none of
+    // seven runs alone), which is not understood.
+    let _machine = machine::alone();
     let mut node = native_memory::start(releases::USUAL, &["burst"])?;
     let pid = NonZeroU32::new(node.pid()).context("a pid")?;
     let (counters, addon) = (Counters::of(&mut node)?, addon(pid.get())?);
