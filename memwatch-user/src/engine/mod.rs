@@ -53,6 +53,7 @@ use crate::{
     bpf::{load::Kernel, parting, stacks::StackMaps},
     host::clock::WallClock,
     native::Mode,
+    native::Tracker,
 };
 
 /// How long the end waits for trackers of native memory. One that reads the memory of a process that makes workers all the time
@@ -172,16 +173,17 @@ impl Engine {
     /// without end: what is left goes with our process. So does the rest, in a copy of it that nobody waits for; where there
     /// can be none, we wait.
     pub(crate) fn let_go(self) {
-        let (natives, attachments) = (self.attribution.natives, self.adoption.attachments);
-        let (detached, wait) = mpsc::channel::<()>();
+        let (trackers, mappings) = self.attribution.natives.into_parts();
+        let (stopped, wait) = mpsc::channel::<()>();
         thread::spawn(move || {
-            natives.detach();
-            drop(detached);
+            Tracker::stop_all(trackers);
+            drop(stopped);
         });
         let _late = wait.recv_timeout(WINDOWS_PATIENCE);
         if let Err(error) = parting::hand_over() {
             log::debug!("cannot fork: {error}");
-            attachments.detach();
+            self.adoption.attachments.detach();
+            mappings.detach();
             let _late = wait.recv_timeout(NATIVES_PATIENCE);
         }
     }

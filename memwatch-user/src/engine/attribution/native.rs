@@ -68,11 +68,9 @@ impl Natives {
         self.nameless.remove(&pid);
     }
 
-    /// Takes all probes away; blocks until they are gone.
-    pub(crate) fn detach(self) {
-        let trackers: Vec<Tracker> = self.trackers.into_values().collect();
-        Tracker::stop_all(trackers);
-        self.mappings.detach();
+    /// What has probes on the allocators of targets, and what has programs on the kernel's functions.
+    pub(crate) fn into_parts(self) -> (Vec<Tracker>, Mappings) {
+        (self.trackers.into_values().collect(), self.mappings)
     }
 
     /// What was decided for a target since this was asked last.
