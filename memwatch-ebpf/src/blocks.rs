@@ -131,12 +131,16 @@ fn beyond_wrappers(mut slot: u64, mut caller: u64) -> Option<u64> {
 /// Counts a block, and samples it if its turn has come. Outside of a window it does neither.
 #[inline(always)]
 pub(crate) fn sample(fresh: &Fresh) {
-    let Some(window) = WINDOW.get(0).filter(|window| window.samples > 0) else { return };
+    let Some(window) = raw::element(&WINDOW, 0).filter(|window| *window != Window::CLOSED) else { return };
     let Some(site) = call_site(fresh.block.call_site) else { return };
-    if site.window != window.serial {
+    if site.window > window.serial() {
+        // The kernel has preempted this program since before a window that others have seen opened.
+        return;
+    }
+    if site.window < window.serial() {
         let CallSite { window: before, allocated_blocks, mut strides, .. } = *site;
-        strides.begin(window.serial, window.samples, before, allocated_blocks, raw::random());
-        *site = CallSite { window: window.serial, strides, ..CallSite::default() };
+        strides.begin(window.serial(), window.samples(), before, allocated_blocks, raw::random());
+        *site = CallSite { window: window.serial(), strides, ..CallSite::default() };
     }
     site.allocated_blocks += 1;
     site.allocated_bytes = site.allocated_bytes.wrapping_add(fresh.block.size);
@@ -144,10 +148,10 @@ pub(crate) fn sample(fresh: &Fresh) {
     if let Some(taken) = raw::shared(&BLOCKS, fresh.address) {
         taken.set(Block { size: NO_SIZE, ..taken.get() });
     }
-    if let Some(stands_for) = site.strides.pass(window.samples, site.taken, raw::random) {
+    if let Some(stands_for) = site.strides.pass(window.samples(), site.taken, raw::random) {
         site.taken += 1;
         send(fresh, window, stands_for);
-        let taken = Block { size: fresh.block.size, call_site: window.serial };
+        let taken = Block { size: fresh.block.size, call_site: window.serial() };
         if BLOCKS.insert(fresh.address, taken, 0).is_err() {
             losses::count(LossReason::BlocksFull);
         }
@@ -157,14 +161,14 @@ pub(crate) fn sample(fresh: &Fresh) {
 /// Samples a followed block for the sake of its stack, if it is its call site's turn.
 #[inline(always)]
 pub(crate) fn sample_stack(fresh: &Fresh) {
-    if let Some(window) = WINDOW.get(0)
+    if let Some(window) = raw::element(&WINDOW, 0)
         && let Some(site) = raw::cpu_value(&CALL_SITES, fresh.block.call_site)
     {
-        if site.window != window.serial {
-            site.window = window.serial;
-            site.strides.begin(window.serial, window.samples, 0, 0, raw::random());
+        if site.window != window.serial() {
+            site.window = window.serial();
+            site.strides.begin(window.serial(), window.samples(), 0, 0, raw::random());
         }
-        if let Some(stands_for) = site.strides.pass(window.samples, site.taken, raw::random) {
+        if let Some(stands_for) = site.strides.pass(window.samples(), site.taken, raw::random) {
             site.taken += 1;
             send(fresh, window, stands_for);
         }
@@ -173,9 +177,9 @@ pub(crate) fn sample_stack(fresh: &Fresh) {
 
 /// Sends a block that stands for so many.
 #[inline(always)]
-fn send(fresh: &Fresh, window: &Window, stands_for: u64) {
+fn send(fresh: &Fresh, window: Window, stands_for: u64) {
     let Fresh { address, block, registers } = *fresh;
-    let head = [raw::now_ns(), address, block.size, block.call_site, window.serial, stands_for];
+    let head = [raw::now_ns(), address, block.size, block.call_site, window.serial(), stands_for];
     copies::send::<BlockSample, 6>(head, block.size, registers, LossReason::SamplesFull);
 }
 

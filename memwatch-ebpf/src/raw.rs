@@ -11,12 +11,12 @@ use aya_ebpf::{
         bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_buf,
         bpf_probe_read_user_str_bytes,
     },
-    maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
 };
 use memwatch_common::{
     collection::ThreadState,
     mapping::MappingChange,
-    native::{Block, CallSite, Request, STACK_BYTES, StackCopy, TrapClock},
+    native::{Block, CallSite, Request, STACK_BYTES, StackCopy, TrapClock, Window},
     stack::{Sampler, StackCounts, StackEvent, StackLayout, StackVolume},
     target::Target,
 };
@@ -48,7 +48,7 @@ macro_rules! plain {
 }
 
 plain!(u16, u32, u64, [u64; 2], Target, ThreadState, Block, CallSite, Request, TrapClock, MappingChange);
-plain!(RawFrame, SharedFields, Sampler, StackCounts, StackEvent, StackLayout, StackVolume);
+plain!(Window, RawFrame, SharedFields, Sampler, StackCounts, StackEvent, StackLayout, StackVolume);
 
 /// The running thread. Only [`current`] makes one, so that what is kept under it is the running program's own.
 #[repr(transparent)]
@@ -192,6 +192,14 @@ pub(crate) fn written_by_collector<K, V: Plain>(map: &HashMap<K, V>, key: K) -> 
     // key's, whose bytes are a value as well; what a program then does with a wrong layout is read the target's memory, whose
     // addresses the helpers check.
     Some(unsafe { &*value })
+}
+
+/// The element of an array as it is now: the collector writes it in place. It has to be a word, or half of it may be of before.
+#[inline(always)]
+pub(crate) fn element<T: Plain>(array: &Array<T>, index: u32) -> Option<T> {
+    const { assert!(size_of::<T>() <= 8) };
+    let element = NonNull::new(array.get_ptr_mut(index)?)?;
+    Some(Shared(element).get())
 }
 
 /// Whether there is a value of `key`.

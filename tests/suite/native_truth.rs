@@ -11,7 +11,7 @@ use memwatch_user::{
         sites::{Call, Seen, Sites},
         window,
     },
-    plan::malloc::{self, Scope},
+    plan::malloc::{self, MallocPlan, Scope},
     target::maps,
 };
 
@@ -32,6 +32,12 @@ const ERRORS: f64 = 4.0;
 const SPREAD: [f64; 2] = [0.77 * 2.0, 0.48 * 2.0];
 
 const WINDOW: Duration = Duration::from_millis(60);
+/// A window that is closed while blocks are being handed out.
+const SHORT: Duration = Duration::from_millis(3);
+/// So many of those: before windows were one word, one of some two hundred lost all that a function had taken.
+const SHORT_WINDOWS: u64 = 300;
+/// Two blocks of the largest: the addon counts a block once it has it.
+const IN_FLIGHT: f64 = 2000.0;
 
 fn windows() -> u64 {
     if full() { 500 } else { 50 }
@@ -88,20 +94,28 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn window(&mut self, number: u64) -> Result<()> {
+    /// On the process `pid`, with `plan` for its allocator.
+    fn start(node: &mut Node, plan: &MallocPlan) -> Result<Self> {
+        let tap = Tap::load(plan, false, multi::is_supported(), TaskLayout::UNKNOWN)?;
+        let (counters, addon) = (Counters::of(node)?, addon(node.pid())?);
+        let (sites, [within, around]) = (Sites::default(), [[0.0; TAKERS.len()]; 2]);
+        Ok(Self { tap, counters, addon, sites, samples: 0, within, around })
+    }
+
+    fn window(&mut self, number: u64, length: Duration) -> Result<()> {
         let serial = window::serial(number, Seen::All);
         let (counters, mut within) = (&self.counters, None);
         let before = counters.read()?;
         window::open(&mut self.tap, serial, |_| {
             let opened = counters.read();
-            thread::sleep(WINDOW);
+            thread::sleep(length);
             within = Some((opened, counters.read()));
         })?;
         let after = counters.read()?;
         let (opened, closing) = within.context("no window")?;
         add(&mut self.within, &opened?, &closing?);
         add(&mut self.around, &before, &after);
-        self.sites.window(Seen::All, WINDOW.as_secs_f64());
+        self.sites.window(Seen::All, length.as_secs_f64());
         for caught in window::caught(&mut self.tap, serial) {
             let (call_site, size) = (caught.sample.call_site, caught.sample.size);
             let taker = TAKERS.iter().position(|sizes| sizes.contains(&size));
@@ -125,16 +139,19 @@ impl Comparison {
         Ok(errors)
     }
 
+    /// What was counted, what was taken within the windows, and what was taken around them: of the first function, and of both
+    /// functions behind one call together.
+    fn by_call(&self) -> [[f64; 2]; 3] {
+        let site = |taker: u64| self.sites.find(call(0, &[taker]));
+        let counted =
+            [0, 1, 2].map(|taker| site(taker).map_or(0.0, |site| self.sites.bytes(site, Seen::All)));
+        [counted, self.within, self.around].map(|[own, first, second]| [own, first + second])
+    }
+
     /// The error of both functions behind one call together.
-    fn shared(&self) -> Result<f64> {
-        let mut sums = [0.0; 3];
-        for taker in [1, 2] {
-            let site = self.sites.find(call(0, &[taker as u64])).context("a function that no window met")?;
-            let parts = [self.sites.bytes(site, Seen::All), self.within[taker], self.around[taker]];
-            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
-        }
-        let [estimate, within, around] = sums;
-        Ok(estimate / estimate.clamp(within, around) - 1.0)
+    fn shared(&self) -> f64 {
+        let [estimate, within, around] = self.by_call().map(|[_, shared]| shared);
+        estimate / estimate.clamp(within, around) - 1.0
     }
 }
 
@@ -147,25 +164,20 @@ fn add(sums: &mut Bytes, before: &Bytes, after: &Bytes) {
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures of a run are what the report quotes")]
 fn windows_say_what_was_allocated() -> Result<()> {
-    // Beside other tests one window of fifty was seen to miss what one function took (twice in two runs of the suite; in none of
-    // seven runs alone), which is not understood.
-    let _machine = machine::alone();
+    let _machine = machine::shared();
     let mut node = native_memory::start(releases::USUAL, &["burst"])?;
     let pid = NonZeroU32::new(node.pid()).context("a pid")?;
-    let (counters, addon) = (Counters::of(&mut node)?, addon(pid.get())?);
     let plan = malloc::prepare(pid.get(), &maps::of(pid.get())?)?;
-    let mut tap = Tap::load(&plan, false, multi::is_supported(), TaskLayout::UNKNOWN)?;
-    let armed = tap.arm(pid, &plan, Scope::Allocations)?;
-    let (sites, [within, around]) = (Sites::default(), [[0.0; TAKERS.len()]; 2]);
-    let mut comparison = Comparison { tap, counters, addon, sites, samples: 0, within, around };
+    let mut comparison = Comparison::start(&mut node, &plan)?;
+    let armed = comparison.tap.arm(pid, &plan, Scope::Allocations)?;
     for number in 0..windows() {
         // Not in step with what is done every 10 ms.
         thread::sleep(Duration::from_micros(20_000 + number * 7919 % 10_000));
-        comparison.window(number)?;
+        comparison.window(number, WINDOW)?;
     }
     let _paid_by_nobody = armed.disarm();
     let [own, first, second] = comparison.errors()?;
-    let shared = comparison.shared()?;
+    let shared = comparison.shared();
     let sampled = SPREAD.map(|spread| ERRORS * spread / (comparison.samples as f64).sqrt());
     let doubt = 1.0 - comparison.within[0] / comparison.around[0];
     println!(
@@ -175,5 +187,31 @@ fn windows_say_what_was_allocated() -> Result<()> {
     ensure!(own.abs() < COUNTED && shared.abs() < COUNTED, "{own} {shared}");
     ensure!(first.abs() < sampled[0] + COUNTED && second.abs() < sampled[1] + COUNTED, "{first} {second}");
     ensure!(comparison.tap.losses(node.pid())?.is_empty(), "{:?}", comparison.tap.losses(node.pid())?);
+    node.healthy()
+}
+
+/// Each window on a process that allocates all the time counts what was taken while it was open.
+#[test]
+fn a_window_that_closes_amid_allocations_loses_nothing() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = native_memory::start(releases::USUAL, &["bursts"])?;
+    let pid = NonZeroU32::new(node.pid()).context("a pid")?;
+    let plan = malloc::prepare(pid.get(), &maps::of(pid.get())?)?;
+    let mut comparison = Comparison::start(&mut node, &plan)?;
+    let armed = comparison.tap.arm(pid, &plan, Scope::Allocations)?;
+    let mut before = [[0.0; 2]; 3];
+    for number in 0..SHORT_WINDOWS {
+        comparison.window(number, SHORT)?;
+        let sums = comparison.by_call();
+        for call in 0..2 {
+            let [counted, within, around] = [0, 1, 2].map(|part| sums[part][call] - before[part][call]);
+            ensure!(
+                (within - IN_FLIGHT..=around + IN_FLIGHT).contains(&counted),
+                "window {number}, call {call}: {counted} bytes counted, {within} to {around} taken"
+            );
+        }
+        before = sums;
+    }
+    let _paid_by_nobody = armed.disarm();
     node.healthy()
 }

@@ -116,16 +116,40 @@ pub struct Request {
 }
 const _: () = assert!(size_of::<Request>() == 32);
 
-/// What is sampled from now on.
-#[repr(C)]
+/// What is sampled from now on. The collector changes it while programs run, in place: it is one word, for no program to see half
+/// of a change. (As two words, one window of fifty lost what one call site had taken, in one of eight runs of fifty.)
+#[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Window {
-    /// Serial number, from 1; its lowest bit is the kind of window, as windows of a kind see about as much.
-    pub serial: u64,
-    /// About so many samples a call site and CPU, more of busy ones.
-    pub samples: u64,
+pub struct Window(u64);
+const _: () = assert!(size_of::<Window>() == 8);
+
+impl Window {
+    /// Nothing is sampled.
+    pub const CLOSED: Self = Self(0);
+    /// The bits of the number of samples, below the serial number.
+    const SAMPLES_BITS: u32 = 8;
+
+    /// `serial`: from 1, higher than that of any window before; its lowest bit is the kind of window, as windows of a kind see
+    /// about as much. `samples`: about so many of a call site on each CPU, more of busy ones.
+    #[must_use]
+    pub const fn open(serial: u64, samples: u8) -> Self {
+        Self(serial << Self::SAMPLES_BITS | samples as u64)
+    }
+
+    /// Its serial number; 0 if none is open.
+    #[inline(always)]
+    #[must_use]
+    pub const fn serial(self) -> u64 {
+        self.0 >> Self::SAMPLES_BITS
+    }
+
+    /// Samples of a call site on each CPU; 0 if none is open.
+    #[inline(always)]
+    #[must_use]
+    pub const fn samples(self) -> u64 {
+        self.0 & ((1 << Self::SAMPLES_BITS) - 1)
+    }
 }
-const _: () = assert!(size_of::<Window>() == 16);
 
 /// Steps of [`TrapClock::gaps`].
 pub const GAP_STEPS: usize = 32;

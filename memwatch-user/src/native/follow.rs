@@ -37,7 +37,7 @@ const READING: Duration = Duration::from_millis(20);
 /// There is one window, which sees all blocks and lasts for as long as they are followed.
 const SERIAL: u64 = strides::serial(1, true);
 /// Samples of each call site, a CPU, and as many again whenever it has four times the blocks.
-const SAMPLES: u64 = 12;
+const SAMPLES: u8 = 12;
 /// Sites that are told.
 const MOST_HOLDERS: usize = 20;
 
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, plan: &MallocPlan, stop: &Receiver<()>) {
     let Some(pid) = NonZeroU32::new(context.id.pid) else { return };
     let armed = || -> Result<(Tap, Callers, Armed), NativeError> {
         let mut tap = Tap::load(plan, true, context.multi, context.task())?;
-        tap.set_window(Window { serial: SERIAL, samples: SAMPLES })?;
+        tap.set_window(Window::open(SERIAL, SAMPLES))?;
         tap.prepare(plan, Scope::All)?;
         let callers = Callers::start(&mut tap, context.id.pid, context.javascript.as_ref())?;
         let armed = tap.arm(pid, plan, Scope::All)?;

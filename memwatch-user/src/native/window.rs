@@ -11,7 +11,7 @@ use super::sites::{Seen, Sites};
 use crate::bpf::{error::LoadError, malloc::Tap};
 
 /// About so many samples a call site, CPU and window: enough to see every site, few enough for the ring buffer.
-const SAMPLES: u64 = 6;
+const SAMPLES: u8 = 6;
 /// Time after a window in which its last samples arrive.
 const ARRIVAL: Duration = Duration::from_millis(2);
 
@@ -36,9 +36,9 @@ pub fn serial(before: u64, seen: Seen) -> u64 {
 /// Has the probes that are armed see, for as long as `during` takes. What is handed out while probes come and go is not
 /// counted, or rates would be wrong.
 pub fn open(tap: &mut Tap, serial: u64, during: impl FnOnce(&mut Tap)) -> Result<(), LoadError> {
-    tap.set_window(Window { serial, samples: SAMPLES })?;
+    tap.set_window(Window::open(serial, SAMPLES))?;
     during(tap);
-    tap.set_window(Window::default())
+    tap.set_window(Window::CLOSED)
 }
 
 /// What the window `serial` caught; it has ended.
