@@ -63,7 +63,7 @@ pub struct Watch {
     pub quiet: bool,
     /// Features of the host to do without.
     pub assume_missing: Vec<FeatureName>,
-    /// Stop at the first verdict `leak`.
+    /// Stop once a JavaScript heap is called a leak.
     pub until_leak: bool,
 }
 

@@ -1,6 +1,6 @@
 //! What comes of a watch, in the engine's own terms. `translate` makes records of it, once.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     ending::End,
@@ -79,7 +79,7 @@ pub(crate) struct Introduction {
     /// Node's version.
     pub(crate) node_version: Option<String>,
     /// V8's version.
-    pub v8_version: Option<String>,
+    pub(crate) v8_version: Option<String>,
     /// Build id of the file that holds V8.
     pub(crate) build_id: Option<String>,
     /// Its C library.
@@ -242,5 +242,5 @@ pub(crate) struct Loss {
     /// In the report with a value that was found another way than usual.
     pub(crate) mended: u64,
     /// The same by reason.
-    pub(crate) reasons: std::collections::BTreeMap<String, u64>,
+    pub(crate) reasons: BTreeMap<String, u64>,
 }

@@ -21,7 +21,7 @@ use crate::{
 pub struct Done {
     /// The exit status.
     pub status: u8,
-    /// The last verdict of the one who fares worst.
+    /// The last verdict on a JavaScript heap.
     pub verdict: Option<Verdict>,
     /// Whether nobody reads what we print.
     pub is_unread: bool,
@@ -43,7 +43,7 @@ impl Run {
         self.engine.let_go();
         ensure!(!never_node, "the program ended without running Node.js: nothing was watched");
         nobody.map_or(Ok(()), |nobody| Err(anyhow!(nobody)))?;
-        Ok(Done { status: output.exit_status(job), verdict: output.last_verdict(), is_unread })
+        Ok(Done { status: output.exit_status(job), verdict: output.into_heap_verdict(), is_unread })
     }
 
     fn last_words(&mut self, output: &mut Output, stop: Stop) {

@@ -5,7 +5,6 @@
 
 mod events;
 mod finish;
-mod last_verdicts;
 mod launch;
 mod out_file;
 mod output;

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::{
     events::{Input, Stop},
-    last_verdicts::LastVerdicts,
     out_file::OutFile,
     sinks,
 };
@@ -14,7 +13,7 @@ use crate::{
         exit_status::{Job, Outcome},
         fanout::{Fanout, News, Trouble},
         live::leave_raw_mode,
-        record::{Record, Verdict},
+        record::{Body, Kind, Level, Record, Verdict},
     },
 };
 
@@ -25,7 +24,8 @@ pub(super) struct Output {
     is_live: bool,
     troubles: Vec<Trouble>,
     outcome: Outcome,
-    last_verdicts: LastVerdicts,
+    /// The last one on a JavaScript heap, whoever's: the demo waits for it to be `leak`.
+    heap_verdict: Option<Verdict>,
 }
 
 /// How the reports ended.
@@ -41,15 +41,14 @@ impl Output {
     pub(super) fn open(watch: &Watch, json: Vec<OutFile>) -> Result<Self> {
         let is_live = sinks::is_live(watch);
         let sinks = sinks::open(watch, json)?;
-        let (outcome, last_verdicts) = (Outcome::default(), LastVerdicts::default());
-        Ok(Self { sinks, is_live, troubles: Vec::new(), outcome, last_verdicts })
+        Ok(Self { sinks, is_live, troubles: Vec::new(), outcome: Outcome::default(), heap_verdict: None })
     }
 
     /// Hands records on. Never waits.
     pub(super) fn records(&mut self, records: &[Record]) {
         for record in records {
             self.outcome.record(record);
-            self.last_verdicts.record(record);
+            self.note_verdict(record);
             self.sinks.send(record);
         }
     }
@@ -84,14 +83,22 @@ impl Output {
         Reported { job: if has_failed { Job::Failed } else { Job::Done }, is_unread }
     }
 
-    /// Whether anyone's last verdict is `leak`.
-    pub(super) fn has_leak(&self) -> bool {
-        self.last_verdicts.has_leak()
+    fn note_verdict(&mut self, record: &Record) {
+        if let Body::Verdict(verdict) = &record.body
+            && verdict.kind == Kind::JsHeap
+        {
+            self.heap_verdict = Some((**verdict).clone());
+        }
     }
 
-    /// The worst of everyone's last verdicts.
-    pub(super) fn last_verdict(self) -> Option<Verdict> {
-        self.last_verdicts.into_worst()
+    /// Whether the last verdict on a JavaScript heap is `leak`.
+    pub(super) fn has_leak(&self) -> bool {
+        self.heap_verdict.as_ref().is_some_and(|verdict| verdict.verdict == Level::Leak)
+    }
+
+    /// The last verdict on a JavaScript heap.
+    pub(super) fn into_heap_verdict(self) -> Option<Verdict> {
+        self.heap_verdict
     }
 
     /// The exit status that the records amount to.
