@@ -13,7 +13,10 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use memwatch_common::outside::OutsideLayout;
-use memwatch_user::{host::clock, sample::Sampler};
+use memwatch_user::{
+    host::clock,
+    sample::{Request, Sampler},
+};
 
 const VERSION: &str = "24.21.0";
 
@@ -55,7 +58,9 @@ fn reading(c: &mut Criterion) {
     let mut group = c.benchmark_group("reading");
     for mebibytes in ["100", "1024"] {
         let node = Holder::new(mebibytes).unwrap_or_else(|error| panic!("no Node {VERSION}: {error}"));
-        let read = || Sampler::new(node.0.id(), None, OutsideLayout::UNKNOWN).read(clock::now(), &[]);
+        let read = || {
+            Sampler::new(node.0.id(), None, OutsideLayout::UNKNOWN).read(clock::now(), &Request::everything())
+        };
         assert!(read().resident.is_some(), "not read: root is needed to read another's memory");
         // `cargo xtask bench` reads these by their names.
         group.bench_function(format!("{mebibytes} MiB"), |b| b.iter(|| black_box(read())));

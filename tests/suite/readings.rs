@@ -9,7 +9,11 @@ use memwatch_tests::{
     node::{self, Node},
     patience, proc, releases,
 };
-use memwatch_user::{host::clock, model::Reading, sample::Sampler};
+use memwatch_user::{
+    host::clock,
+    model::Reading,
+    sample::{Request, Sampler},
+};
 use rustix::process::Signal;
 
 const MIB: u64 = 1 << 20;
@@ -92,7 +96,7 @@ fn stand_still(node: &Node) -> Result<()> {
 
 /// A first reading: everything is due.
 fn read(pid: u32) -> Reading {
-    Sampler::new(pid, None, OutsideLayout::UNKNOWN).read(clock::now(), &[])
+    Sampler::new(pid, None, OutsideLayout::UNKNOWN).read(clock::now(), &Request::everything())
 }
 
 fn near(value: u64, expected: u64, tolerance: u64) -> Result<()> {

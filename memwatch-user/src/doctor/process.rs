@@ -6,7 +6,7 @@ use super::{NOT_OFFICIAL_FIX, malloc, probes};
 use crate::{
     host::{cgroup::MemoryCgroup, clock},
     report::check::Check,
-    sample::Sampler,
+    sample::{Request, Sampler},
     target::{self, Target, TargetError},
 };
 
@@ -41,7 +41,7 @@ fn fix(error: &TargetError) -> &'static str {
 
 fn identity(target: &Target, mut sampler: Sampler) -> Check {
     let pid = target.process.id.pid;
-    let now = sampler.read(clock::now(), &[]);
+    let now = sampler.read(clock::now(), &Request::everything());
     let fact = |value: Option<u64>, name: &str| value.map(|value| format!("{value} {name}"));
     let facts = [
         Some(format!("{pid} {}", target.process.comm)),

@@ -220,6 +220,7 @@ impl Engine {
     }
 
     fn scraped(&mut self, id: ProcessId, scrape: Result<Scrape, Panicked>) {
+        self.allowance.spend(scrape.as_ref().ok().and_then(|scrape| scrape.took).unwrap_or_default());
         let Some(member) = self.fleet.member_of(id) else { return };
         let Ok(scrape) = scrape else {
             member.scraper.failed();

@@ -14,6 +14,7 @@ use crate::{
     ingest::Event,
     model::{Mono, ProcessId},
     plan::StackPlan,
+    sample::Request,
     target::{Target, process::Program},
 };
 
@@ -81,9 +82,10 @@ impl Member {
         Outcome { subject: self.subject, at, what }
     }
 
-    /// The next scrape, unless one is under way.
-    pub(crate) fn next_scrape(&mut self) -> Option<ScrapeJob> {
-        self.scraper.next(self.process.heaps())
+    /// The next scrape, unless one is under way or the target has done nothing since the last.
+    pub(crate) fn next_scrape(&mut self, now: Mono, host_available: Option<u64>) -> Option<ScrapeJob> {
+        let heaps = || self.process.heaps();
+        self.scraper.next(now, || Request { heaps: heaps(), is_thorough: false, host_available })
     }
 
     /// Whether nothing was heard of the V8 of a newcomer for so long that it was missed.

@@ -12,6 +12,7 @@
 
 mod adopting;
 pub(crate) mod adoption;
+mod allowance;
 pub(crate) mod attribution;
 mod background;
 mod cost;
@@ -34,6 +35,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::{
     adoption::Adoption,
+    allowance::Allowance,
     attribution::{Attribution, native::Natives, stacks::Stacks},
     background::Background,
     fleet::Fleet,
@@ -87,6 +89,7 @@ pub(crate) struct Engine {
     fleet: Fleet,
     attribution: Attribution,
     losses: Losses,
+    allowance: Allowance,
     background: Background,
     /// What has come of the watch and was not taken yet.
     outcomes: Vec<Outcome>,
@@ -113,6 +116,7 @@ impl Engine {
                 native.task,
             ),
             losses: Losses::default(),
+            allowance: Allowance::default(),
             background,
             outcomes: Vec::new(),
             collections: 0,

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::{Engine, cost, features::FeatureChange, losses::lost_share, outcome::What};
-use crate::{host::clock, model::Mono};
+use super::{Engine, cost, features::FeatureChange, losses::lost_share, member::Member, outcome::What};
+use crate::{host::clock, model::Mono, sample};
 
 impl Engine {
     /// Has every target scraped, and says what has changed meanwhile.
     pub(crate) fn interval(&mut self) {
         let now = clock::now();
-        self.scrape_all();
+        self.scrape_all(now);
         for pid in self.fleet.pids() {
             self.native_news(pid, now);
             self.settle_if_quiet(pid, now);
@@ -28,11 +28,13 @@ impl Engine {
         }
     }
 
-    fn scrape_all(&mut self) {
-        for member in self.fleet.members() {
-            if let Some(job) = member.next_scrape() {
-                self.background.scrape(member.id, job);
-            }
+    fn scrape_all(&mut self, now: Mono) {
+        let host_available = sample::host_available();
+        let job = |member: &mut Member| Some((member.id, member.next_scrape(now, host_available)?));
+        let mut jobs: Vec<_> = self.fleet.members().filter_map(job).collect();
+        self.allowance.hand_out(now, &mut jobs);
+        for (id, job) in jobs {
+            self.background.scrape(id, job);
         }
     }
 

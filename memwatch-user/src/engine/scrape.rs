@@ -1,5 +1,5 @@
 //! Reads a target from outside, one reading at a time: that of a large process takes tenths of a second, so it is taken
-//! beside the loop that takes in events.
+//! beside the loop that takes in events. One that has done nothing since is left alone.
 
 use std::time::Duration;
 
@@ -9,14 +9,18 @@ use super::features::{Feature, FeatureChange, FeatureState};
 use crate::{
     host::{cgroup::MemoryCgroup, clock},
     model::{Mono, Reading, Resident},
-    sample::Sampler,
+    sample::{Request, Sampler, pulse::Pulse},
     series::Budget,
 };
 
 /// A scrape that is to be taken.
 pub(crate) struct ScrapeJob {
     sampler: Reader,
-    heaps: Vec<u64>,
+    request: Request,
+    /// How much there may be to find by reading it thoroughly: more is more urgent.
+    pub(super) urgency: f64,
+    /// What that will take by what it took.
+    pub(super) details_take: Duration,
 }
 
 /// What reads the target.
@@ -39,6 +43,8 @@ struct Of {
 pub(crate) struct Scrape {
     sampler: Box<Sampler>,
     reading: Reading,
+    /// What reading it thoroughly took, if it was.
+    pub(super) took: Option<Duration>,
 }
 
 impl ScrapeJob {
@@ -48,8 +54,25 @@ impl ScrapeJob {
             Reader::Known(sampler) => sampler,
             Reader::Anew(of) => Box::new(Sampler::new(of.pid, of.cgroup, of.outside)),
         };
-        let reading = sampler.read(clock::now(), &self.heaps);
-        Scrape { sampler, reading }
+        let reading = sampler.read(clock::now(), &self.request);
+        let took = self.request.is_thorough.then(|| sampler.details_took());
+        Scrape { sampler, reading, took }
+    }
+
+    pub(super) fn be_thorough(&mut self) {
+        self.request.is_thorough = true;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_thorough(&self) -> bool {
+        self.request.is_thorough
+    }
+
+    /// One that reads our own process.
+    #[cfg(test)]
+    pub(super) fn of_us(urgency: f64, details_take: Duration) -> Self {
+        let of = Of { pid: std::process::id(), cgroup: None, outside: OutsideLayout::UNKNOWN };
+        Self { sampler: Reader::Anew(of), request: Request::default(), urgency, details_take }
     }
 }
 
@@ -58,8 +81,13 @@ pub(crate) struct Scraper {
     of: Of,
     /// Away while a scrape is being taken.
     reader: Option<Reader>,
+    pulse: Pulse,
     /// The last resident set by use, and when it was read: it is not read each time.
     resident: Option<(Mono, Resident)>,
+    /// The last size of all of it.
+    rss: Option<u64>,
+    /// When it was last read thoroughly, or was found, and what that took.
+    thorough: (Mono, Duration),
     native: Feature,
 }
 
@@ -85,17 +113,33 @@ impl Scraper {
     ) -> Self {
         let native = Feature::new("native", &native(&sampler));
         let reader = Some(Reader::Known(Box::new(sampler)));
-        Self { of: Of { pid, cgroup, outside }, reader, resident: None, native }
+        let (pulse, thorough) = (Pulse::of(pid), (clock::now(), Duration::ZERO));
+        Self { of: Of { pid, cgroup, outside }, reader, pulse, resident: None, rss: None, thorough, native }
     }
 
-    /// The next scrape, unless one is under way. `heaps` are the addresses of the target's heaps.
-    pub(crate) fn next(&mut self, heaps: Vec<u64>) -> Option<ScrapeJob> {
-        self.reader.take().map(|sampler| ScrapeJob { sampler, heaps })
+    /// The next scrape, unless one is under way or the target has done nothing since the last. `request` is what there is to read
+    /// without being thorough.
+    pub(crate) fn next(&mut self, now: Mono, request: impl FnOnce() -> Request) -> Option<ScrapeJob> {
+        if self.reader.is_none() || !self.pulse.has_moved(now) {
+            return None;
+        }
+        let (urgency, details_take) = (self.urgency(now), self.thorough.1);
+        let sampler = self.reader.take()?;
+        Some(ScrapeJob { sampler, request: request(), urgency, details_take })
+    }
+
+    /// How long the last thorough reading is ago, seconds, times how far off it is by now, MiB.
+    fn urgency(&self, now: Mono) -> f64 {
+        let known = self.resident.map(|(_, resident)| resident.total());
+        let change = self.rss.unwrap_or(0).abs_diff(known.unwrap_or(0));
+        now.since(self.thorough.0).as_secs_f64() * (1.0 + change as f64 / f64::from(1 << 20))
     }
 
     /// Takes in a scrape.
     pub(crate) fn taken(&mut self, scrape: Scrape) -> Scraped {
-        let Scrape { sampler, reading } = scrape;
+        let Scrape { sampler, reading, took } = scrape;
+        self.rss = reading.rss;
+        self.thorough = took.map_or(self.thorough, |took| (reading.at, took));
         let off = sampler.no_books().map(ToString::to_string);
         self.resident = reading.resident.map(|resident| (reading.at, resident)).or(self.resident);
         let budget = Budget::of(&reading, self.resident.map(|(_, resident)| resident));
@@ -123,11 +167,29 @@ mod tests {
     fn a_target_is_read_again_after_a_scrape_that_failed() {
         let (pid, outside) = (std::process::id(), OutsideLayout::UNKNOWN);
         let mut scraper = Scraper::new(pid, None, outside, Sampler::new(pid, None, outside));
-        let lost = scraper.next(Vec::new());
-        assert!(lost.is_some() && scraper.next(Vec::new()).is_none());
+        let mut minute = 0;
+        let mut next = |scraper: &mut Scraper| {
+            minute += 1;
+            scraper.next(Mono(minute * 60_000_000_000), Request::default)
+        };
+        let lost = next(&mut scraper);
+        assert!(lost.is_some() && next(&mut scraper).is_none());
         scraper.failed();
-        let scrape = scraper.next(Vec::new()).unwrap().run();
+        let scrape = next(&mut scraper).unwrap().run();
         assert!(scraper.taken(scrape).reading.rss.is_some_and(|rss| rss > 0));
-        assert!(scraper.next(Vec::new()).is_some());
+        assert!(next(&mut scraper).is_some());
+    }
+
+    #[test]
+    fn whoever_has_grown_or_waited_is_more_urgent() {
+        let (pid, outside) = (std::process::id(), OutsideLayout::UNKNOWN);
+        let mut scraper = Scraper::new(pid, None, outside, Sampler::new(pid, None, outside));
+        let seconds = |n: u64| Mono(n * 1_000_000_000);
+        let resident = Resident { v8_heap: 100 << 20, ..Resident::default() };
+        (scraper.resident, scraper.rss) = (Some((seconds(10), resident)), Some(100 << 20));
+        scraper.thorough.0 = seconds(10);
+        assert!((scraper.urgency(seconds(14)) - 4.0).abs() < 1e-9);
+        scraper.rss = Some(110 << 20);
+        assert!((scraper.urgency(seconds(12)) - 22.0).abs() < 1e-9);
     }
 }

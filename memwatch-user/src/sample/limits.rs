@@ -5,14 +5,18 @@ use std::fs;
 use super::proc;
 use crate::{host::cgroup::MemoryCgroup, model::Limits};
 
-/// Reads them all.
-pub(super) fn read(pid: u32, cgroup: Option<&MemoryCgroup>) -> Limits {
+/// Bytes that the host has left for programs.
+pub(super) fn host_available() -> Option<u64> {
+    proc::bytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable")
+}
+
+/// Those of a process; the host's are known already.
+pub(super) fn read(pid: u32, cgroup: Option<&MemoryCgroup>, host_available: Option<u64>) -> Limits {
     let cgroup = cgroup.and_then(MemoryCgroup::memory);
-    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     Limits {
         cgroup_current: cgroup.map(|memory| memory.current),
         cgroup_max: cgroup.and_then(|memory| memory.max),
-        host_available: proc::bytes(&meminfo, "MemAvailable"),
+        host_available,
         descriptors: proc::text(pid, "limits").and_then(|text| open_files(&text)),
     }
 }
