@@ -11,6 +11,7 @@ use memwatch_user::{
         log,
     },
     commands,
+    host::malloc,
 };
 
 /// The job could not be done.
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<u8> {
+    malloc::give_memory_back();
     match job::from_command_line(std::env::args_os())? {
         Job::Print(text) => {
             write!(io::stdout(), "{text}")?;

@@ -3,8 +3,8 @@
 
 use crate::native::StackCopy;
 
-/// Bytes of the ring buffer of these: room for 1000 with a stack.
-pub const MAPPING_RING_BYTES: u32 = 4 << 20;
+/// Bytes of the ring buffer of these: room for 500 with a stack.
+pub const MAPPING_RING_BYTES: u32 = 2 << 20;
 /// Threads that can be in `munmap` or `mremap` at once, of all processes that are followed.
 pub const MAX_UNMAPPING: u32 = 4096;
 

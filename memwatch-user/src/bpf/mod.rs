@@ -13,7 +13,7 @@
 //! * [`parting`]: letting go of everything without waiting for it;
 //! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
-//! * [`raw`]: the only unsafe code of the collector.
+//! * [`raw`]: the unsafe code.
 
 pub(crate) mod armed;
 pub mod attach;

@@ -1,5 +1,5 @@
-//! The only unsafe code of the collector: plain old data out of bytes, waiting for descriptors, and what aya does not ask of
-//! bpf(2).
+//! The unsafe code of the collector that has to do with the kernel: plain old data out of bytes, waiting for descriptors,
+//! and what aya does not ask of bpf(2).
 
 use std::{
     ffi::CStr,

@@ -4,7 +4,7 @@
 //!
 //! * [`kernel`], [`features`], [`rights`]: may we, and can this kernel;
 //! * [`btf`]: where the kernel's structs hold what the eBPF programs read;
-//! * [`clock`], [`own`]: our clock and our own cost;
+//! * [`clock`], [`own`], [`malloc`]: our clock, our own cost, and our allocator;
 //! * [`cgroup`], [`freezer`], [`exit`]: a process's limits, whether its cgroup stands still, and how it ended.
 
 pub mod btf;
@@ -15,5 +15,6 @@ pub(crate) mod exit;
 pub mod features;
 pub(crate) mod freezer;
 pub mod kernel;
+pub mod malloc;
 pub(crate) mod own;
 pub(crate) mod rights;

@@ -23,6 +23,7 @@ mod queue;
 mod sampler;
 pub mod sites;
 mod symbols;
+mod tables;
 mod together;
 mod tracker;
 mod unwind;

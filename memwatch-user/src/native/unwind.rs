@@ -17,6 +17,7 @@ use framehop::{
 };
 use memwatch_common::native::{BlockSample, StackCopy};
 
+use super::tables::{self, Bytes};
 use crate::{
     plan::malloc::Frame,
     target::{
@@ -28,8 +29,6 @@ use crate::{
 
 /// Frames of a stack that are kept.
 const MOST_FRAMES: usize = 24;
-/// The largest `.eh_frame` among Node 12 to 26 has 3.9 MB.
-const MOST_EH_FRAME: u64 = 8 << 20;
 /// How often the mappings are looked at while stacks are walked: addons are loaded late, and taken away with their workers, so
 /// that others come to lie where they were.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -48,7 +47,7 @@ pub(super) struct Stacks<'a> {
     files: Vec<File>,
     /// As of the last look; in the order of addresses. Those of one file may lie on both sides of another's.
     mappings: Vec<Mapping>,
-    unwinder: UnwinderNative<Vec<u8>, MayAllocateDuringUnwind>,
+    unwinder: UnwinderNative<Bytes, MayAllocateDuringUnwind>,
     cache: CacheNative<MayAllocateDuringUnwind>,
     looked: Option<Instant>,
 }
@@ -259,27 +258,24 @@ fn registers(at: At) -> UnwindRegsNative {
     UnwindRegsNative::new(0, at.sp, at.bp)
 }
 
-fn module(pid: u32, file: &File) -> Option<Module<Vec<u8>>> {
+fn module(pid: u32, file: &File) -> Option<Module<Bytes>> {
     let library = library::open(pid, &file.first)?;
-    let Unwind { eh_frame, eh_frame_hdr, text, got } = library.elf.unwind(MOST_EH_FRAME).ok()?;
+    let tables = tables::of(&library.elf)?;
+    let Unwind { eh_frame, eh_frame_hdr, text, got } = &*tables;
     let span = |section: &Section| {
         (section.size > 0).then(|| section.address..section.address.saturating_add(section.size))
     };
     let sections = ExplicitModuleSectionInfo {
         base_svma: 0,
-        text_svma: span(&text),
-        got_svma: span(&got),
-        eh_frame_svma: span(&eh_frame),
-        eh_frame_hdr_svma: span(&eh_frame_hdr),
-        eh_frame: bytes(eh_frame),
-        eh_frame_hdr: bytes(eh_frame_hdr),
+        text_svma: span(text),
+        got_svma: span(got),
+        eh_frame_svma: span(eh_frame),
+        eh_frame_hdr_svma: span(eh_frame_hdr),
+        eh_frame: Bytes::new(&tables, |tables| &tables.eh_frame.bytes),
+        eh_frame_hdr: Bytes::new(&tables, |tables| &tables.eh_frame_hdr.bytes),
         ..ExplicitModuleSectionInfo::default()
     };
     Some(Module::new(library.path, file.range.clone(), library.bias, sections))
-}
-
-fn bytes(section: Section) -> Option<Vec<u8>> {
-    (!section.bytes.is_empty()).then_some(section.bytes)
 }
 
 #[cfg(test)]

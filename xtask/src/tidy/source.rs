@@ -8,9 +8,11 @@ use super::{Finding, Text};
 /// Longer files hold more than one thing.
 const MAX_LINES: usize = 600;
 
-/// The only code that may be unsafe: where values from the kernel become typed ones, and the helpers of eBPF programs.
-const UNSAFE: [&str; 4] = [
+/// The only code that may be unsafe: where values from the kernel become typed ones, the helpers of eBPF programs, and our
+/// allocator's settings.
+const UNSAFE: [&str; 5] = [
     "memwatch-user/src/bpf",
+    "memwatch-user/src/host/malloc.rs",
     "memwatch-ebpf/src/raw.rs",
     "memwatch-ebpf/src/maps.rs",
     "memwatch-ebpf/common/src/pod.rs",

@@ -207,6 +207,9 @@ impl Process {
     fn held(&self, now: Mono) -> Vec<Held> {
         let mut held = vec![Held::default(); self.sites.len()];
         let pieces = || self.ledger.pieces().filter(|(_, piece)| now.since(piece.taken) >= YOUNGEST);
+        if pieces().next().is_none() {
+            return held;
+        }
         // Gigabytes may be reserved that nobody can access: they would take long to look at.
         let accessible = memory::accessible_ranges(self.pid);
         let parts = pieces().flat_map(|(range, _)| common(range, &accessible));
