@@ -4,7 +4,7 @@
 use std::{
     ffi::CStr,
     io, mem,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd, RawFd},
     ptr,
 };
 
@@ -137,28 +137,37 @@ fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Leaves a copy of this process behind that ends at once, and so closes what this process has open by now.
+/// Leaves a copy of this process behind that ends when this one has, and so is the last to close what this process has open by
+/// now. Returns its pid.
 #[expect(unsafe_code, reason = "no safe interface copies a process")]
-pub(crate) fn end_in_a_copy() -> io::Result<()> {
+pub(crate) fn end_in_a_copy() -> io::Result<i32> {
+    let (ours, our_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     // SAFETY: this process may have other threads, whose locks nobody opens in the copy. So the copy calls functions that are
     // async-signal-safe and nothing else, in `end_the_copy`, and never returns from there.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => end_the_copy(),
-        _ => Ok(()),
+        0 => end_the_copy(ours.as_raw_fd(), our_end.as_raw_fd()),
+        copy => {
+            // Open until we are gone, however that comes about.
+            let _closed_by_our_end = our_end.into_raw_fd();
+            Ok(copy)
+        }
     }
 }
 
 /// The standard streams are closed first: whoever reads them must not wait for the rest. In a session of its own the copy is
-/// out of reach of the terminal's keys and no part of a shell's job.
+/// out of reach of the terminal's keys and no part of a shell's job. It waits until nobody has `our_end` open.
 #[expect(unsafe_code, reason = "what runs after a fork must be async-signal-safe")]
-fn end_the_copy() -> ! {
-    for stream in 0..=2 {
-        // SAFETY: nothing in this copy uses the standard streams any more.
-        unsafe { libc::close(stream) };
+fn end_the_copy(ours: RawFd, our_end: RawFd) -> ! {
+    for descriptor in [0, 1, 2, our_end] {
+        // SAFETY: nothing in this copy uses these descriptors any more.
+        unsafe { libc::close(descriptor) };
     }
     // SAFETY: takes no pointer and touches no memory.
     unsafe { libc::setsid() };
+    let mut byte = 0_u8;
+    // SAFETY: `byte` has room for the one byte that is asked for. Whatever it returns, the wait is over.
+    unsafe { libc::read(ours, ptr::from_mut(&mut byte).cast(), 1) };
     // SAFETY: runs no destructor and no handler; the kernel closes all descriptors.
     unsafe { libc::_exit(0) }
 }
@@ -168,6 +177,24 @@ mod tests {
     use memwatch_common::event::{EventHeader, EventKind};
 
     use super::*;
+
+    /// A copy that ends first leaves it to us to close everything, which takes a second and a half.
+    #[test]
+    fn the_copy_stays_for_as_long_as_we_do() {
+        let copy = end_in_a_copy().unwrap();
+        // It is in a session of its own once it has closed its end of the pipe; then it either waits, or it has ended.
+        let state = || std::fs::read_to_string(format!("/proc/{copy}/stat")).unwrap();
+        let is_there = || {
+            let stat = state();
+            let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
+            (fields[3] == copy.to_string(), fields[0].to_owned())
+        };
+        while !is_there().0 {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_ne!(is_there().1, "Z");
+    }
 
     #[test]
     fn reads_at_any_alignment_and_never_beyond_the_end() {
