@@ -6,8 +6,8 @@ use std::{cmp::Ordering, time::Duration};
 use super::scrape::ScrapeJob;
 use crate::model::{Mono, ProcessId};
 
-/// CPU seconds a second: as much as a single target may have (`sample::pace`).
-const SHARE: f64 = 0.007;
+/// CPU seconds a second: about as much as a single target may have (`sample::pace`).
+const SHARE: f64 = 0.005;
 /// What was not used is kept up to here, CPU seconds; a watch starts with it. It takes 2 to 5 ms to read a small service.
 const MOST_S: f64 = 0.5;
 
@@ -27,7 +27,7 @@ impl Allowance {
     /// Has some of the jobs done thoroughly, as far as what is left goes by what each took the last time.
     pub(super) fn hand_out(&mut self, now: Mono, jobs: &mut [(ProcessId, ScrapeJob)]) {
         self.refill(now);
-        let mut jobs: Vec<_> = jobs.iter_mut().map(|(_, job)| job).collect();
+        let mut jobs: Vec<_> = jobs.iter_mut().map(|(_, job)| job).filter(|job| job.urgency > 0.0).collect();
         jobs.sort_by(|a, b| b.urgency.partial_cmp(&a.urgency).unwrap_or(Ordering::Equal));
         let mut left_s = self.left_s;
         for job in jobs {
@@ -68,16 +68,19 @@ mod tests {
 
     #[test]
     fn the_most_urgent_first_and_only_as_many_as_there_is_room_for() {
-        let mut jobs = jobs(&[1.0, 30.0, 2.0, 20.0], Duration::from_millis(250));
+        let mut jobs = jobs(&[1.0, 30.0, 0.0, 20.0], Duration::from_millis(250));
         Allowance::default().hand_out(Mono(0), &mut jobs);
         assert_eq!(thorough(&jobs), [false, true, false, true]);
+        jobs.drain(..2);
+        Allowance::default().hand_out(Mono(0), &mut jobs);
+        assert_eq!(thorough(&jobs), [false, true], "where nothing is to be found, nobody looks");
     }
 
     #[test]
     fn what_was_spent_comes_back_with_time() {
         let mut allowance = Allowance::default();
         allowance.hand_out(Mono(0), &mut []);
-        allowance.spend(Duration::from_millis(507));
+        allowance.spend(Duration::from_millis(505));
         for (second, expected) in [(1, false), (2, true), (1000, true)] {
             let mut jobs = jobs(&[1.0], Duration::from_millis(1));
             allowance.hand_out(Mono(second * SECOND), &mut jobs);

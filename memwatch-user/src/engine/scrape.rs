@@ -9,7 +9,10 @@ use super::features::{Feature, FeatureChange, FeatureState};
 use crate::{
     host::{cgroup::MemoryCgroup, clock},
     model::{Mono, Reading, Resident},
-    sample::{Request, Sampler, pulse::Pulse},
+    sample::{
+        Request, Sampler,
+        pulse::{Life, Pulse},
+    },
     series::Budget,
 };
 
@@ -17,7 +20,7 @@ use crate::{
 pub(crate) struct ScrapeJob {
     sampler: Reader,
     request: Request,
-    /// How much there may be to find by reading it thoroughly: more is more urgent.
+    /// How much there may be to find by reading it thoroughly: more is more urgent, 0 is nothing.
     pub(super) urgency: f64,
     /// What that will take by what it took.
     pub(super) details_take: Duration,
@@ -120,11 +123,15 @@ impl Scraper {
     /// The next scrape, unless one is under way or the target has done nothing since the last. `request` is what there is to read
     /// without being thorough.
     pub(crate) fn next(&mut self, now: Mono, request: impl FnOnce() -> Request) -> Option<ScrapeJob> {
-        if self.reader.is_none() || !self.pulse.has_moved(now) {
+        let sampler = self.reader.take()?;
+        let life = self.pulse.signs(now);
+        if life == Life::None {
+            self.reader = Some(sampler);
             return None;
         }
-        let (urgency, details_take) = (self.urgency(now), self.thorough.1);
-        let sampler = self.reader.take()?;
+        let is_known = life == Life::Long && self.resident.is_some();
+        let urgency = if is_known { 0.0 } else { self.urgency(now) };
+        let details_take = self.thorough.1;
         Some(ScrapeJob { sampler, request: request(), urgency, details_take })
     }
 

@@ -8,7 +8,7 @@ use crate::{model::Mono, sample::proc, target::process};
 /// How often /proc is read.
 const READING: Duration = Duration::from_secs(1);
 /// How seldom, of a process that holds no more than it did: two files of 100 idle ones would be read all the time.
-const SELDOM: Duration = Duration::from_secs(4);
+const SELDOM: Duration = Duration::from_secs(8);
 
 /// The alarm of one process.
 pub(super) struct Watch {

@@ -25,12 +25,23 @@ struct Signs {
     is_stopped: bool,
 }
 
+/// What there is to find in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// It has done nothing since it was last read.
+    None,
+    /// Likewise, but that is a while ago: what it may use up can have changed.
+    Long,
+    /// It has done something, or that cannot be told.
+    Some,
+}
+
 /// Watches for signs of life of one process.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     /// Its directory in /proc: a descriptor stands for one process, whatever its pid is used for later.
     directory: Option<OwnedFd>,
-    /// As they were when it was last said to have moved, and when that was.
+    /// As they were when it was last to be read, and when that was.
     last: Option<(Mono, Signs)>,
 }
 
@@ -42,15 +53,24 @@ impl Pulse {
         Self { directory: directory.ok(), last: None }
     }
 
-    /// Whether it has used 10 ms of CPU time since this was last true, or holds visibly more or less; true as well after ten
-    /// seconds, and where it cannot be told.
-    pub(crate) fn has_moved(&mut self, now: Mono) -> bool {
-        let Some(signs) = self.directory.as_ref().and_then(signs) else { return true };
-        let still = self.last.is_some_and(|(at, last)| now.since(at) < LONGEST_REST && signs.are_still(last));
-        if !still {
+    /// Whether it has used 10 ms of CPU time since it was last to be read, or holds visibly more or less. If there is any reason
+    /// to, it is to be read now.
+    pub(crate) fn signs(&mut self, now: Mono) -> Life {
+        let Some(signs) = self.directory.as_ref().and_then(signs) else { return Life::Some };
+        let life = match self.last {
+            Some((at, last)) if signs.are_still(last) => {
+                if now.since(at) < LONGEST_REST {
+                    Life::None
+                } else {
+                    Life::Long
+                }
+            }
+            _ => Life::Some,
+        };
+        if life != Life::None {
             self.last = Some((now, signs));
         }
-        !still
+        life
     }
 }
 
@@ -123,14 +143,14 @@ mod tests {
     #[test]
     fn we_move_and_nobody_knows_of_the_dead() {
         let mut pulse = Pulse::of(std::process::id());
-        assert!(pulse.has_moved(Mono(0)));
+        assert_eq!(pulse.signs(Mono(0)), Life::Some);
         let until = own::cpu_seconds() + 0.03;
         while own::cpu_seconds() < until {
             hint::spin_loop();
         }
-        assert!(pulse.has_moved(Mono(1)));
+        assert_eq!(pulse.signs(Mono(1)), Life::Some);
         let mut nobody = Pulse::of(u32::MAX);
-        assert!(nobody.has_moved(Mono(0)) && nobody.has_moved(Mono(1)));
+        assert_eq!([0, 1].map(|at| nobody.signs(Mono(at))), [Life::Some; 2]);
     }
 
     #[test]
@@ -140,14 +160,14 @@ mod tests {
         let mut pulse = Pulse::of(sleeper.id());
         let settled = (0..1000_u64).find(|n| {
             std::thread::sleep(Duration::from_millis(20));
-            !pulse.has_moved(Mono(*n))
+            pulse.signs(Mono(*n)) == Life::None
         });
         let second = 1_000_000_000;
-        let later = [9, 10, 11, 20].map(|seconds| pulse.has_moved(Mono(seconds * second + 1000)));
+        let later = [9, 10, 11, 20].map(|seconds| pulse.signs(Mono(seconds * second + 1000)));
         sleeper.kill()?;
         sleeper.wait()?;
         assert!(settled.is_some());
-        assert_eq!(later, [false, true, false, true]);
+        assert_eq!(later, [Life::None, Life::Long, Life::None, Life::Long]);
         Ok(())
     }
 }
