@@ -157,7 +157,7 @@ fn taken(pid: u32, pause: Pause) -> Result<Graph> {
 
 fn read(pid: u32, pause: Pause) -> Result<Graph, HeapError> {
     let target = target::examine(pid).unwrap_or_else(|error| panic!("{error}"));
-    read::read(&target, pause, &mut |_| {})
+    read::read(&target, pause, u64::MAX, &mut |_| {})
 }
 
 fn nodes(graph: &Graph) -> impl Iterator<Item = NodeId> {
@@ -312,7 +312,7 @@ fn what_cannot_be_taken_is_one_clear_error() -> Result<()> {
     let mut node = node::running(FIXTURE)?;
     let pid = node.pid();
     let target = target::examine(pid)?;
-    let error = |target| match read::read(target, LONG, &mut |_| {}) {
+    let error = |target| match read::read(target, LONG, u64::MAX, &mut |_| {}) {
         Err(HeapError::Take(error)) => Ok(error),
         other => bail!("{other:?}"),
     };

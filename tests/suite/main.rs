@@ -51,6 +51,7 @@ mod gc_starts;
 mod golden;
 mod heap_ask;
 mod heap_diff;
+mod heap_holders;
 mod heap_take;
 mod isolates;
 mod js_profiler;

@@ -65,6 +65,8 @@ fn a_full_cache_is_none() -> Result<()> {
     let records = finished.records()?;
     let leak = records.iter().filter_map(tool::verdict).find(|verdict| verdict.verdict == Level::Leak);
     ensure!(leak.is_none(), "{leak:?}");
+    let held = records.iter().filter_map(tool::verdict).find(|verdict| !verdict.holders.is_empty());
+    ensure!(held.is_none(), "a cache that is full holds no more than before: {held:?}");
     finished.expect(if last.verdict == Level::Inconclusive { 3 } else { 0 })?;
     node.healthy()
 }

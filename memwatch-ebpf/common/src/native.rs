@@ -12,16 +12,16 @@ pub const MAX_BLOCKS: u32 = 1 << 20;
 pub const MAX_IN_FLIGHT: u32 = 4096;
 /// Return addresses inside of functions that only pass an allocation on.
 pub const MAX_WRAPPERS: u32 = 96;
-/// Bytes of the ring buffer of sampled blocks: room for 1000.
-pub const SAMPLE_RING_BYTES: u32 = 4 << 20;
+/// Bytes of the ring buffer of sampled blocks: room for 500 that are not fetched yet, which is done every 2 ms.
+pub const SAMPLE_RING_BYTES: u32 = 2 << 20;
 /// The same where every block is followed: all call sites that there are come at once, and the collector may be kept from
 /// its CPU.
 pub const FOLLOW_RING_BYTES: u32 = 16 << 20;
 
 /// Stacks of JavaScript of one window that are kept apart: more than there is room for samples.
 pub const MAX_CALLERS: u32 = 1024;
-/// Bytes of the ring buffer of these: room for 400 at a time.
-pub const CALLER_RING_BYTES: u32 = 1 << 20;
+/// Bytes of the ring buffer of these: room for 200 at a time.
+pub const CALLER_RING_BYTES: u32 = 512 << 10;
 
 /// A sampled block: the only record in the ring buffer of events of an instance that follows an allocator.
 #[repr(C)]

@@ -51,6 +51,8 @@ pub struct Tap {
     /// Its programs where the kernel links many places at once; else they are aya's.
     multi: Option<Programs>,
     ring: RingBuf<MapData>,
+    /// What was in it, and is not taken yet.
+    fetched: Vec<Box<BlockSample>>,
     stack_ring: RingBuf<MapData>,
     stacks: StackMaps,
     /// Held open for the programs that are loaded later.
@@ -75,6 +77,7 @@ impl Tap {
         Ok(Self {
             _wrappers: wrappers(&mut ebpf, plan, follow)?,
             ring: typed(&mut ebpf, map::EVENTS)?,
+            fetched: Vec::new(),
             stack_ring: typed(&mut ebpf, map::STACK_EVENTS)?,
             stacks: StackMaps::of(&mut ebpf)?,
             window: typed(&mut ebpf, map::WINDOW)?,
@@ -125,10 +128,16 @@ impl Tap {
     }
 
     /// Hands every sample that is there to `take`, oldest first.
-    pub fn drain(&mut self, mut take: impl FnMut(Box<BlockSample>)) {
+    pub fn drain(&mut self, take: impl FnMut(Box<BlockSample>)) {
+        self.fetch();
+        self.fetched.drain(..).for_each(take);
+    }
+
+    /// Makes room in the ring buffer.
+    pub fn fetch(&mut self) {
         while let Some(record) = self.ring.next() {
             match raw::read::<BlockSample>(&record) {
-                Some(sample) => take(Box::new(sample)),
+                Some(sample) => self.fetched.push(Box::new(sample)),
                 None => self.malformed += 1,
             }
         }

@@ -101,6 +101,9 @@ pub struct WatchArgs {
     /// Record which JavaScript functions allocate
     #[arg(long, value_enum, value_name = "STATE", default_value_t)]
     pub stacks: Switch,
+    /// Whether to read the heap of a process that grows, to say what holds it (the process is never stopped for that)
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    pub explain: Explain,
     /// Overhead limit for each watched process, in percent of one CPU (`--native full` ignores it)
     #[arg(long, value_name = "PERCENT", default_value = "1%")]
     pub budget: String,
@@ -161,6 +164,16 @@ pub enum NativeArg {
     /// Find the call sites that hold it, within the overhead limit
     #[default]
     Auto,
+}
+
+/// Whether heaps are read for what holds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Explain {
+    /// When one grows, and memory for it is plentiful
+    #[default]
+    Auto,
+    /// Never
+    Off,
 }
 
 /// Whether to do something.

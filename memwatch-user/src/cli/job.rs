@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Parser, error::ErrorKind};
 
 use super::{
-    args::{Cli, Command, DemoArgs, DoctorArgs, NativeArg, ProfileArgs, Switch, WatchArgs},
+    args::{Cli, Command, DemoArgs, DoctorArgs, Explain, NativeArg, ProfileArgs, Switch, WatchArgs},
     heap::{self, Heap},
     output::OutputArgs,
     values::{Usage, duration, pid},
@@ -51,6 +51,8 @@ pub struct Watch {
     pub budget_pct: f64,
     /// Whether to say where JavaScript allocates.
     pub stacks: Switch,
+    /// Whether heaps that grow are read for what holds them.
+    pub explain: Explain,
     /// Files to write of it.
     pub profiles: ProfileFiles,
     /// How to show it.
@@ -193,6 +195,7 @@ fn watch(args: WatchArgs) -> Result<Watch, Usage> {
         native: mode(args.native),
         budget_pct: budget(&args.budget)?,
         stacks: args.stacks,
+        explain: args.explain,
         profiles,
         output: OutputArgs { json: !standard_output.is_empty(), color: args.report.color },
         json_files,

@@ -15,7 +15,7 @@ pub use self::{closing::closing, error::DemoError, program::LeakyProgram};
 use super::watch;
 use crate::{
     cli::{
-        args::Switch,
+        args::{Explain, Switch},
         job::{Demo, ProfileFiles, Watch, Whom},
     },
     native::Mode,
@@ -32,6 +32,7 @@ pub fn run(job: &Demo) -> Result<u8> {
     let program = LeakyProgram::start(job.node.as_deref())?;
     let done = watch::run(&Watch {
         stacks: Switch::On,
+        explain: Explain::Auto,
         profiles: ProfileFiles::default(),
         whom: Whom::Pids(vec![program.pid()]),
         children: false,

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     adoption::examine::{ExamineJob, Examined, SettleJob, Settled},
     attribution::{
+        holders::{PictureJob, Seen},
         names::{NameJob, Named},
         native::TrackerJob,
     },
@@ -62,6 +63,8 @@ pub(super) enum Done {
     Settled(ProcessId, Box<Result<Settled, Panicked>>),
     /// A tracker of native memory, or why there is none.
     Tracker(ProcessId, Result<Result<Tracker, NativeError>, Panicked>),
+    /// A picture of the heap of a target, or why there is none.
+    Picture(ProcessId, Result<anyhow::Result<Seen>, Panicked>),
     /// It is time to examine a process again that had not yet mapped what it runs.
     ExamineAgain(u32),
     /// A process has ended.
@@ -104,6 +107,10 @@ impl Background {
 
     pub(super) fn tracker(&self, id: ProcessId, job: TrackerJob) {
         self.run(|| job.run(), move |tracker| Done::Tracker(id, tracker));
+    }
+
+    pub(super) fn picture(&self, id: ProcessId, job: PictureJob) {
+        self.run(|| job.run(), move |seen| Done::Picture(id, seen));
     }
 
     /// Says when to examine `pid` again, once.

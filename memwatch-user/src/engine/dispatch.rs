@@ -6,7 +6,7 @@ use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
-    attribution::{names::Named, stacks::FEATURE},
+    attribution::{holders::Seen, names::Named, stacks::FEATURE},
     background::{Done, Finished, Panicked},
     ending::End,
     features::FeatureChange,
@@ -17,7 +17,6 @@ use super::{
     scrape::{Scrape, Scraped},
 };
 use crate::{
-    detect::Kind,
     host::clock,
     ingest::{self, Event, What as Happened},
     model::{Collection, LimitParts, Mono, ProcessId},
@@ -125,7 +124,7 @@ impl Engine {
             self.attribution.isolate_began(pid, &shown.isolate);
         }
         let trigger = self.attribution.trigger(pid, shown.isolate.serial, collection);
-        let verdicts = self.attribution.attribute(pid, verdicts);
+        let verdicts = self.attribution.attribute(member.id, verdicts);
         let outcome = CollectionOutcome { collection: *collection, trigger, shown, verdicts };
         self.outcomes.push(member.outcome(collection.end, What::Collection(Box::new(outcome))));
     }
@@ -142,7 +141,7 @@ impl Engine {
     fn heap_torn_down(&mut self, pid: u32, heap: u64, at: Mono) {
         let Some(member) = self.fleet.member(pid) else { return };
         let Some(Gone { isolate, verdicts }) = member.process.torn_down(heap, at) else { return };
-        let verdicts = self.attribution.attribute(pid, verdicts);
+        let verdicts = self.attribution.attribute(member.id, verdicts);
         let triggers = self.attribution.isolate_ended(pid, &isolate);
         let end = IsolateEnd { isolate, triggers, verdicts };
         self.outcomes.push(member.outcome(at, What::IsolateGone(Box::new(end))));
@@ -157,7 +156,7 @@ impl Engine {
 
     pub(super) fn last_verdicts(&mut self, pid: u32, at: Mono) {
         let Some(member) = self.fleet.member(pid) else { return };
-        let verdicts = self.attribution.attribute(pid, member.process.last_verdicts(at));
+        let verdicts = self.attribution.attribute(member.id, member.process.last_verdicts(at));
         let last = LastVerdicts { silence: member.process.silence(), verdicts };
         self.outcomes.push(member.outcome(at, What::LastVerdicts(last)));
     }
@@ -214,6 +213,7 @@ impl Engine {
             Done::Examined(pid, examined) => self.examined(pid, *examined),
             Done::Settled(id, settled) => self.settled(id, *settled),
             Done::Tracker(id, tracker) => self.tracked(id, tracker),
+            Done::Picture(id, seen) => self.pictured(id, seen),
             Done::ExamineAgain(pid) => self.examine(pid),
             Done::Ended(id) => self.gone(id),
         }
@@ -229,10 +229,20 @@ impl Engine {
         let Scraped { native, reading, budget, budget_age } = member.scraper.taken(scrape);
         let isolates = member.process.isolate_count();
         member.process.reading(&reading);
-        let again = self.attribution.natives.has_found(id.pid).then_some(Kind::Native);
-        let verdicts = self.attribution.attribute(id.pid, member.process.news(reading.at, again));
+        let again = self.attribution.found(id.pid);
+        let verdicts = self.attribution.attribute(id, member.process.news(reading.at, &again));
         let outcome = ScrapeOutcome { native, reading, budget, budget_age, isolates, verdicts };
         self.outcomes.push(member.outcome(reading.at, What::Scrape(Box::new(outcome))));
+    }
+
+    /// A picture of a heap was taken, or could not be.
+    fn pictured(&mut self, id: ProcessId, seen: Result<anyhow::Result<Seen>, Panicked>) {
+        let seen = seen.unwrap_or_else(|panicked| Err(panicked.into()));
+        let off = self.attribution.heaps.seen(id, seen);
+        if let (Some(reason), Some(member)) = (off, self.fleet.member_of(id)) {
+            let change = What::Feature(FeatureChange::off("holders", reason));
+            self.outcomes.push(member.outcome(clock::now(), change));
+        }
     }
 
     fn named(&mut self, pid: u32, named: Result<Named, Panicked>) {

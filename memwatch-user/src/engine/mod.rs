@@ -36,7 +36,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::{
     adoption::Adoption,
     allowance::Allowance,
-    attribution::{Attribution, native::Natives, stacks::Stacks},
+    attribution::{Attribution, holders::HeapHolders, native::Natives, stacks::Stacks},
     background::Background,
     fleet::Fleet,
     losses::Losses,
@@ -76,6 +76,8 @@ pub(crate) struct Parts {
     pub(crate) stacks: Option<StackMaps>,
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
+    /// Whether heaps that grow are read for what holds them.
+    pub(crate) explains: bool,
 }
 
 /// What of the budget stacks of JavaScript may cost a target where its native memory is looked at as well.
@@ -101,7 +103,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Needs a tokio runtime. Hand everything that the second part receives to [`Engine::finished`].
     pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
-        let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks } = parts;
+        let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains } = parts;
         let (background, finished) = Background::new();
         let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
         let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
@@ -113,6 +115,7 @@ impl Engine {
             attribution: Attribution::new(
                 Stacks::new(stacks, keeps_stacks),
                 Natives::new(native),
+                HeapHolders::new(explains),
                 native.task,
             ),
             losses: Losses::default(),

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+pub(crate) use super::attribution::holders::HeapHolder;
 use super::{
     ending::End,
     features::{FeatureChange, FeatureState},
@@ -214,6 +215,8 @@ pub(crate) struct Attributed {
     pub(crate) verdict: detect::Verdict,
     /// Where from.
     pub(crate) sites: Sites,
+    /// What holds what a JavaScript heap grows by, the largest first.
+    pub(crate) holders: Vec<HeapHolder>,
 }
 
 /// Where memory comes from.

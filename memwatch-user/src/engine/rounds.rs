@@ -10,6 +10,7 @@ impl Engine {
     pub(crate) fn interval(&mut self) {
         let now = clock::now();
         self.scrape_all(now);
+        self.take_picture(now);
         for pid in self.fleet.pids() {
             self.native_news(pid, now);
             self.settle_if_quiet(pid, now);
@@ -35,6 +36,16 @@ impl Engine {
         self.allowance.hand_out(now, &mut jobs);
         for (id, job) in jobs {
             self.background.scrape(id, job);
+        }
+    }
+
+    /// Has a picture of the next suspect's heap taken.
+    fn take_picture(&mut self, now: Mono) {
+        for member in self.fleet.members().filter(|member| member.process.has_grown()) {
+            self.attribution.heaps.suspect(member.id);
+        }
+        if let Some((id, job)) = self.attribution.heaps.job(now) {
+            self.background.picture(id, job);
         }
     }
 

@@ -11,6 +11,7 @@
 pub mod graph;
 pub mod memory;
 pub mod names;
+pub mod picture;
 pub mod questions;
 pub mod read;
 pub mod take;

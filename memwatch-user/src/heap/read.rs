@@ -43,13 +43,19 @@ pub enum Progress {
 /// Takes that are made before we give up: with the heap compacted all the time half of them are right.
 const ATTEMPTS: u32 = 5;
 
-/// The graph of the heap of `target`, which is stopped for as long as `pause` allows at most.
-pub fn read(target: &Target, pause: Pause, progress: &mut dyn FnMut(Progress)) -> Result<Graph, HeapError> {
+/// The graph of the heap of `target`, which is stopped for as long as `pause` allows at most; an error where it would take more
+/// than `most` bytes of memory.
+pub fn read(
+    target: &Target,
+    pause: Pause,
+    most: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Graph, HeapError> {
     let build = Build::of(&target.image)?;
     let pid = target.process.id.pid;
     let mut last = GraphError::Empty;
     for _ in 0..ATTEMPTS {
-        let take = Taker::new(pid, &build)?;
+        let take = Taker::new(pid, &build, most)?;
         progress(Progress::Found { bytes: take.bytes(), memory: take.memory() });
         let take = take.take(pause)?;
         progress(Progress::Copied);

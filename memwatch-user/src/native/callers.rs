@@ -103,8 +103,9 @@ impl Callers {
         }
     }
 
-    /// Reads the stacks that are there.
+    /// Reads the stacks that are there. The samples are fetched first: the caller of each was sent before it.
     pub(super) fn read(&mut self, tap: &mut Tap) {
+        tap.fetch();
         tap.drain_stacks(|bytes| match ingest::stack(bytes) {
             Ok(event) => self.take(&event),
             Err(_) => self.malformed += 1,

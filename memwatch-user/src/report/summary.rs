@@ -85,8 +85,8 @@ fn worth_saying(target: &Target) -> Vec<&Verdict> {
 fn say(out: &mut String, verdict: &Verdict, level: Level, several: bool) {
     let claim = if verdict.verdict == level { verdict::claim } else { verdict::line };
     item(out, &claim(verdict, several));
-    for site in verdict::sites(verdict) {
-        item(out, &format!("  where: {site}"));
+    for place in verdict::places(verdict) {
+        item(out, &format!("  where: {place}"));
     }
     for reason in verdict::strongest(verdict) {
         item(out, &format!("  why: {reason}"));

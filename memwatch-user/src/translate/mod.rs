@@ -5,6 +5,7 @@ mod budget;
 mod bye;
 mod collection;
 mod hello;
+mod holder;
 mod memory;
 mod place;
 mod stamp;

@@ -1,6 +1,6 @@
 //! Verdicts as records.
 
-use super::{place, stamp::Stamp};
+use super::{holder, place, stamp::Stamp};
 use crate::{
     engine::outcome::{Attributed, LastVerdicts},
     model::Mono,
@@ -22,7 +22,7 @@ pub(super) fn verdicts(stamp: &Stamp, verdicts: Vec<Attributed>) -> Vec<Body> {
 }
 
 fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
-    let Attributed { verdict, sites } = attributed;
+    let Attributed { verdict, sites, holders } = attributed;
     let finding = &verdict.finding;
     let exhaustion = finding.exhaustion;
     Body::Verdict(Box::new(record::Verdict {
@@ -40,6 +40,7 @@ fn verdict(stamp: &Stamp, attributed: Attributed) -> Body {
         evidence: evidence(&finding.reasons, finding.unit),
         reasons: finding.reasons.clone(),
         sites: place::sites(sites),
+        holders: holder::holders(holders),
     }))
 }
 
@@ -61,6 +62,7 @@ fn silence(stamp: &Stamp, since: Mono, why: Seen) -> Body {
         evidence: evidence(&reasons, Unit::Bytes),
         reasons,
         sites: Vec::new(),
+        holders: Vec::new(),
     }))
 }
 

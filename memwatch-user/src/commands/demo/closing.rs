@@ -71,6 +71,7 @@ mod tests {
             evidence: Vec::new(),
             reasons: Vec::new(),
             sites: Vec::new(),
+            holders: Vec::new(),
         }
     }
 

@@ -1,20 +1,14 @@
-//! Reading a heap, and what is asked of every one: its names, what is held, its classes.
+//! Reading a heap while somebody waits.
 
-use std::{cell::RefCell, path::PathBuf, time::Instant};
+use std::{cell::RefCell, ops::Deref};
 
 use anyhow::{Context, Result};
 
 use super::{show::Waiting, source};
+pub(super) use crate::heap::picture::Named;
 use crate::{
     cli::heap::Heap,
-    heap::{
-        graph::{Graph, HeapGraph},
-        memory::{Memory, ProcessMemory},
-        names::{How, LiveNames},
-        questions::{Held, Histogram, Known, histogram},
-        read::{self, Progress},
-        take::{Copied, Pause},
-    },
+    heap::{self, graph::Graph, questions::Known, read::Progress, take::Pause},
     report::heap::record::Source,
     target::{self, Target},
     units,
@@ -22,42 +16,27 @@ use crate::{
 
 /// A picture of the heap of a process.
 pub(super) struct Picture {
-    pub(super) graph: Graph,
+    picture: heap::picture::Picture,
     target: Target,
-    process: Option<ProcessMemory>,
-    /// When it was had.
-    pub(super) at: Instant,
 }
 
-/// The copy of a heap, and behind it the process: what is outside of its pages (the text of Node's own scripts) does not
-/// change.
-pub(super) struct Behind<'a> {
-    copied: &'a Copied,
-    process: Option<&'a ProcessMemory>,
-}
+impl Deref for Picture {
+    type Target = heap::picture::Picture;
 
-impl Memory for Behind<'_> {
-    fn read(&self, address: u64, to: &mut [u8]) -> bool {
-        self.copied.read(address, to) || self.process.is_some_and(|process| process.read(address, to))
-    }
-
-    fn word(&self, address: u64) -> Option<u64> {
-        self.copied.word(address).or_else(|| self.process?.word(address))
+    fn deref(&self) -> &Self::Target {
+        &self.picture
     }
 }
-
-/// Names of the objects of a picture.
-pub(super) type Named<'a> = LiveNames<'a, Graph, Behind<'a>>;
 
 /// Takes a picture.
 pub(super) fn take(job: &Heap) -> Result<Picture> {
     let target = target::examine(job.pid)?;
     let pause = job.pause.map_or(Pause::None, Pause::AtMost);
     let waiting = RefCell::new(Waiting::start("looking for the heap's pages"));
-    let graph = read::read(&target, pause, &mut |progress| waiting.borrow_mut().say(&phrase(progress)))
+    let mut progress = |progress| waiting.borrow_mut().say(&phrase(progress));
+    let picture = heap::picture::Picture::take(&target, pause, u64::MAX, &mut progress)
         .with_context(|| format!("the heap of process {} cannot be read", job.pid))?;
-    let process = ProcessMemory::open(job.pid).ok();
-    Ok(Picture { graph, target, process, at: Instant::now() })
+    Ok(Picture { picture, target })
 }
 
 fn phrase(progress: Progress) -> String {
@@ -80,22 +59,11 @@ impl Picture {
         ask: impl FnOnce(&Known<'_, Graph>, &mut Named<'_>) -> Result<T>,
     ) -> Result<T> {
         let _waiting = Waiting::start("counting objects");
-        let memory = Behind { copied: &self.graph.take().copied, process: self.process.as_ref() };
-        let root = PathBuf::from(format!("/proc/{}/root", self.graph.take().pid));
-        let how = How { layout: self.graph.layout().clone(), root, keys };
-        let mut names = LiveNames::new(&self.graph, &memory, how);
-        let held = Held::new(&self.graph);
-        let histogram: Histogram = histogram(&self.graph, &mut names, &held);
-        ask(&Known { graph: &self.graph, held: &held, histogram: &histogram }, &mut names)
+        self.picture.ask(keys, ask)
     }
 
     /// Where an answer comes from.
     pub(super) fn source(&self, kind: &str) -> Source {
         source::of(&self.graph, &self.target, kind)
-    }
-
-    /// How many groups of roots there are: nodes behind them are objects.
-    pub(super) fn objects_from(&self) -> u32 {
-        u32::try_from(self.graph.roots().len()).unwrap_or(u32::MAX)
     }
 }

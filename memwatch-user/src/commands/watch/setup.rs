@@ -21,7 +21,7 @@ use crate::{
         trial,
     },
     cli::{
-        args::Switch,
+        args::{Explain, Switch},
         job::{Watch, Whom},
     },
     engine::{Asked, Engine, Parts, TargetSelection},
@@ -65,7 +65,8 @@ impl Setup {
         let (clock, cookies) = (WallClock::sample(), features.attach_cookie);
         let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features, task };
         let keeps_stacks = profiles.are_wanted();
-        let parts = Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks };
+        let explains = watch.explain == Explain::Auto;
+        let parts = Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains };
         let (mut engine, finished) = Engine::new(parts);
         let adopted = engine.adopt_running()?;
         let events = Events::new(ring, stack_ring, finished, watch.interval, watch.duration)?;

@@ -1,7 +1,8 @@
-//! Where the memory of all targets comes from: JavaScript that allocates, and call sites of `malloc`; and where collections
-//! start. A stage of its own: it is told of isolates and asked about verdicts, and sees no record.
+//! Where the memory of all targets comes from: JavaScript that allocates, and call sites of `malloc`; what holds what their
+//! heaps grow by; and where collections start. A stage of its own: it is told of isolates and asked about verdicts, and sees no record.
 
 pub(crate) mod asked;
+pub(crate) mod holders;
 pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod native;
@@ -11,12 +12,17 @@ pub(crate) mod triggers;
 
 use memwatch_common::{stack::StackLayout, target::TaskLayout};
 
-use self::{native::Natives, stacks::Stacks, triggers::Triggers};
+use self::{
+    holders::{HeapHolder, HeapHolders},
+    native::Natives,
+    stacks::Stacks,
+    triggers::Triggers,
+};
 use super::outcome::{Attributed, IsolateFacts, Sites};
 use crate::{
     attribute::{self, Starts},
-    detect::{Kind, Verdict},
-    model::{Collection, Frame},
+    detect::{Kind, Level, Verdict},
+    model::{Collection, Frame, ProcessId},
     native::Javascript,
     plan::StackPlan,
 };
@@ -26,13 +32,14 @@ pub(crate) struct Attribution {
     pub(crate) stacks: Stacks,
     pub(crate) natives: Natives,
     pub(crate) triggers: Triggers,
+    pub(crate) heaps: HeapHolders,
     /// Where the kernel keeps what leads to a thread's isolate.
     task: TaskLayout,
 }
 
 impl Attribution {
-    pub(crate) fn new(stacks: Stacks, natives: Natives, task: TaskLayout) -> Self {
-        Self { stacks, natives, triggers: Triggers::default(), task }
+    pub(crate) fn new(stacks: Stacks, natives: Natives, heaps: HeapHolders, task: TaskLayout) -> Self {
+        Self { stacks, natives, heaps, triggers: Triggers::default(), task }
     }
 
     /// What it takes to say which JavaScript called what allocates in a target; `None` if stacks are not wanted.
@@ -40,10 +47,28 @@ impl Attribution {
         self.stacks.are_wanted().then_some(Javascript { plan, layout, task: self.task })
     }
 
-    /// Adds to each verdict on a target where the memory comes from, if its kind is followed.
-    pub(crate) fn attribute(&mut self, pid: u32, verdicts: Vec<Verdict>) -> Vec<Attributed> {
-        let with_sites = |verdict: Verdict| Attributed { sites: self.sites(pid, &verdict), verdict };
-        verdicts.into_iter().map(with_sites).collect()
+    /// Adds to each verdict on a target where the memory comes from and what holds it, if its kind is followed.
+    pub(crate) fn attribute(&mut self, id: ProcessId, verdicts: Vec<Verdict>) -> Vec<Attributed> {
+        let attributed = |verdict: Verdict| {
+            let (sites, holders) = (self.sites(id.pid, &verdict), self.holders(id, &verdict));
+            Attributed { verdict, sites, holders }
+        };
+        verdicts.into_iter().map(attributed).collect()
+    }
+
+    /// Kinds of memory of which more is known than when their verdicts on a target were reported.
+    pub(crate) fn found(&self, pid: u32) -> Vec<Kind> {
+        let native = self.natives.has_found(pid).then_some(Kind::Native);
+        let heap = self.heaps.has_found(pid).then_some(Kind::JsHeap);
+        native.into_iter().chain(heap).collect()
+    }
+
+    fn holders(&mut self, id: ProcessId, verdict: &Verdict) -> Vec<HeapHolder> {
+        if verdict.kind != Kind::JsHeap || verdict.finding.level < Level::Growing {
+            return Vec::new();
+        }
+        self.heaps.suspect(id);
+        self.heaps.holders_for(id.pid)
     }
 
     fn sites(&mut self, pid: u32, verdict: &Verdict) -> Sites {
@@ -79,5 +104,6 @@ impl Attribution {
     pub(crate) fn forget(&mut self, pid: u32) {
         self.stacks.forget(pid);
         self.natives.stop(pid);
+        self.heaps.forget(pid);
     }
 }

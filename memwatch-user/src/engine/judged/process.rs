@@ -70,6 +70,11 @@ impl Process {
         self.isolates.len() as u64
     }
 
+    /// Whether the heap of one of them holds much more than before.
+    pub(crate) fn has_grown(&self) -> bool {
+        self.isolates.values().any(Isolate::has_grown)
+    }
+
     /// Addresses of their heaps.
     pub(crate) fn heaps(&self) -> Vec<u64> {
         self.isolates.keys().copied().collect()
@@ -92,8 +97,8 @@ impl Process {
     }
 
     /// Verdicts whose level was not reported yet; those on `again` in any case: more is known than their level.
-    pub(crate) fn news(&mut self, now: Mono, again: Option<Kind>) -> Vec<Verdict> {
-        self.reported.retain(|(_, kind), _| Some(*kind) != again);
+    pub(crate) fn news(&mut self, now: Mono, again: &[Kind]) -> Vec<Verdict> {
+        self.reported.retain(|(_, kind), _| !again.contains(kind));
         let mut verdicts = self.verdicts(now);
         verdicts.retain(|verdict| {
             let level = verdict.finding.level;
@@ -133,7 +138,7 @@ impl Process {
         let (statistics, leak) = isolate.collection(collection, limit, lost_share);
         let isolate = IsolateFacts { limit: limit.or(facts.limit), ..facts };
         let is_full = collection.kind == GcKind::MarkCompact;
-        let verdicts = if is_full { self.news(collection.end, None) } else { Vec::new() };
+        let verdicts = if is_full { self.news(collection.end, &[]) } else { Vec::new() };
         (Shown { isolate, is_new, external, statistics, leak }, verdicts)
     }
 

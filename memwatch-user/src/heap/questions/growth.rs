@@ -127,6 +127,11 @@ pub enum Trend {
 
 /// Counts what is to be compared.
 pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
+    Census { causes: reasons(known, names), ..holdings(known, names) }
+}
+
+/// The same without why objects live, which takes longest.
+pub fn holdings<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
     let total = known.histogram.total;
     let mut census =
         Census { nodes: total.count, bytes: total.shallow, held: known.held.total(), ..Census::default() };
@@ -136,7 +141,6 @@ pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Cen
         sum.bytes += row.shallow.saturating_add(row.external);
     }
     census.places = places(known, names);
-    census.causes = reasons(known, names);
     census
 }
 

@@ -11,7 +11,7 @@ mod place;
 
 pub use causes::{Cause, causes, full_path, instances};
 pub use find::{Finding, FindingKind, find};
-pub use growth::{Census, Change, Detail, GrownCause, GrownHolder, Trend, census, compare, trend};
+pub use growth::{Census, Change, Detail, GrownCause, GrownHolder, Trend, census, compare, holdings, trend};
 pub use held::Held;
 pub use histogram::{Histogram, Row, histogram};
 pub use holders::{Holder, Holders, Known, MANY_HANDLES, holders};

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+pub(crate) use self::room::available;
 pub use self::{
     build::Build,
     copied::{Copied, Page, Position},

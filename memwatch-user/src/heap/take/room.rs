@@ -24,16 +24,14 @@ pub(super) fn later(bytes: u64) -> u64 {
     (bytes / 16).max(8 << 20)
 }
 
-/// An error if there are not so many bytes, on this host and in our cgroup.
-pub(super) fn check(needed: u64) -> Result<(), TakeError> {
-    match available() {
-        Some(available) if available < needed => Err(TakeError::TooLittleMemory { needed, available }),
-        _ => Ok(()),
-    }
+/// An error if that is more than `most` bytes, or if there are not so many on this host and in our cgroup.
+pub(super) fn check(needed: u64, most: u64) -> Result<(), TakeError> {
+    let available = available().unwrap_or(u64::MAX).min(most);
+    if available < needed { Err(TakeError::TooLittleMemory { needed, available }) } else { Ok(()) }
 }
 
 /// Bytes that we can have without anybody being short of memory; `None` if the kernel does not say.
-fn available() -> Option<u64> {
+pub(crate) fn available() -> Option<u64> {
     let host = fs::read_to_string("/proc/meminfo").ok().and_then(|text| of_host(&text));
     let cgroup = MemoryCgroup::of(std::process::id()).and_then(|cgroup| cgroup.memory());
     let cgroup = cgroup.and_then(|memory| Some(memory.max?.saturating_sub(memory.current)));
@@ -53,7 +51,8 @@ mod tests {
     fn the_host_says_what_is_available() {
         assert_eq!(of_host("MemTotal: 8 kB\nMemAvailable:   4000 kB\n"), Some(4_096_000));
         assert_eq!(of_host("MemTotal: 8 kB\n"), None);
-        assert!(check(1).is_ok());
-        assert!(matches!(check(u64::MAX), Err(TakeError::TooLittleMemory { .. })));
+        assert!(check(1, u64::MAX).is_ok());
+        assert!(matches!(check(2, 1), Err(TakeError::TooLittleMemory { needed: 2, available: 1 })));
+        assert!(matches!(check(u64::MAX, u64::MAX - 1), Err(TakeError::TooLittleMemory { .. })));
     }
 }

@@ -49,8 +49,9 @@ struct Beside {
 }
 
 impl<'a> Taker<'a> {
-    /// Finds the heap of the process `pid`, which runs `build`.
-    pub fn new(pid: u32, build: &'a Build) -> Result<Self, TakeError> {
+    /// Finds the heap of the process `pid`, which runs `build`. An error where the take and its graph would need more than `most`
+    /// bytes of memory.
+    pub fn new(pid: u32, build: &'a Build, most: u64) -> Result<Self, TakeError> {
         can_be_read(pid)?;
         let memory = ProcessMemory::open(pid).map_err(|error| unreadable(pid, &error))?;
         let start = Instant::now();
@@ -63,7 +64,7 @@ impl<'a> Taker<'a> {
             return Err(TakeError::NoHeap { pid, why });
         }
         let needed = room::needed(&pages);
-        room::check(needed)?;
+        room::check(needed, most)?;
         let more = room::later(pages.iter().map(Page::bytes).sum());
         let copied = Copied::new(&pages, more).ok_or(TakeError::TooLittleMemory { needed, available: 0 })?;
         Ok(Self { pid, build, memory, mappings, isolates, copied, search, needed, pause: Duration::ZERO })

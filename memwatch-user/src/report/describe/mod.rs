@@ -1,6 +1,7 @@
 //! A record in words: one line, made for somebody who reads a log at night and for grep.
 
 pub(crate) mod hello;
+mod holder;
 pub(crate) mod kind;
 pub mod reason;
 pub(crate) mod resident;

@@ -1,9 +1,9 @@
 //! A verdict in words.
 
-use super::{kind::kind_words, reason, site, strongest};
+use super::{holder, kind::kind_words, reason, site, strongest};
 use crate::report::{
     color::Tone,
-    record::{Level, Resource, Unit, Verdict},
+    record::{Holder, Level, Resource, Site, Unit, Verdict},
     text::{LONGEST_SENTENCE, escape_to, join},
 };
 use crate::units::{count_rate_interval, rate_interval, span, span_interval};
@@ -127,28 +127,41 @@ pub(crate) fn confidence(verdict: &Verdict) -> String {
     verdict.confidence.map_or_else(String::new, down)
 }
 
-/// Everything: the places the memory comes from, which is what one acts on, then all reasons.
+/// Everything: what holds the memory and the places it comes from, which is what one acts on, then all reasons.
 #[must_use]
 pub(crate) fn all(verdict: &Verdict) -> Vec<String> {
-    sites(verdict).chain(evidence(verdict)).collect()
+    let (holders, sites) = if_it_grows(verdict);
+    let places = holders.iter().map(holder::line).chain(site::worth_telling(sites).map(site::line));
+    places.chain(evidence(verdict)).collect()
 }
 
 /// In brief: the places, and the two strongest reasons.
 #[must_use]
 pub(crate) fn brief(verdict: &Verdict) -> Vec<String> {
-    sites(verdict).chain(strongest(verdict)).collect()
+    places(verdict).chain(strongest(verdict)).collect()
 }
 
-/// The places that memory comes from, if it grows.
-pub(crate) fn sites(verdict: &Verdict) -> impl Iterator<Item = String> {
-    let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
-    site::worth_telling(sites).map(site::line)
+/// What holds the memory that grows, or else where it comes from: with the holder known, it is no use to know who allocates
+/// most.
+pub(crate) fn places(verdict: &Verdict) -> impl Iterator<Item = String> {
+    let (holders, sites) = telling(verdict);
+    holders.iter().map(holder::line).chain(site::worth_telling(sites).map(site::line))
 }
 
 /// The same, each in at most `width` columns: the path is cut from the left, never the function.
-pub(crate) fn sites_within(verdict: &Verdict, width: usize) -> impl Iterator<Item = String> {
-    let sites = if verdict.verdict >= Level::Growing { &verdict.sites[..] } else { &[] };
-    site::worth_telling(sites).map(move |site| site::within(site, width))
+pub(crate) fn places_within(verdict: &Verdict, width: usize) -> impl Iterator<Item = String> {
+    let (holders, sites) = telling(verdict);
+    let held = holders.iter().map(move |holder| holder::within(holder, width));
+    held.chain(site::worth_telling(sites).map(move |site| site::within(site, width)))
+}
+
+fn telling(verdict: &Verdict) -> (&[Holder], &[Site]) {
+    let (holders, sites) = if_it_grows(verdict);
+    if holders.is_empty() { (holders, sites) } else { (holders, &[]) }
+}
+
+fn if_it_grows(verdict: &Verdict) -> (&[Holder], &[Site]) {
+    if verdict.verdict >= Level::Growing { (&verdict.holders, &verdict.sites) } else { (&[], &[]) }
 }
 
 /// The two strongest reasons in words.
@@ -222,6 +235,20 @@ mod tests {
             confidence: None,
             ..serde_json::from_str(FDS).unwrap()
         }
+    }
+
+    #[test]
+    fn what_holds_a_heap_is_told_instead_of_who_allocates_most() {
+        let json = r#"{"isolate":1,"verdict":"leak","kind":"js-heap","rate_bytes_per_hour":1e9,"rate_interval":null,
+            "since":"2026-03-02T23:10:00Z","confidence":null,"time_to_exhaustion_s":null,"exhausts":null,"evidence":[],
+            "sites":[{"share":0.62,"bytes":73,"measure":"allocated","n":9,"interval":null,"frames":[]}],
+            "holders":[{"share":0.9,"bytes":1000000,"count":12,"class":"Session","place":"Map `sessions` (a.js:3)",
+            "fn":null,"file":"a.js","line":3,"taken":"running"}]}"#;
+        let leak: Verdict = serde_json::from_str(json).unwrap();
+        let held = "held by Map `sessions` (a.js:3): 90 % of the growth, +12 Session, 1.0 MB";
+        assert_eq!(brief(&leak), [held]);
+        assert_eq!(all(&leak).len(), 2);
+        assert!(brief(&Verdict { verdict: Level::Stable, ..leak }).is_empty());
     }
 
     #[test]

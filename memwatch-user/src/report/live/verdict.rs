@@ -65,9 +65,9 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
         (others(target, verdict), tone(Tone::Warn)),
     ];
     let line = |text: String| Line::styled(cut(format!("- {text}"), usize::from(width)), DIM);
-    let sites = words::sites_within(verdict, usize::from(width).saturating_sub(2)).map(line);
+    let places = words::places_within(verdict, usize::from(width).saturating_sub(2)).map(line);
     let reasons = words::strongest(verdict).into_iter().map(line);
-    [first, fit(second, width)].into_iter().chain(sites).chain(reasons).collect()
+    [first, fit(second, width)].into_iter().chain(places).chain(reasons).collect()
 }
 
 fn starts(isolate: &Isolate, width: u16) -> Option<Line<'static>> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Site;
+use super::{Holder, Site};
 use crate::{
     report::time::Time,
     vocabulary::{Kind, Level, Reason, Resource, Unit},
@@ -42,4 +42,7 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
     /// Where the memory comes from, largest share first.
     pub sites: Vec<Site>,
+    /// What holds what a JavaScript heap grows by, largest share first.
+    #[serde(default)]
+    pub holders: Vec<Holder>,
 }

@@ -1,0 +1,260 @@
+//! What holds what a JavaScript heap grows by: asked of the heap itself, as soon as there is a suspicion. The process is never
+//! stopped for it, so that a picture may miss some of what is being written; growth counts only if two pictures in a row show it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    heap::{
+        picture::Picture,
+        questions::{Census, GrownHolder, compare, holdings},
+        take::{self, Pause},
+    },
+    host::{clock, own},
+    model::{Mono, ProcessId},
+    target::{self, process},
+};
+
+/// Time between two pictures: a leak of 1 MB/s has grown by 10 MB, and a cache has turned over.
+const BETWEEN: Duration = Duration::from_secs(10);
+/// After the third they become rarer, up to this.
+const LONGEST: Duration = Duration::from_secs(300);
+/// Pictures take 2 % of one CPU at most, over all targets: as multiples of the CPU time that one took.
+const REST: u32 = 50;
+/// What a picture may take of our memory, bytes; nor more than this part of what the host and our cgroup have left.
+const MOST_MEMORY: u64 = 1 << 30;
+const PART_OF_AVAILABLE: u64 = 4;
+/// Pictures that fail in a row before a target is left alone.
+const MOST_FAILURES: u32 = 3;
+/// Targets that are looked at: what is kept of a picture is some hundred kilobytes.
+const MOST_TARGETS: usize = 32;
+/// Holders that are told.
+const MOST_HOLDERS: usize = 3;
+/// A holder of less than this share of the growth explains nothing.
+const LEAST_SHARE: f64 = 0.1;
+/// Growth of less is none: tables are enlarged, and code is compiled.
+const LEAST_BYTES: u64 = 256 << 10;
+
+/// A place that holds more and more.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeapHolder {
+    /// Its share of what the heap has grown by since the first picture, 0 to 1.
+    pub(crate) share: f64,
+    /// What grew, and where.
+    pub(crate) grown: GrownHolder,
+}
+
+/// All targets that are suspected.
+#[derive(Default)]
+pub(crate) struct HeapHolders {
+    /// Whether that is wanted.
+    is_wanted: bool,
+    suspects: BTreeMap<u32, Suspect>,
+    /// A picture is being taken: one at a time, as each takes memory.
+    is_busy: bool,
+    next: Mono,
+}
+
+/// A target that is suspected.
+struct Suspect {
+    id: ProcessId,
+    /// The first picture, the last but one, and the last.
+    seen: Vec<Census>,
+    next: Mono,
+    rest: Duration,
+    failures: u32,
+    holders: Vec<HeapHolder>,
+    /// A verdict was reported before its holders were known.
+    is_nameless: bool,
+}
+
+/// A picture that is to be taken.
+pub(crate) struct PictureJob {
+    id: ProcessId,
+}
+
+/// What was seen in it.
+pub(crate) struct Seen {
+    census: Census,
+    took: Duration,
+}
+
+impl PictureJob {
+    /// Takes it.
+    pub(crate) fn run(self) -> Result<Seen> {
+        let before = own::thread_cpu();
+        let target = target::examine(self.id.pid)?;
+        if target.process.id != self.id {
+            bail!("process {} has ended", self.id);
+        }
+        let most = (take::available().unwrap_or(u64::MAX) / PART_OF_AVAILABLE).min(MOST_MEMORY);
+        let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
+            .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
+        let census = picture.ask(false, |known, names| holdings(known, names));
+        // Before its memory is used for another process.
+        if process::current(self.id.pid) != Some(self.id) {
+            bail!("process {} has ended", self.id);
+        }
+        Ok(Seen { census, took: own::thread_cpu().saturating_sub(before) })
+    }
+}
+
+impl HeapHolders {
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        Self { is_wanted, ..Self::default() }
+    }
+
+    /// The heap of a target has grown, or a verdict says so.
+    pub(crate) fn suspect(&mut self, id: ProcessId) {
+        if self.is_wanted && self.suspects.len() < MOST_TARGETS {
+            self.suspects.entry(id.pid).or_insert_with(|| Suspect::new(id));
+        }
+    }
+
+    /// The next picture, if it is time for one.
+    pub(crate) fn job(&mut self, now: Mono) -> Option<(ProcessId, PictureJob)> {
+        if self.is_busy || now < self.next {
+            return None;
+        }
+        let due = self.suspects.values().filter(|suspect| suspect.next <= now);
+        let id = due.min_by_key(|suspect| suspect.next)?.id;
+        self.is_busy = true;
+        Some((id, PictureJob { id }))
+    }
+
+    /// A picture was taken, or why not. What there is to say if the target is left alone from now on.
+    pub(crate) fn seen(&mut self, id: ProcessId, seen: Result<Seen>) -> Option<String> {
+        let now = clock::now();
+        self.is_busy = false;
+        let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id)?;
+        match seen {
+            Ok(seen) => {
+                let pause = seen.took.saturating_mul(REST);
+                self.next = now.later(pause);
+                suspect.add(seen.census);
+                suspect.wait(now, pause);
+                None
+            }
+            Err(error) => suspect.has_failed(now).then(|| format!("{error:#}")),
+        }
+    }
+
+    /// What holds what the heap of a target grows by, the largest first: for a verdict that says that it grows.
+    pub(crate) fn holders_for(&mut self, pid: u32) -> Vec<HeapHolder> {
+        let Some(suspect) = self.suspects.get_mut(&pid) else { return Vec::new() };
+        suspect.is_nameless = suspect.holders.is_empty();
+        suspect.holders.clone()
+    }
+
+    /// Whether that is known by now of a target whose verdict was reported without.
+    pub(crate) fn has_found(&self, pid: u32) -> bool {
+        self.suspects.get(&pid).is_some_and(|suspect| suspect.is_nameless && !suspect.holders.is_empty())
+    }
+
+    /// A target is gone.
+    pub(crate) fn forget(&mut self, pid: u32) {
+        self.suspects.remove(&pid);
+    }
+}
+
+impl Suspect {
+    fn new(id: ProcessId) -> Self {
+        let (seen, holders) = (Vec::new(), Vec::new());
+        Self { id, seen, next: Mono(0), rest: BETWEEN, failures: 0, holders, is_nameless: false }
+    }
+
+    fn add(&mut self, census: Census) {
+        if self.seen.len() == 3 {
+            self.seen.remove(1);
+        }
+        self.seen.push(census);
+        self.failures = 0;
+        if let [first, before, last] = &self.seen[..] {
+            self.holders = holders(first, before, last);
+        }
+    }
+
+    fn wait(&mut self, now: Mono, pause: Duration) {
+        self.next = now.later(self.rest.max(pause));
+        if self.seen.len() == 3 {
+            self.rest = (self.rest * 2).min(LONGEST);
+        }
+    }
+
+    /// Whether it failed too often.
+    fn has_failed(&mut self, now: Mono) -> bool {
+        self.failures += 1;
+        let is_enough = self.failures == MOST_FAILURES;
+        self.next = now.later(if is_enough { Duration::MAX } else { self.rest });
+        is_enough
+    }
+}
+
+/// Places of the program's own that hold more than at first, and more than the time before.
+fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
+    let all = last.held.saturating_sub(first.held).max(LEAST_BYTES);
+    let recent = compare(before, last).holders;
+    let goes_on = |grown: &GrownHolder| recent.iter().any(|other| other.place == grown.place);
+    let grown = compare(first, last).holders.into_iter().filter(|grown| !grown.is_own && goes_on(grown));
+    let holders = grown.filter_map(|grown| {
+        let bytes = u64::try_from(grown.grown_bytes).ok().filter(|bytes| *bytes >= LEAST_BYTES)?;
+        let share = (bytes as f64 / all as f64).min(1.0);
+        (share >= LEAST_SHARE).then_some(HeapHolder { share, grown })
+    });
+    holders.take(MOST_HOLDERS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: ProcessId = ProcessId { pid: 7, start_ticks: 1 };
+    const OTHER: ProcessId = ProcessId { pid: 8, start_ticks: 2 };
+
+    fn picture(took: Duration) -> Result<Seen> {
+        Ok(Seen { census: Census::default(), took })
+    }
+
+    fn later(seconds: u64) -> Mono {
+        clock::now().later(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn pictures_are_taken_of_suspects_one_at_a_time_and_with_rests() {
+        let mut heaps = HeapHolders::new(true);
+        assert!(heaps.job(later(0)).is_none(), "nobody is suspected");
+        heaps.suspect(ID);
+        heaps.suspect(OTHER);
+        let first = heaps.job(later(0)).map(|(id, _)| id);
+        assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
+        assert_eq!(heaps.seen(ID, picture(Duration::from_millis(100))), None);
+        assert!(heaps.job(later(4)).is_none(), "not for more than 2 % of a CPU");
+        assert_eq!(heaps.job(later(6)).map(|(id, _)| id), Some(OTHER));
+        assert_eq!(heaps.seen(OTHER, picture(Duration::ZERO)), None);
+        assert!(heaps.job(later(8)).is_none(), "neither is due before ten seconds have passed");
+        assert!(heaps.job(later(11)).is_some());
+        heaps.forget(7);
+        assert_eq!(heaps.seen(ID, picture(Duration::ZERO)), None, "it is gone");
+    }
+
+    #[test]
+    fn who_cannot_be_read_is_left_alone_after_some_attempts() {
+        let mut heaps = HeapHolders::new(true);
+        heaps.suspect(ID);
+        let mut said = Vec::new();
+        for attempt in 0..3 {
+            assert!(heaps.job(later(11 * attempt)).is_some());
+            said.extend(heaps.seen(ID, Err(anyhow::anyhow!("torn"))));
+        }
+        assert_eq!(said, ["torn"]);
+        assert!(heaps.job(later(100_000)).is_none());
+    }
+
+    #[test]
+    fn nobody_is_suspected_where_nothing_is_to_be_explained() {
+        let mut heaps = HeapHolders::new(false);
+        heaps.suspect(ID);
+        assert!(heaps.job(later(0)).is_none());
+    }
+}
