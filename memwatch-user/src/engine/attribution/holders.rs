@@ -212,8 +212,8 @@ mod tests {
     const ID: ProcessId = ProcessId { pid: 7, start_ticks: 1 };
     const OTHER: ProcessId = ProcessId { pid: 8, start_ticks: 2 };
 
-    fn picture(took: Duration) -> Result<Seen> {
-        Ok(Seen { census: Census::default(), took })
+    fn picture(took: Duration) -> Seen {
+        Seen { census: Census::default(), took }
     }
 
     fn later(seconds: u64) -> Mono {
@@ -228,14 +228,14 @@ mod tests {
         heaps.suspect(OTHER);
         let first = heaps.job(later(0)).map(|(id, _)| id);
         assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert_eq!(heaps.seen(ID, picture(Duration::from_millis(100))), None);
+        assert_eq!(heaps.seen(ID, Ok(picture(Duration::from_millis(100)))), None);
         assert!(heaps.job(later(4)).is_none(), "not for more than 2 % of a CPU");
         assert_eq!(heaps.job(later(6)).map(|(id, _)| id), Some(OTHER));
-        assert_eq!(heaps.seen(OTHER, picture(Duration::ZERO)), None);
+        assert_eq!(heaps.seen(OTHER, Ok(picture(Duration::ZERO))), None);
         assert!(heaps.job(later(8)).is_none(), "neither is due before ten seconds have passed");
         assert!(heaps.job(later(11)).is_some());
         heaps.forget(7);
-        assert_eq!(heaps.seen(ID, picture(Duration::ZERO)), None, "it is gone");
+        assert_eq!(heaps.seen(ID, Ok(picture(Duration::ZERO))), None, "it is gone");
     }
 
     #[test]
