@@ -89,7 +89,7 @@ fn links_of_many_probes_are_found_where_they_are() -> Result<()> {
 fn what_a_process_maps_itself_is_followed() -> Result<()> {
     let direct = Direct::start(native_memory::kernel(), TaskLayout::UNKNOWN, None)?;
     let (own, size) = (std::process::id(), 5 << 12);
-    println!("mappings are seen in the kernel: {}", direct.attached().map_err(anyhow::Error::msg)?);
+    println!("mappings are seen in the kernel: {}", direct.attached()?);
     direct.follow(own, "", None);
     ensure!(direct.mapped(own).is_empty() && direct.refusal(own).is_none(), "{:?}", direct.refusal(own));
     let memory = MmapMut::map_anon(size)?;

@@ -58,7 +58,7 @@ impl Watched {
     fn follow_within(node: Node, pid: u32, budget_pct: Option<f64>) -> Result<Self> {
         let direct = Direct::start(kernel(), TaskLayout::UNKNOWN, budget_pct)?;
         direct.follow(pid, &target::examine(pid)?.image.path, None);
-        direct.attached().map_err(anyhow::Error::msg)?;
+        direct.attached()?;
         ensure!(direct.refusal(pid).is_none(), "{:?}", direct.refusal(pid));
         Ok(Self { node, pid, direct })
     }
@@ -157,7 +157,7 @@ fn changes_that_were_not_seen_are_counted() -> Result<()> {
     let mut watched = Watched::start(releases::USUAL, &[])?;
     let mut neighbour = start(releases::USUAL, &[])?;
     watched.direct.follow(neighbour.pid(), &target::examine(neighbour.pid())?.image.path, None);
-    watched.direct.attached().map_err(anyhow::Error::msg)?;
+    watched.direct.attached()?;
     let resting = watched.direct.rest();
     watched.node.tell("race 20000 0")?;
     watched.node.said("raced")?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     full, machine, native,
     node::{self, Node, Start},
-    patience, releases, skip,
+    patience, proc, releases, skip,
     tool::{self, Finished, Tool},
     workspace,
 };
@@ -283,9 +283,12 @@ impl Published {
 #[test]
 fn a_process_that_does_not_grow_is_left_alone() -> Result<()> {
     let _machine = machine::shared();
-    let watched = Watched::start(releases::USUAL, Mode::Auto, &[], |_| Ok(()))?;
+    let mut watched = Watched::start(releases::USUAL, Mode::Auto, &[], |_| Ok(()))?;
     let known = watched.settled();
-    ensure!(known == Known::default(), "{known:?}");
+    ensure!(known == Known::default() && !watched.tracker.is_alarmed(), "{known:?}");
+    // It was looked at all the same: as soon as it grows, that is seen.
+    watched.node.tell("mix 3000")?;
+    proc::until(patience(), || Ok(watched.tracker.is_alarmed().then_some(())))?;
     watched.tracker.stop();
     Ok(())
 }

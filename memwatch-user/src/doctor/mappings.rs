@@ -23,7 +23,7 @@ pub(super) fn check(features: Features, rights: &Rights) -> Check {
     let tried = started.and_then(|direct| {
         let attached = direct.attached();
         direct.stop();
-        attached
+        attached.map_err(|refused| refused.to_string())
     });
     match tried {
         Ok(true) => Check::ok(name, "memory mapped past malloc is followed, by probes in the kernel"),

@@ -274,33 +274,45 @@ fn what_is_used_up_first_is_named() {
     assert!((files.earliest_s - 8000.0).abs() < 200.0, "{files:?}");
 }
 
+/// Whatever a process says of itself, no figure of a verdict is one that cannot be printed or reckoned with.
 #[test]
-fn absurd_readings_do_no_harm() {
+fn absurd_readings_make_no_absurd_verdicts() {
     let mut judge = ProcessJudge::new();
-    let circumstances = Circumstances { age: Duration::ZERO, lost_share: 1.0 };
+    let circumstances = Circumstances { age: Duration::ZERO, lost_share: 0.0 };
     let wild = [0, 1, u64::MAX, 1 << 40, u64::MAX / 2];
+    let mut claims = 0;
     for i in 0..2000_usize {
         let value = |n: usize| Some(wild[(i * 7 + n * i) % wild.len()]);
+        // Now and then a clock that steps back.
+        let second = if i % 9 == 0 { i as u64 / 2 } else { i as u64 };
         let reading = Reading {
-            at: Mono(wild[i % wild.len()].wrapping_mul(i as u64)),
+            at: Mono(second * 1_000_000_000),
             rss_anon: value(1),
             swap: value(2),
             resident: value(3).map(|x| Resident { v8_heap: x, malloc: x, ..Resident::default() }),
             malloc: value(4).map(|x| MallocBooks { in_use: x, ..MallocBooks::default() }),
             outside: OutsideHeap { array_buffers: value(5), external: value(6) },
-            descriptors: value(7).map(|total| Descriptors {
-                total,
-                sockets: value(8),
-                ..Descriptors::default()
-            }),
+            // One that grows beside it all.
+            descriptors: Some(Descriptors { total: i as u64, sockets: value(8), ..Descriptors::default() }),
             threads: value(9),
-            suspended: i % 5 == 0,
+            suspended: i % 50 == 0,
             ..Reading::default()
         };
         let isolates = Isolates { count: wild[i % 5], live: value(1), allocated: f64::NAN };
         judge.reading(&reading, &isolates);
-        judge.judge(reading.at, &[], &circumstances);
+        for verdict in judge.judge(reading.at, &[], &circumstances) {
+            let Finding { rate, rate_interval, confidence, exhaustion, .. } = &verdict.finding;
+            let ends = rate_interval.iter().flatten().flatten();
+            assert!(rate.iter().chain(ends).all(|rate| rate.is_finite()), "{verdict:?}");
+            assert!(confidence.is_none_or(|share| (0.0..=1.0).contains(&share)), "{verdict:?}");
+            assert!(
+                exhaustion.is_none_or(|end| end.earliest_s.is_finite() && end.earliest_s >= 0.0),
+                "{verdict:?}"
+            );
+            claims += usize::from(rate.is_some());
+        }
     }
+    assert!(claims > 100, "nothing was judged");
 }
 
 #[test]

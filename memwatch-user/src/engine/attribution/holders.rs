@@ -1,4 +1,4 @@
-//! What holds what a JavaScript heap grows by: asked of the heap itself, as soon as there is a suspicion. The process is never
+//! What holds what a JavaScript heap, or the array buffers outside of it, grow by: asked of the heap itself, as soon as there is a suspicion. The process is never
 //! stopped for it, so that a picture may miss some of what is being written; growth counts only if two pictures in a row show it.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -16,18 +16,22 @@ use crate::{
     target::{self, process},
 };
 
-/// Time between two pictures: a leak of 1 MB/s has grown by 10 MB, and a cache has turned over.
-const BETWEEN: Duration = Duration::from_secs(10);
+/// Time between two pictures: a leak of 1 MB/s has grown by 5 MB, and one of 30 MB/s is not yet too large to be read.
+const BETWEEN: Duration = Duration::from_secs(5);
+/// So many say what grows: the first, the last but one, and the last.
+const PICTURES: usize = 3;
 /// After the third they become rarer, up to this.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Pictures take 2 % of one CPU at most, over all targets: as multiples of the CPU time that one took.
-const REST: u32 = 50;
+/// Pictures take so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until
+/// it is known what holds a target's heap, then 1 %.
+const REST: u32 = 20;
+const LONG_REST: u32 = 100;
 /// What a picture may take of our memory, bytes; nor more than this part of what the host and our cgroup have left.
 const MOST_MEMORY: u64 = 1 << 30;
 const PART_OF_AVAILABLE: u64 = 4;
 /// Pictures that fail in a row before a target is left alone.
 const MOST_FAILURES: u32 = 3;
-/// Targets that are looked at: what is kept of a picture is some hundred kilobytes.
+/// Targets that are looked at: what is kept of a picture are its places, some ten kilobytes.
 const MOST_TARGETS: usize = 32;
 /// Holders that are told.
 const MOST_HOLDERS: usize = 3;
@@ -130,9 +134,10 @@ impl HeapHolders {
         let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id)?;
         match seen {
             Ok(seen) => {
-                let pause = seen.took.saturating_mul(REST);
-                self.next = now.later(pause);
+                let took = seen.took;
                 suspect.add(seen.census);
+                let pause = took.saturating_mul(if suspect.seen.len() < PICTURES { REST } else { LONG_REST });
+                self.next = now.later(pause);
                 suspect.wait(now, pause);
                 None
             }
@@ -165,7 +170,7 @@ impl Suspect {
     }
 
     fn add(&mut self, census: Census) {
-        if self.seen.len() == 3 {
+        if self.seen.len() == PICTURES {
             self.seen.remove(1);
         }
         self.seen.push(census);
@@ -177,7 +182,7 @@ impl Suspect {
 
     fn wait(&mut self, now: Mono, pause: Duration) {
         self.next = now.later(self.rest.max(pause));
-        if self.seen.len() == 3 {
+        if self.seen.len() == PICTURES {
             self.rest = (self.rest * 2).min(LONGEST);
         }
     }
@@ -228,12 +233,12 @@ mod tests {
         heaps.suspect(OTHER);
         let first = heaps.job(later(0)).map(|(id, _)| id);
         assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert_eq!(heaps.seen(ID, Ok(picture(Duration::from_millis(100)))), None);
-        assert!(heaps.job(later(4)).is_none(), "not for more than 2 % of a CPU");
-        assert_eq!(heaps.job(later(6)).map(|(id, _)| id), Some(OTHER));
+        assert_eq!(heaps.seen(ID, Ok(picture(Duration::from_millis(175)))), None);
+        assert!(heaps.job(later(3)).is_none(), "not for more than 5 % of a CPU");
+        assert_eq!(heaps.job(later(4)).map(|(id, _)| id), Some(OTHER));
         assert_eq!(heaps.seen(OTHER, Ok(picture(Duration::ZERO))), None);
-        assert!(heaps.job(later(8)).is_none(), "neither is due before ten seconds have passed");
-        assert!(heaps.job(later(11)).is_some());
+        assert!(heaps.job(later(4)).is_none(), "neither is due before five seconds have passed");
+        assert!(heaps.job(later(6)).is_some());
         heaps.forget(7);
         assert_eq!(heaps.seen(ID, Ok(picture(Duration::ZERO))), None, "it is gone");
     }

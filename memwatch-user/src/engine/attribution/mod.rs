@@ -27,6 +27,9 @@ use crate::{
     plan::StackPlan,
 };
 
+/// Memory that objects of JavaScript hold: array buffers are outside of the heap, and what holds them is in it.
+const HELD_BY_OBJECTS: [Kind; 2] = [Kind::JsHeap, Kind::External];
+
 /// All of it.
 pub(crate) struct Attribution {
     pub(crate) stacks: Stacks,
@@ -59,12 +62,12 @@ impl Attribution {
     /// Kinds of memory of which more is known than when their verdicts on a target were reported.
     pub(crate) fn found(&self, pid: u32) -> Vec<Kind> {
         let native = self.natives.has_found(pid).then_some(Kind::Native);
-        let heap = self.heaps.has_found(pid).then_some(Kind::JsHeap);
-        native.into_iter().chain(heap).collect()
+        let heap = self.heaps.has_found(pid).then_some(HELD_BY_OBJECTS);
+        native.into_iter().chain(heap.into_iter().flatten()).collect()
     }
 
     fn holders(&mut self, id: ProcessId, verdict: &Verdict) -> Vec<HeapHolder> {
-        if verdict.kind != Kind::JsHeap || verdict.finding.level < Level::Growing {
+        if !HELD_BY_OBJECTS.contains(&verdict.kind) || verdict.finding.level < Level::Growing {
             return Vec::new();
         }
         self.heaps.suspect(id);

@@ -23,8 +23,8 @@ pub(crate) struct Isolate {
     last: u64,
 }
 
-/// A heap has grown if it is larger by this and by a quarter than at its smallest.
-const GROWTH: u64 = 4 << 20;
+/// A heap has grown if it is larger by this and by half than at its smallest.
+const GROWTH: u64 = 32 << 20;
 
 impl Isolate {
     pub(crate) fn new(series: series::Isolate, age: Duration) -> Self {
@@ -66,7 +66,7 @@ impl Isolate {
 
     /// Whether it holds much more than at some time before, garbage included.
     pub(crate) fn has_grown(&self) -> bool {
-        self.least.is_some_and(|least| self.last >= least.saturating_add((least / 4).max(GROWTH)))
+        self.least.is_some_and(|least| self.last >= least.saturating_add((least / 2).max(GROWTH)))
     }
 
     /// What was found of its heap, with its serial number.

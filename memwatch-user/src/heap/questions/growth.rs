@@ -127,21 +127,24 @@ pub enum Trend {
 
 /// Counts what is to be compared.
 pub fn census<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
-    Census { causes: reasons(known, names), ..holdings(known, names) }
+    Census { classes: classes(known, names), causes: reasons(known, names), ..holdings(known, names) }
 }
 
-/// The same without why objects live, which takes longest.
+/// Of that only what places hold: the rest takes longest, and most of the memory.
 pub fn holdings<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> Census {
     let total = known.histogram.total;
-    let mut census =
-        Census { nodes: total.count, bytes: total.shallow, held: known.held.total(), ..Census::default() };
+    let (nodes, bytes, held) = (total.count, total.shallow, known.held.total());
+    Census { nodes, bytes, held, places: places(known, names), ..Census::default() }
+}
+
+fn classes<G: HeapGraph>(known: &Known<'_, G>, names: &impl Names) -> BTreeMap<Class, Sum> {
+    let mut classes: BTreeMap<Class, Sum> = BTreeMap::new();
     for (id, row) in known.histogram.rows() {
-        let sum = census.classes.entry(names.class(id).clone()).or_default();
+        let sum = classes.entry(names.class(id).clone()).or_default();
         sum.count += row.count;
         sum.bytes += row.shallow.saturating_add(row.external);
     }
-    census.places = places(known, names);
-    census
+    classes
 }
 
 fn places<G: HeapGraph>(known: &Known<'_, G>, names: &mut impl Names) -> BTreeMap<Place, Contents> {

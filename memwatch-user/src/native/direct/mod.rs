@@ -58,6 +58,11 @@ struct Shared {
     refusals: BTreeMap<u32, String>,
 }
 
+/// Why the programs do not run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
+
 impl Direct {
     /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate;
     /// `budget_pct`: what a process may pay for all probes of ours, percent of one CPU. What is refused later is told by
@@ -74,11 +79,11 @@ impl Direct {
 
     /// Waits until the programs run. Whether they do so in the kernel, and see calls that are made without a C library too; the
     /// error says in words why they do not run.
-    pub fn attached(&self) -> Result<bool, String> {
+    pub fn attached(&self) -> Result<bool, Refused> {
         // An answer means that they do.
         let _nothing = self.mapped(0);
         let shared = self.shared();
-        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), Err)
+        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), |why| Err(Refused(why)))
     }
 
     /// Follows `pid` from now on; `v8` is the file that holds its V8, as the process knows it and fit to be shown. With
