@@ -176,6 +176,13 @@ fn too_little(target: &Target) -> &'static str {
     }
 }
 
+/// What most of the growth consists of, if that is known and its name can stand between quotes on a command line.
+fn held_class<'v>(alarms: &[&'v Verdict]) -> Option<&'v str> {
+    let class = alarms.iter().find_map(|verdict| verdict.holders.first())?.class.as_str();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || " {},_$#".contains(c);
+    class.chars().all(is_plain).then_some(class)
+}
+
 fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     if target.ended.is_some() {
         return;
@@ -187,7 +194,10 @@ fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     };
     match level {
         Level::Leak | Level::Suspect | Level::Growing => {
-            if worth_saying(target).iter().any(|verdict| verdict.kind == Kind::JsHeap) {
+            let alarms = worth_saying(target);
+            if let Some(class) = held_class(&alarms) {
+                command("to see why these are alive", &format!("heap paths '{class}' --pid {pid}"));
+            } else if alarms.iter().any(|verdict| verdict.kind == Kind::JsHeap) {
                 command("to see what grows and who holds it", &format!("heap diff --pid {pid}"));
             }
             command("to keep every record", &format!("--pid {pid} --json > {pid}.jsonl"));
@@ -197,5 +207,27 @@ fn next(out: &mut String, target: &Target, level: Level, color: bool) {
     }
     if target.hello.as_ref().is_some_and(|hello| matches!(hello.features.gc, Feature::Off(_))) {
         command("to see what is in the way", &format!("doctor --pid {pid}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_goes_onto_a_command_line_only_if_nothing_in_it_is_obeyed_there() {
+        let held = |class: &str| {
+            let holder = serde_json::json!({"share": 1.0, "bytes": 9, "count": 9, "class": class, "place": "Map `a`",
+                "fn": null, "file": null, "line": null, "taken": "running"});
+            let json = serde_json::json!({"isolate": 1, "verdict": "leak", "kind": "js-heap", "rate_bytes_per_hour": 1.0,
+                "rate_interval": null, "since": "2026-03-02T23:10:00Z", "confidence": null, "time_to_exhaustion_s": null,
+                "exhausts": null, "evidence": [], "sites": [], "holders": [holder]});
+            let verdict: Verdict = serde_json::from_value(json).unwrap();
+            held_class(&[&verdict]).map(str::to_owned)
+        };
+        assert_eq!(held("Object {id, at}").as_deref(), Some("Object {id, at}"));
+        for hostile in ["a'; reboot; '", "$(x)", "a\nb", "Object {…}"] {
+            assert_eq!(held(hostile), None, "{hostile}");
+        }
     }
 }

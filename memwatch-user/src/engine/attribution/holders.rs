@@ -13,6 +13,7 @@ use crate::{
     },
     host::{clock, own},
     model::{Mono, ProcessId},
+    sample::proc,
     target::{self, process},
 };
 
@@ -92,6 +93,9 @@ impl PictureJob {
         if target.process.id != self.id {
             bail!("process {} has ended", self.id);
         }
+        if swapped_out(self.id.pid) > 0 {
+            bail!("a part of process {} is swapped out: reading its heap would bring it back", self.id);
+        }
         let most = (take::available().unwrap_or(u64::MAX) / PART_OF_AVAILABLE).min(MOST_MEMORY);
         let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
             .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
@@ -111,9 +115,16 @@ impl HeapHolders {
 
     /// The heap of a target has grown, or a verdict says so.
     pub(crate) fn suspect(&mut self, id: ProcessId) {
-        if self.is_wanted && self.suspects.len() < MOST_TARGETS {
-            self.suspects.entry(id.pid).or_insert_with(|| Suspect::new(id));
+        if !self.is_wanted || self.suspects.contains_key(&id.pid) {
+            return;
         }
+        if self.suspects.len() >= MOST_TARGETS {
+            // In whose pictures nothing grows.
+            let cleared = self.suspects.iter().find(|(_, suspect)| suspect.is_cleared()).map(|(pid, _)| *pid);
+            let Some(cleared) = cleared else { return };
+            self.suspects.remove(&cleared);
+        }
+        self.suspects.insert(id.pid, Suspect::new(id));
     }
 
     /// The next picture, if it is time for one.
@@ -187,6 +198,10 @@ impl Suspect {
         }
     }
 
+    fn is_cleared(&self) -> bool {
+        self.seen.len() == PICTURES && self.holders.is_empty() && !self.is_nameless
+    }
+
     /// Whether it failed too often.
     fn has_failed(&mut self, now: Mono) -> bool {
         self.failures += 1;
@@ -196,12 +211,20 @@ impl Suspect {
     }
 }
 
-/// Places of the program's own that hold more than at first, and more than the time before.
+/// Bytes of a process that are swapped out; none where the kernel does not say.
+fn swapped_out(pid: u32) -> u64 {
+    proc::text(pid, "status").and_then(|status| proc::bytes(&status, "VmSwap")).unwrap_or(0)
+}
+
+/// Places that hold more than at first, and more than the time before: the program's own before those of Node and V8, which are
+/// told where they are what grows (a table of timers).
 fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
     let all = last.held.saturating_sub(first.held).max(LEAST_BYTES);
     let recent = compare(before, last).holders;
     let goes_on = |grown: &GrownHolder| recent.iter().any(|other| other.place == grown.place);
-    let grown = compare(first, last).holders.into_iter().filter(|grown| !grown.is_own && goes_on(grown));
+    let (own, program): (Vec<_>, Vec<_>) =
+        compare(first, last).holders.into_iter().partition(|grown| grown.is_own);
+    let grown = program.into_iter().chain(own).filter(goes_on);
     let holders = grown.filter_map(|grown| {
         let bytes = u64::try_from(grown.grown_bytes).ok().filter(|bytes| *bytes >= LEAST_BYTES)?;
         let share = (bytes as f64 / all as f64).min(1.0);
@@ -254,6 +277,20 @@ mod tests {
         }
         assert_eq!(said, ["torn"]);
         assert!(heaps.job(later(100_000)).is_none());
+    }
+
+    #[test]
+    fn whoever_is_cleared_makes_room_for_the_next() {
+        let mut heaps = HeapHolders::new(true);
+        let id = |pid| ProcessId { pid, start_ticks: 1 };
+        (1..=32).for_each(|pid| heaps.suspect(id(pid)));
+        heaps.suspect(id(33));
+        assert!(!heaps.suspects.contains_key(&33), "there is no room");
+        for _ in 0..PICTURES {
+            assert_eq!(heaps.seen(id(5), Ok(picture(Duration::ZERO))), None);
+        }
+        heaps.suspect(id(33));
+        assert!(heaps.suspects.contains_key(&33) && !heaps.suspects.contains_key(&5));
     }
 
     #[test]
