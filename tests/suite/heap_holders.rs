@@ -31,7 +31,7 @@ fn what_holds_a_leak_among_much_garbage_is_named() -> Result<()> {
 }
 
 fn named_on(version: &str, program: &str, variable: &str, function: &str) -> Result<()> {
-    let mut node = node::start(version, program)?.ready()?;
+    let mut node = node::start(version, program)?.flag("--expose-gc").ready()?;
     let mut tool = Tool::watch(&[node.pid()])?;
     let record = tool.wait("a verdict that says what holds the heap", |record| {
         heap(record).is_some_and(|verdict| !verdict.holders.is_empty())

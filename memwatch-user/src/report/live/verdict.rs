@@ -64,9 +64,11 @@ fn said(target: &Target, verdict: &Verdict, width: u16) -> Vec<Line<'static>> {
         (format!("since {}", clock(verdict.since)), PLAIN),
         (others(target, verdict), tone(Tone::Warn)),
     ];
-    let line = |text: String| Line::styled(cut(format!("- {text}"), usize::from(width)), DIM);
-    let places = words::places_within(verdict, usize::from(width).saturating_sub(2)).map(line);
-    let reasons = words::strongest(verdict).into_iter().map(line);
+    let line = |text: String, style| Line::styled(cut(format!("- {text}"), usize::from(width)), style);
+    // What one acts on, and why one should.
+    let places = words::places_within(verdict, usize::from(width).saturating_sub(2));
+    let places = places.map(|place| line(place, PLAIN));
+    let reasons = words::strongest(verdict).into_iter().map(|reason| line(reason, DIM));
     [first, fit(second, width)].into_iter().chain(places).chain(reasons).collect()
 }
 
