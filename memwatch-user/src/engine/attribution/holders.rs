@@ -182,7 +182,8 @@ impl Suspect {
 
     fn add(&mut self, census: Census) {
         if self.seen.len() == PICTURES {
-            self.seen.remove(1);
+            // What grows may not have been there, or of no note, at first.
+            self.seen.remove(usize::from(!self.holders.is_empty()));
         }
         self.seen.push(census);
         self.failures = 0;
@@ -193,7 +194,8 @@ impl Suspect {
 
     fn wait(&mut self, now: Mono, pause: Duration) {
         self.next = now.later(self.rest.max(pause));
-        if self.seen.len() == PICTURES {
+        let is_awaited = self.is_nameless && self.holders.is_empty();
+        if self.seen.len() == PICTURES && !is_awaited {
             self.rest = (self.rest * 2).min(LONGEST);
         }
     }
@@ -217,11 +219,15 @@ fn swapped_out(pid: u32) -> u64 {
 }
 
 /// Places that hold more than at first, and more than the time before: the program's own before those of Node and V8, which are
-/// told where they are what grows (a table of timers).
+/// told where they are what grows (a table of timers). One that was nowhere before may have had another name: what is seen by
+/// several functions is told by the one that is nearest to a root at the moment.
 fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
     let all = last.held.saturating_sub(first.held).max(LEAST_BYTES);
     let recent = compare(before, last).holders;
-    let goes_on = |grown: &GrownHolder| recent.iter().any(|other| other.place == grown.place);
+    let goes_on = |grown: &GrownHolder| {
+        let is_known = first.knows(&grown.place) && before.knows(&grown.place);
+        is_known && recent.iter().any(|other| other.place == grown.place)
+    };
     let (own, program): (Vec<_>, Vec<_>) =
         compare(first, last).holders.into_iter().partition(|grown| grown.is_own);
     let grown = program.into_iter().chain(own).filter(goes_on);

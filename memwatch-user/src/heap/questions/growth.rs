@@ -43,6 +43,14 @@ pub struct Census {
     causes: HashMap<(Class, Vec<String>), Sum>,
 }
 
+impl Census {
+    /// Whether something of note was in that place.
+    #[must_use]
+    pub fn knows(&self, place: &Place) -> bool {
+        self.places.contains_key(place)
+    }
+}
+
 /// A number of objects and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
