@@ -11,6 +11,9 @@ use crate::heap::{
 const MAX_STEPS: usize = 24;
 /// Contexts within contexts between a variable and a closure that sees it.
 const MAX_SCOPES: usize = 64;
+/// Links of Node's lists of timers (lib/internal/linkedlist.js): one list is reached from both of its ends, now nearer from the one
+/// and now from the other, and is the same place.
+const LINKS: [&str; 2] = ["_idleNext", "_idlePrev"];
 /// Where emitters of events have their listeners (lib/events.js).
 const LISTENERS: &str = "._events";
 
@@ -124,6 +127,7 @@ pub(super) fn scope(names: &mut impl Names, node: NodeId) -> Option<Function> {
 /// What a step adds to a label.
 fn part(edge: &EdgeName) -> Option<String> {
     Some(match edge {
+        EdgeName::Property(name) if LINKS.contains(&name.as_str()) => return None,
         EdgeName::Property(name) if name.starts_with('[') => name.clone(),
         EdgeName::Property(name) => format!(".{name}"),
         EdgeName::Entry(Some(key)) => format!("[{key:?}]"),
@@ -204,5 +208,20 @@ impl fmt::Display for Place {
         }
         let origin = self.origin();
         if origin.is_empty() { Ok(()) } else { write!(f, " ({origin})") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_timers_is_one_place_from_either_end() {
+        let label = |steps: &[&str]| {
+            let parts = steps.iter().filter_map(|name| part(&EdgeName::Property((*name).to_owned())));
+            joined(&parts.collect::<Vec<_>>())
+        };
+        assert_eq!(label(&["_idleNext", "_idleNext", "list"]), ".list");
+        assert_eq!(label(&["_idlePrev", "list"]), ".list");
     }
 }
