@@ -41,9 +41,6 @@ impl Engine {
 
     /// Has a picture of the next suspect's heap taken.
     fn take_picture(&mut self, now: Mono) {
-        for member in self.fleet.members().filter(|member| member.process.has_grown()) {
-            self.attribution.heaps.suspect(member.id);
-        }
         if let Some((id, job)) = self.attribution.heaps.job(now) {
             self.background.picture(id, job);
         }

@@ -3,9 +3,12 @@
 use std::{fs, time::Duration};
 
 use rustix::{
-    process::{Resource, getrlimit, setrlimit},
+    process::{Resource, getrlimit, setpriority_process, setrlimit},
     time::{ClockId, clock_gettime},
 };
+
+/// The nicest that a thread can be.
+const LOWEST_PRIORITY: i32 = 19;
 
 /// CPU time of all our threads since we started, seconds.
 #[must_use]
@@ -35,6 +38,12 @@ pub(crate) fn open_more_files() {
     let limit = getrlimit(Resource::Nofile);
     // As it was is what we had.
     let _refused = setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit });
+}
+
+/// Everybody else goes before this thread, for good: not every user may take that back.
+pub(crate) fn give_way() {
+    // It is as it was, then.
+    let _refused = setpriority_process(None, LOWEST_PRIORITY);
 }
 
 #[cfg(test)]

@@ -188,7 +188,9 @@ impl Sampling {
         let may_go_on = |tap: &Tap| traps(tap, pid) - before < opening.most_traps;
         window::open(&mut self.tap, serial, |tap| callers.wait(tap, opening.length, may_go_on))?;
         let until = clock::now();
-        let thread = thread::spawn(move || armed.disarm());
+        // With a name of its own: it would have this thread's.
+        let thread = thread::Builder::new().name("disarm".to_owned()).spawn(move || armed.disarm());
+        let thread = thread.map_err(NativeError::Thread)?;
         let caught = window::caught(&mut self.tap, serial);
         let traps = traps(&self.tap, pid) - before;
         log::debug!("{WINDOW} {pid}: {:?}, from {} to {} ns, {traps} traps", opening.seen, began.0, until.0);

@@ -1,7 +1,7 @@
 //! What holds what a JavaScript heap, or the array buffers outside of it, grow by: asked of the heap itself, as soon as there is a suspicion. The process is never
 //! stopped for it, so that a picture may miss some of what is being written; growth counts only if two pictures in a row show it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, panic, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -86,8 +86,21 @@ pub(crate) struct Seen {
 }
 
 impl PictureJob {
-    /// Takes it.
+    /// Takes it, in a thread that everybody else goes before: on two processors, one of which the target has, whoever fetches what
+    /// the kernel side sends would come too late.
     pub(crate) fn run(self) -> Result<Seen> {
+        let last_in_line = || {
+            own::give_way();
+            self.take()
+        };
+        let picture = thread::Builder::new().name("picture".to_owned());
+        thread::scope(|scope| {
+            let taken = picture.spawn_scoped(scope, last_in_line)?;
+            taken.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
+        })
+    }
+
+    fn take(&self) -> Result<Seen> {
         let before = own::thread_cpu();
         let target = target::examine(self.id.pid)?;
         if target.process.id != self.id {
@@ -113,7 +126,7 @@ impl HeapHolders {
         Self { is_wanted, ..Self::default() }
     }
 
-    /// The heap of a target has grown, or a verdict says so.
+    /// A verdict on a target says that what its objects hold grows.
     pub(crate) fn suspect(&mut self, id: ProcessId) {
         if !self.is_wanted || self.suspects.contains_key(&id.pid) {
             return;
@@ -236,7 +249,18 @@ fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
         let share = (bytes as f64 / all as f64).min(1.0);
         (share >= LEAST_SHARE).then_some(HeapHolder { share, grown })
     });
-    holders.take(MOST_HOLDERS).collect()
+    without_what_encloses(holders).take(MOST_HOLDERS).collect()
+}
+
+/// What explains more than is left to explain holds what was told already: the scope of a variable, where the first picture did
+/// not tell them apart.
+fn without_what_encloses(holders: impl Iterator<Item = HeapHolder>) -> impl Iterator<Item = HeapHolder> {
+    let mut left = 1.0 + LEAST_SHARE / 2.0;
+    holders.filter(move |holder| {
+        let fits = holder.share <= left;
+        left -= if fits { holder.share } else { 0.0 };
+        fits
+    })
 }
 
 #[cfg(test)]

@@ -17,19 +17,12 @@ pub(crate) struct Isolate {
     age: Duration,
     /// Whether its heap was looked at: before its first mark-compact there is nothing to say.
     has_finding: bool,
-    /// The least that a collection left, bytes.
-    least: Option<u64>,
-    /// What the last one left.
-    last: u64,
 }
-
-/// A heap has grown if it is larger by this and by half than at its smallest.
-const GROWTH: u64 = 32 << 20;
 
 impl Isolate {
     pub(crate) fn new(series: series::Isolate, age: Duration) -> Self {
         let judge = HeapJudge::new(series.since);
-        Self { series, judge, age, has_finding: false, least: None, last: 0 }
+        Self { series, judge, age, has_finding: false }
     }
 
     /// Takes in a collection, and after a mark-compact judges the heap: node-memwatch's statistics and its event.
@@ -40,10 +33,6 @@ impl Isolate {
         lost_share: f64,
     ) -> (Option<Statistics>, Option<MemwatchLeak>) {
         let leak = self.series.collection(collection, limit);
-        if let Some(left) = collection.after_bytes {
-            self.last = left;
-            self.least = Some(self.least.unwrap_or(left).min(left));
-        }
         if collection.kind != GcKind::MarkCompact {
             return (None, None);
         }
@@ -62,11 +51,6 @@ impl Isolate {
         let circumstances = Circumstances { age: self.age, lost_share };
         self.judge.judge(&self.series, now, &circumstances);
         self.has_finding = true;
-    }
-
-    /// Whether it holds much more than at some time before, garbage included.
-    pub(crate) fn has_grown(&self) -> bool {
-        self.least.is_some_and(|least| self.last >= least.saturating_add((least / 2).max(GROWTH)))
     }
 
     /// What was found of its heap, with its serial number.

@@ -70,11 +70,6 @@ impl Process {
         self.isolates.len() as u64
     }
 
-    /// Whether the heap of one of them holds much more than before.
-    pub(crate) fn has_grown(&self) -> bool {
-        self.isolates.values().any(Isolate::has_grown)
-    }
-
     /// Addresses of their heaps.
     pub(crate) fn heaps(&self) -> Vec<u64> {
         self.isolates.keys().copied().collect()
