@@ -1,5 +1,7 @@
 //! A verdict on a heap that grows says what holds it, read from the heap while the process runs on.
 
+use std::{thread, time::Duration};
+
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     full, machine, node, releases,
@@ -55,7 +57,8 @@ fn without_explain_nothing_is_read() -> Result<()> {
     let pid = node.pid().to_string();
     let mut tool = Tool::start(&["--pid", &pid, "--json", "--explain", "off"])?;
     tool.wait("verdict `leak`", |record| heap(record).is_some_and(|verdict| verdict.verdict == Level::Leak))?;
-    // It is called after more pictures than it takes to name who holds it.
+    // Three takes and their rests are over by then.
+    thread::sleep(Duration::from_secs(20));
     let finished = tool.interrupt()?;
     let records = finished.records()?;
     let held = records.iter().filter_map(tool::verdict).find(|verdict| !verdict.holders.is_empty());

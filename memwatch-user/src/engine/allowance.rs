@@ -1,7 +1,7 @@
 //! What reading targets thoroughly may cost, all of them together: of a hundred, each cannot have what one may have. Those that
 //! have changed most since they were read so, and those that have waited longest, come first.
 
-use std::{cmp::Ordering, time::Duration};
+use std::time::Duration;
 
 use super::scrape::ScrapeJob;
 use crate::model::{Mono, ProcessId};
@@ -28,7 +28,7 @@ impl Allowance {
     pub(super) fn hand_out(&mut self, now: Mono, jobs: &mut [(ProcessId, ScrapeJob)]) {
         self.refill(now);
         let mut jobs: Vec<_> = jobs.iter_mut().map(|(_, job)| job).filter(|job| job.urgency > 0.0).collect();
-        jobs.sort_by(|a, b| b.urgency.partial_cmp(&a.urgency).unwrap_or(Ordering::Equal));
+        jobs.sort_by(|a, b| b.urgency.total_cmp(&a.urgency));
         let mut left_s = self.left_s;
         for job in jobs {
             if left_s <= 0.0 {

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     adoption::examine::{ExamineJob, Examined, SettleJob, Settled},
     attribution::{
-        holders::{PictureJob, Seen},
+        holders::{Holdings, TakeJob},
         names::{NameJob, Named},
         native::TrackerJob,
     },
@@ -63,8 +63,8 @@ pub(super) enum Done {
     Settled(ProcessId, Box<Result<Settled, Panicked>>),
     /// A tracker of native memory, or why there is none.
     Tracker(ProcessId, Result<Result<Tracker, NativeError>, Panicked>),
-    /// A picture of the heap of a target, or why there is none.
-    Picture(ProcessId, Result<anyhow::Result<Seen>, Panicked>),
+    /// What a take of the heap of a target showed, or why there is none.
+    Take(ProcessId, Result<anyhow::Result<Holdings>, Panicked>),
     /// It is time to examine a process again that had not yet mapped what it runs.
     ExamineAgain(u32),
     /// A process has ended.
@@ -109,8 +109,8 @@ impl Background {
         self.run(|| job.run(), move |tracker| Done::Tracker(id, tracker));
     }
 
-    pub(super) fn picture(&self, id: ProcessId, job: PictureJob) {
-        self.run(|| job.run(), move |seen| Done::Picture(id, seen));
+    pub(super) fn take(&self, id: ProcessId, job: TakeJob) {
+        self.run(|| job.run(), move |holdings| Done::Take(id, holdings));
     }
 
     /// Says when to examine `pid` again, once.

@@ -6,7 +6,7 @@ use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
-    attribution::{holders::Seen, names::Named, stacks::FEATURE},
+    attribution::{holders::Holdings, names::Named, stacks::FEATURE},
     background::{Done, Finished, Panicked},
     ending::End,
     features::FeatureChange,
@@ -213,7 +213,7 @@ impl Engine {
             Done::Examined(pid, examined) => self.examined(pid, *examined),
             Done::Settled(id, settled) => self.settled(id, *settled),
             Done::Tracker(id, tracker) => self.tracked(id, tracker),
-            Done::Picture(id, seen) => self.pictured(id, seen),
+            Done::Take(id, holdings) => self.taken(id, holdings),
             Done::ExamineAgain(pid) => self.examine(pid),
             Done::Ended(id) => self.gone(id),
         }
@@ -235,11 +235,13 @@ impl Engine {
         self.outcomes.push(member.outcome(reading.at, What::Scrape(Box::new(outcome))));
     }
 
-    /// A picture of a heap was taken, or could not be.
-    fn pictured(&mut self, id: ProcessId, seen: Result<anyhow::Result<Seen>, Panicked>) {
-        let seen = seen.unwrap_or_else(|panicked| Err(panicked.into()));
-        let off = self.attribution.heaps.seen(id, seen);
+    /// A take of a heap was made, or could not be.
+    fn taken(&mut self, id: ProcessId, holdings: Result<anyhow::Result<Holdings>, Panicked>) {
+        let holdings = holdings.unwrap_or_else(|panicked| Err(panicked.into()));
+        let off = self.attribution.heaps.taken(id, holdings);
         if let (Some(reason), Some(member)) = (off, self.fleet.member_of(id)) {
+            let reason =
+                format!("{reason}; `memwatch-bpf heap diff --pid {}` reads it when asked to", id.pid);
             let change = What::Feature(FeatureChange::off("holders", reason));
             self.outcomes.push(member.outcome(clock::now(), change));
         }

@@ -10,7 +10,7 @@ impl Engine {
     pub(crate) fn interval(&mut self) {
         let now = clock::now();
         self.scrape_all(now);
-        self.take_picture(now);
+        self.take_heap(now);
         for pid in self.fleet.pids() {
             self.native_news(pid, now);
             self.settle_if_quiet(pid, now);
@@ -39,10 +39,10 @@ impl Engine {
         }
     }
 
-    /// Has a picture of the next suspect's heap taken.
-    fn take_picture(&mut self, now: Mono) {
+    /// Has a take of the next suspect's heap made.
+    fn take_heap(&mut self, now: Mono) {
         if let Some((id, job)) = self.attribution.heaps.job(now) {
-            self.background.picture(id, job);
+            self.background.take(id, job);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     model::{Mono, Reading, Resident},
     sample::{
         Request, Sampler,
-        pulse::{Life, Pulse},
+        activity::{Activity, State},
     },
     series::Budget,
 };
@@ -84,7 +84,7 @@ pub(crate) struct Scraper {
     of: Of,
     /// Away while a scrape is being taken.
     reader: Option<Reader>,
-    pulse: Pulse,
+    activity: Activity,
     /// The last resident set by use, and when it was read: it is not read each time.
     resident: Option<(Mono, Resident)>,
     /// The last size of all of it.
@@ -116,20 +116,28 @@ impl Scraper {
     ) -> Self {
         let native = Feature::new("native", &native(&sampler));
         let reader = Some(Reader::Known(Box::new(sampler)));
-        let (pulse, thorough) = (Pulse::of(pid), (clock::now(), Duration::ZERO));
-        Self { of: Of { pid, cgroup, outside }, reader, pulse, resident: None, rss: None, thorough, native }
+        let (activity, thorough) = (Activity::of(pid), (clock::now(), Duration::ZERO));
+        Self {
+            of: Of { pid, cgroup, outside },
+            reader,
+            activity,
+            resident: None,
+            rss: None,
+            thorough,
+            native,
+        }
     }
 
     /// The next scrape, unless one is under way or the target has done nothing since the last. `request` is what there is to read
     /// without being thorough.
     pub(crate) fn next(&mut self, now: Mono, request: impl FnOnce() -> Request) -> Option<ScrapeJob> {
         let sampler = self.reader.take()?;
-        let life = self.pulse.signs(now);
-        if life == Life::None {
+        let state = self.activity.state(now);
+        if state == State::Idle {
             self.reader = Some(sampler);
             return None;
         }
-        let is_known = life == Life::Long && self.resident.is_some();
+        let is_known = state == State::Overdue && self.resident.is_some();
         let urgency = if is_known { 0.0 } else { self.urgency(now) };
         let details_take = self.thorough.1;
         Some(ScrapeJob { sampler, request: request(), urgency, details_take })

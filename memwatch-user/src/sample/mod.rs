@@ -1,17 +1,17 @@
 //! Looks at a process from outside: what the kernel, its allocator and V8 keep books of, at an interval. Nothing is stopped,
 //! written or brought into memory for it; what cannot be read is `None`.
 //!
-//! [`pulse`] tells for next to nothing whether there can be news. What is cheap whatever the process holds is read every time
+//! [`activity`] tells for next to nothing whether there can be news. What is cheap whatever the process holds is read every time
 //! ([`status`], [`limits`], [`outside`]); what costs in proportion to it ([`descriptors`] by kind, [`resident`], [`malloc`]) when
 //! that is asked for and due ([`pace`]).
 
+pub(crate) mod activity;
 mod descriptors;
 mod limits;
 pub mod malloc;
 pub(crate) mod outside;
 pub(crate) mod pace;
 pub(crate) mod proc;
-pub(crate) mod pulse;
 mod resident;
 mod status;
 

@@ -2,8 +2,8 @@
 
 use crate::{
     engine::outcome::HeapHolder,
-    heap::names::Function,
-    report::record::{Holder, HowTaken},
+    heap::questions::Code,
+    report::record::{Holder, Taken},
 };
 
 pub(super) fn holders(holders: Vec<HeapHolder>) -> Vec<Holder> {
@@ -12,17 +12,16 @@ pub(super) fn holders(holders: Vec<HeapHolder>) -> Vec<Holder> {
 
 fn holder(holder: HeapHolder) -> Holder {
     let HeapHolder { share, grown } = holder;
-    let place = grown.place.to_string();
-    let of = |field: fn(&Function) -> Option<String>| grown.place.function.as_ref().and_then(field);
+    let Code { function, file, line } = grown.place.code();
     Holder {
         share,
         bytes: u64::try_from(grown.grown_bytes).unwrap_or(0),
         count: grown.grown_count,
         class: grown.class.full_name(),
-        place,
-        function: of(|function| function.name.clone()),
-        file: of(|function| function.file.clone()),
-        line: grown.place.function.as_ref().and_then(|function| function.line),
-        taken: HowTaken::Running,
+        place: grown.place.to_string(),
+        function,
+        file,
+        line,
+        taken: Taken::Running,
     }
 }

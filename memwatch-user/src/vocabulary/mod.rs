@@ -23,6 +23,7 @@ macro_rules! words {
 
 mod collection;
 mod feature;
+mod heap;
 mod kind;
 mod level;
 pub(crate) mod reason;
@@ -32,6 +33,7 @@ mod unit;
 
 pub use collection::GcKind;
 pub use feature::Switch;
+pub use heap::Taken;
 pub use kind::Kind;
 pub use level::Level;
 pub use reason::{Counted, Question, Reason, Seen};

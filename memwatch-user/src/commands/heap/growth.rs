@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::terms::{self, Code};
+use super::terms;
 use crate::{
-    heap::questions::{self, Census, GrownCause, Trend, compare, trend},
+    heap::questions::{self, Census, Code, GrownCause, Trend, compare, trend},
     report::heap::record::{self, Cause, Change, Detail, Diff, GrownHolder, Source},
     units,
 };
@@ -66,7 +66,7 @@ fn detail(detail: &questions::Detail) -> Detail {
 }
 
 fn holder(grown: &questions::GrownHolder, total: u64, trends: &Trends) -> GrownHolder {
-    let Code { function, file, line } = Code::from(&grown.place);
+    let Code { function, file, line } = grown.place.code();
     GrownHolder {
         share: if total == 0 { 0.0 } else { grown.bytes as f64 / total as f64 },
         bytes: grown.bytes,

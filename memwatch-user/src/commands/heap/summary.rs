@@ -4,15 +4,14 @@ use anyhow::Result;
 
 use super::{
     reading::{self, Named, Picture},
-    show,
-    terms::{self, Code},
+    show, terms,
 };
 use crate::{
     cli::heap::Heap,
     heap::{
         graph::{Graph, HeapGraph, Root as RootGroup},
         names::{Names, root_name},
-        questions::{self, Known, MANY_HANDLES, full_path},
+        questions::{self, Code, Known, MANY_HANDLES, full_path},
     },
     report::heap::record::{Class, Holder, Root, Summary, Totals},
 };
@@ -44,7 +43,7 @@ fn summary(picture: &Picture, known: &Known<'_, Graph>, names: &mut Named<'_>) -
 }
 
 fn holder(known: &Known<'_, Graph>, names: &mut Named<'_>, holder: &questions::Holder) -> Holder {
-    let Code { function, file, line } = Code::from(&holder.place);
+    let Code { function, file, line } = holder.place.code();
     Holder {
         share: known.held.share(holder.bytes),
         bytes: holder.bytes,

@@ -1,10 +1,7 @@
 //! Words of the answers for what questions return.
 
 use crate::{
-    heap::{
-        names::{Class, ClassKind, Function},
-        questions::Place,
-    },
+    heap::names::{Class, ClassKind},
     units,
 };
 
@@ -19,24 +16,6 @@ pub(super) fn kind(kind: ClassKind) -> String {
         ClassKind::System => "system",
     };
     name.to_owned()
-}
-
-/// The fields of a place that tools use.
-pub(super) struct Code {
-    pub(super) function: Option<String>,
-    pub(super) file: Option<String>,
-    pub(super) line: Option<u32>,
-}
-
-impl From<&Place> for Code {
-    fn from(place: &Place) -> Self {
-        let of = |field: fn(&Function) -> Option<String>| place.function.as_ref().and_then(field);
-        Self {
-            function: of(|function| function.name.clone()),
-            file: of(|function| function.file.clone()),
-            line: place.function.as_ref().and_then(|function| function.line),
-        }
-    }
 }
 
 /// A class as it is called where there is no column for its shape.

@@ -1,5 +1,6 @@
-//! What holds what a JavaScript heap, or the array buffers outside of it, grow by: asked of the heap itself, as soon as there is a suspicion. The process is never
-//! stopped for it, so that a picture may miss some of what is being written; growth counts only if two pictures in a row show it.
+//! What holds what a JavaScript heap, or the array buffers outside of it, grow by: asked of the heap itself, as soon as a verdict
+//! says that it grows. The process is never stopped for it, so that a take may miss some of what is being written; growth counts
+//! only if two takes in a row show it.
 
 use std::{collections::BTreeMap, panic, thread, time::Duration};
 
@@ -17,22 +18,22 @@ use crate::{
     target::{self, process},
 };
 
-/// Time between two pictures: a leak of 1 MB/s has grown by 5 MB, and one of 30 MB/s is not yet too large to be read.
+/// Time between two takes: a leak of 1 MB/s has grown by 5 MB, and one of 30 MB/s is not yet too large to be read.
 const BETWEEN: Duration = Duration::from_secs(5);
 /// So many say what grows: the first, the last but one, and the last.
-const PICTURES: usize = 3;
+const TAKES: usize = 3;
 /// After the third they become rarer, up to this.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Pictures take so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until
+/// Takes cost so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until
 /// it is known what holds a target's heap, then 1 %.
 const REST: u32 = 20;
 const LONG_REST: u32 = 100;
-/// What a picture may take of our memory, bytes; nor more than this part of what the host and our cgroup have left.
+/// What a take may need of our memory, bytes; nor more than this part of what the host and our cgroup have left.
 const MOST_MEMORY: u64 = 1 << 30;
 const PART_OF_AVAILABLE: u64 = 4;
-/// Pictures that fail in a row before a target is left alone.
+/// Takes that fail in a row before a target is left alone.
 const MOST_FAILURES: u32 = 3;
-/// Targets that are looked at: what is kept of a picture are its places, some ten kilobytes.
+/// Targets that are looked at: what is kept of a take are its places, some ten kilobytes.
 const MOST_TARGETS: usize = 32;
 /// Holders that are told.
 const MOST_HOLDERS: usize = 3;
@@ -44,7 +45,7 @@ const LEAST_BYTES: u64 = 256 << 10;
 /// A place that holds more and more.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HeapHolder {
-    /// Its share of what the heap has grown by since the first picture, 0 to 1.
+    /// Its share of what the heap has grown by since the first take, 0 to 1.
     pub(crate) share: f64,
     /// What grew, and where.
     pub(crate) grown: GrownHolder,
@@ -56,7 +57,7 @@ pub(crate) struct HeapHolders {
     /// Whether that is wanted.
     is_wanted: bool,
     suspects: BTreeMap<u32, Suspect>,
-    /// A picture is being taken: one at a time, as each takes memory.
+    /// A take is being made: one at a time, as each needs memory.
     is_busy: bool,
     next: Mono,
 }
@@ -64,8 +65,8 @@ pub(crate) struct HeapHolders {
 /// A target that is suspected.
 struct Suspect {
     id: ProcessId,
-    /// The first picture, the last but one, and the last.
-    seen: Vec<Census>,
+    /// What the first take showed, the last but one, and the last.
+    takes: Vec<Census>,
     next: Mono,
     rest: Duration,
     failures: u32,
@@ -74,33 +75,32 @@ struct Suspect {
     is_nameless: bool,
 }
 
-/// A picture that is to be taken.
-pub(crate) struct PictureJob {
+/// A take that is to be made.
+pub(crate) struct TakeJob {
     id: ProcessId,
 }
 
-/// What was seen in it.
-pub(crate) struct Seen {
+/// What the places of the heap held in it.
+pub(crate) struct Holdings {
     census: Census,
     took: Duration,
 }
 
-impl PictureJob {
-    /// Takes it, in a thread that everybody else goes before: on two processors, one of which the target has, whoever fetches what
-    /// the kernel side sends would come too late.
-    pub(crate) fn run(self) -> Result<Seen> {
+impl TakeJob {
+    /// Makes it, in a thread of its own that uses what CPU time nobody else wants.
+    pub(crate) fn run(self) -> Result<Holdings> {
         let last_in_line = || {
             own::give_way();
             self.take()
         };
-        let picture = thread::Builder::new().name("picture".to_owned());
+        let thread = thread::Builder::new().name("take".to_owned());
         thread::scope(|scope| {
-            let taken = picture.spawn_scoped(scope, last_in_line)?;
+            let taken = thread.spawn_scoped(scope, last_in_line)?;
             taken.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
         })
     }
 
-    fn take(&self) -> Result<Seen> {
+    fn take(&self) -> Result<Holdings> {
         let before = own::thread_cpu();
         let target = target::examine(self.id.pid)?;
         if target.process.id != self.id {
@@ -113,11 +113,11 @@ impl PictureJob {
         let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
             .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
         let census = picture.ask(false, |known, names| holdings(known, names));
-        // Before its memory is used for another process.
+        // What was read may be of another process that has its pid by now.
         if process::current(self.id.pid) != Some(self.id) {
             bail!("process {} has ended", self.id);
         }
-        Ok(Seen { census, took: own::thread_cpu().saturating_sub(before) })
+        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before) })
     }
 }
 
@@ -132,7 +132,7 @@ impl HeapHolders {
             return;
         }
         if self.suspects.len() >= MOST_TARGETS {
-            // In whose pictures nothing grows.
+            // In whose takes nothing grows.
             let cleared = self.suspects.iter().find(|(_, suspect)| suspect.is_cleared()).map(|(pid, _)| *pid);
             let Some(cleared) = cleared else { return };
             self.suspects.remove(&cleared);
@@ -140,27 +140,26 @@ impl HeapHolders {
         self.suspects.insert(id.pid, Suspect::new(id));
     }
 
-    /// The next picture, if it is time for one.
-    pub(crate) fn job(&mut self, now: Mono) -> Option<(ProcessId, PictureJob)> {
+    /// The next take, if it is time for one.
+    pub(crate) fn job(&mut self, now: Mono) -> Option<(ProcessId, TakeJob)> {
         if self.is_busy || now < self.next {
             return None;
         }
         let due = self.suspects.values().filter(|suspect| suspect.next <= now);
         let id = due.min_by_key(|suspect| suspect.next)?.id;
         self.is_busy = true;
-        Some((id, PictureJob { id }))
+        Some((id, TakeJob { id }))
     }
 
-    /// A picture was taken, or why not. What there is to say if the target is left alone from now on.
-    pub(crate) fn seen(&mut self, id: ProcessId, seen: Result<Seen>) -> Option<String> {
+    /// A take was made, or why not. What there is to say if the target is left alone from now on.
+    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Option<String> {
         let now = clock::now();
         self.is_busy = false;
         let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id)?;
-        match seen {
-            Ok(seen) => {
-                let took = seen.took;
-                suspect.add(seen.census);
-                let pause = took.saturating_mul(if suspect.seen.len() < PICTURES { REST } else { LONG_REST });
+        match holdings {
+            Ok(Holdings { census, took }) => {
+                suspect.add(census);
+                let pause = took.saturating_mul(if suspect.takes.len() < TAKES { REST } else { LONG_REST });
                 self.next = now.later(pause);
                 suspect.wait(now, pause);
                 None
@@ -189,18 +188,18 @@ impl HeapHolders {
 
 impl Suspect {
     fn new(id: ProcessId) -> Self {
-        let (seen, holders) = (Vec::new(), Vec::new());
-        Self { id, seen, next: Mono(0), rest: BETWEEN, failures: 0, holders, is_nameless: false }
+        let (takes, holders) = (Vec::new(), Vec::new());
+        Self { id, takes, next: Mono(0), rest: BETWEEN, failures: 0, holders, is_nameless: false }
     }
 
     fn add(&mut self, census: Census) {
-        if self.seen.len() == PICTURES {
+        if self.takes.len() == TAKES {
             // What grows may not have been there, or of no note, at first.
-            self.seen.remove(usize::from(!self.holders.is_empty()));
+            self.takes.remove(usize::from(!self.holders.is_empty()));
         }
-        self.seen.push(census);
+        self.takes.push(census);
         self.failures = 0;
-        if let [first, before, last] = &self.seen[..] {
+        if let [first, before, last] = &self.takes[..] {
             self.holders = holders(first, before, last);
         }
     }
@@ -208,13 +207,13 @@ impl Suspect {
     fn wait(&mut self, now: Mono, pause: Duration) {
         self.next = now.later(self.rest.max(pause));
         let is_awaited = self.is_nameless && self.holders.is_empty();
-        if self.seen.len() == PICTURES && !is_awaited {
+        if self.takes.len() == TAKES && !is_awaited {
             self.rest = (self.rest * 2).min(LONGEST);
         }
     }
 
     fn is_cleared(&self) -> bool {
-        self.seen.len() == PICTURES && self.holders.is_empty() && !self.is_nameless
+        self.takes.len() == TAKES && self.holders.is_empty() && !self.is_nameless
     }
 
     /// Whether it failed too often.
@@ -252,8 +251,8 @@ fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
     without_what_encloses(holders).take(MOST_HOLDERS).collect()
 }
 
-/// What explains more than is left to explain holds what was told already: the scope of a variable, where the first picture did
-/// not tell them apart.
+/// What explains more than is left to explain holds what was told already: the scope of a variable, where the first take did not
+/// tell them apart.
 fn without_what_encloses(holders: impl Iterator<Item = HeapHolder>) -> impl Iterator<Item = HeapHolder> {
     let mut left = 1.0 + LEAST_SHARE / 2.0;
     holders.filter(move |holder| {
@@ -270,8 +269,79 @@ mod tests {
     const ID: ProcessId = ProcessId { pid: 7, start_ticks: 1 };
     const OTHER: ProcessId = ProcessId { pid: 8, start_ticks: 2 };
 
-    fn picture(took: Duration) -> Seen {
-        Seen { census: Census::default(), took }
+    const MIB: u64 = 1 << 20;
+
+    /// Labels and shares of the holders that three takes show, each of which holds so many MiB in the variables of these names.
+    fn shown(takes: [&[(&str, u64)]; 3]) -> Vec<(String, u64)> {
+        let [first, before, last] = takes.map(|variables| {
+            let bytes: Vec<_> = variables.iter().map(|(name, mib)| (*name, mib * MIB)).collect();
+            Census::of_variables(&bytes)
+        });
+        let percent = |holder: HeapHolder| (holder.grown.place.label, (holder.share * 100.0).round() as u64);
+        holders(&first, &before, &last).into_iter().map(percent).collect()
+    }
+
+    #[test]
+    fn what_grows_and_goes_on_is_a_holder() {
+        let own = |name: &str, share| (name.to_owned(), share);
+        for (name, takes, expected) in [
+            (
+                "a leak beside a cache that is full",
+                [
+                    &[("leak", 5), ("cache", 50)][..],
+                    &[("leak", 10), ("cache", 50)],
+                    &[("leak", 20), ("cache", 50)],
+                ],
+                vec![own("leak", 100)],
+            ),
+            (
+                "a cache that has filled",
+                [
+                    &[("leak", 5), ("cache", 5)],
+                    &[("leak", 10), ("cache", 40)],
+                    &[("leak", 20), ("cache", 40)],
+                ],
+                vec![own("leak", 30)],
+            ),
+            (
+                "the first take has lost a part",
+                [&[("leak", 5)], &[("leak", 10), ("cache", 50)], &[("leak", 20), ("cache", 51)]],
+                vec![own("leak", 23)],
+            ),
+            (
+                "the take before the last has lost a part",
+                [&[("leak", 5), ("cache", 50)], &[("leak", 10)], &[("leak", 20), ("cache", 55)]],
+                vec![own("leak", 75)],
+            ),
+            (
+                "Node's own comes after the program's",
+                [
+                    &[("_timers", 5), ("leak", 5)],
+                    &[("_timers", 20), ("leak", 10)],
+                    &[("_timers", 30), ("leak", 20)],
+                ],
+                vec![own("leak", 38), own("_timers", 63)],
+            ),
+            ("nothing", [&[("cache", 50)], &[("cache", 50)], &[("cache", 50)]], vec![]),
+        ] {
+            assert_eq!(shown(takes), expected, "{name}");
+        }
+    }
+
+    /// A variable's scope holds what the variable does.
+    #[test]
+    fn what_encloses_a_holder_is_none() {
+        let at = |mib: u64| {
+            let mut census = Census::of_variables(&[("leak", mib * MIB), ("scope", mib * MIB)]);
+            census.held = mib * MIB;
+            census
+        };
+        let shown = holders(&at(5), &at(20), &at(50));
+        assert_eq!(shown.len(), 1, "{shown:?}");
+    }
+
+    fn take(took: Duration) -> Holdings {
+        Holdings { census: Census::default(), took }
     }
 
     fn later(seconds: u64) -> Mono {
@@ -279,21 +349,21 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_taken_of_suspects_one_at_a_time_and_with_rests() {
+    fn takes_are_made_of_suspects_one_at_a_time_and_with_rests() {
         let mut heaps = HeapHolders::new(true);
         assert!(heaps.job(later(0)).is_none(), "nobody is suspected");
         heaps.suspect(ID);
         heaps.suspect(OTHER);
         let first = heaps.job(later(0)).map(|(id, _)| id);
         assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert_eq!(heaps.seen(ID, Ok(picture(Duration::from_millis(175)))), None);
+        assert_eq!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))), None);
         assert!(heaps.job(later(3)).is_none(), "not for more than 5 % of a CPU");
         assert_eq!(heaps.job(later(4)).map(|(id, _)| id), Some(OTHER));
-        assert_eq!(heaps.seen(OTHER, Ok(picture(Duration::ZERO))), None);
+        assert_eq!(heaps.taken(OTHER, Ok(take(Duration::ZERO))), None);
         assert!(heaps.job(later(4)).is_none(), "neither is due before five seconds have passed");
         assert!(heaps.job(later(6)).is_some());
         heaps.forget(7);
-        assert_eq!(heaps.seen(ID, Ok(picture(Duration::ZERO))), None, "it is gone");
+        assert_eq!(heaps.taken(ID, Ok(take(Duration::ZERO))), None, "it is gone");
     }
 
     #[test]
@@ -303,7 +373,7 @@ mod tests {
         let mut said = Vec::new();
         for attempt in 0..3 {
             assert!(heaps.job(later(11 * attempt)).is_some());
-            said.extend(heaps.seen(ID, Err(anyhow::anyhow!("torn"))));
+            said.extend(heaps.taken(ID, Err(anyhow::anyhow!("torn"))));
         }
         assert_eq!(said, ["torn"]);
         assert!(heaps.job(later(100_000)).is_none());
@@ -316,8 +386,8 @@ mod tests {
         (1..=32).for_each(|pid| heaps.suspect(id(pid)));
         heaps.suspect(id(33));
         assert!(!heaps.suspects.contains_key(&33), "there is no room");
-        for _ in 0..PICTURES {
-            assert_eq!(heaps.seen(id(5), Ok(picture(Duration::ZERO))), None);
+        for _ in 0..TAKES {
+            assert_eq!(heaps.taken(id(5), Ok(take(Duration::ZERO))), None);
         }
         heaps.suspect(id(33));
         assert!(heaps.suspects.contains_key(&33) && !heaps.suspects.contains_key(&5));

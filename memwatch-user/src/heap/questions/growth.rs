@@ -5,11 +5,14 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
+#[cfg(test)]
+use super::place::Anchor;
 use super::{
     causes::{Cause, causes, instances},
     holders::{self, Known},
     place::Place,
 };
+
 use crate::heap::{
     graph::{HeapGraph, NodeId, RootKind},
     names::{Class, ClassId, ClassKind, Names, root_name},
@@ -48,6 +51,25 @@ impl Census {
     #[must_use]
     pub fn knows(&self, place: &Place) -> bool {
         self.places.contains_key(place)
+    }
+
+    /// A heap in which variables of these names hold so many bytes each, in objects of a kilobyte; Node's own if they begin with `_`.
+    #[cfg(test)]
+    pub(crate) fn of_variables(variables: &[(&str, u64)]) -> Self {
+        let class = Class { name: "Object".to_owned(), shape: None, kind: ClassKind::Object };
+        let contents = |(name, bytes): &(&str, u64)| {
+            let place = Place {
+                class: "Map".to_owned(),
+                label: (*name).to_owned(),
+                anchor: Anchor::Variable,
+                function: None,
+                is_code: false,
+            };
+            let sum = Sum { count: bytes / 1024, bytes: *bytes };
+            (place, Contents { class: class.clone(), sum, is_own: name.starts_with('_') })
+        };
+        let held = variables.iter().map(|(_, bytes)| bytes).sum();
+        Self { held, bytes: held, places: variables.iter().map(contents).collect(), ..Self::default() }
     }
 }
 

@@ -15,7 +15,7 @@ pub use growth::{Census, Change, Detail, GrownCause, GrownHolder, Trend, census,
 pub use held::Held;
 pub use histogram::{Histogram, Row, histogram};
 pub use holders::{Holder, Holders, Known, MANY_HANDLES, holders};
-pub use place::{Anchor, Place, place};
+pub use place::{Anchor, Code, Place, place};
 
 #[cfg(test)]
 mod tests;

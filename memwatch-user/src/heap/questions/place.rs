@@ -52,6 +52,17 @@ pub struct Place {
     pub is_code: bool,
 }
 
+/// The code that a place is known by: what of it tools use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Code {
+    /// The function; `None` if none leads there, or if it has no name.
+    pub function: Option<String>,
+    /// Its file.
+    pub file: Option<String>,
+    /// Where it begins.
+    pub line: Option<u32>,
+}
+
 /// The end of a way outwards.
 struct End {
     anchor: Anchor,
@@ -159,6 +170,17 @@ impl Place {
             Some(function) => !function.is_users,
             None => matches!(self.anchor, Anchor::Root(RootKind::Isolate | RootKind::Eternal) | Anchor::Far),
         }
+    }
+
+    /// The function that sees, has or is the anchor.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        let of = |Function { name, file, line, .. }: &Function| Code {
+            function: name.clone(),
+            file: file.clone(),
+            line: *line,
+        };
+        self.function.as_ref().map(of).unwrap_or_default()
     }
 
     /// Emitter and event, if it is where listeners are.

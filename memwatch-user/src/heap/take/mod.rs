@@ -149,7 +149,7 @@ pub enum TakeError {
     },
     /// We have too little memory for the copy.
     #[error(
-        "reading this heap takes up to {} of memory, and only {} are available",
+        "reading this heap takes up to {} of memory, and at most {} may be used for it",
         units::bytes(*needed),
         units::bytes(*available)
     )]

@@ -33,7 +33,7 @@ fn held_by(holder: &Holder) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::record::HowTaken;
+    use crate::report::record::Taken;
 
     fn holder(count: i64) -> Holder {
         Holder {
@@ -45,7 +45,7 @@ mod tests {
             function: Some("rememberRequest".to_owned()),
             file: Some("/srv/middleware-map.js".to_owned()),
             line: Some(8),
-            taken: HowTaken::Running,
+            taken: Taken::Running,
         }
     }
 

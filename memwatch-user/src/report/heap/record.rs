@@ -2,15 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a picture of the heap was had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Taken {
-    /// The process stood still for all of it.
-    Stopped,
-    /// The process ran on.
-    Running,
-}
+pub use crate::vocabulary::Taken;
 
 /// One isolate, or several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

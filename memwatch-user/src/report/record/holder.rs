@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::vocabulary::Taken;
+
 /// What holds more and more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
@@ -22,14 +24,6 @@ pub struct Holder {
     pub file: Option<String>,
     /// Where it begins.
     pub line: Option<u32>,
-    /// How the heap was looked at.
-    pub taken: HowTaken,
-}
-
-/// Whether the process ran on while its heap was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HowTaken {
-    /// It did.
-    Running,
+    /// How the takes of the heap were had.
+    pub taken: Taken,
 }

@@ -25,14 +25,14 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 
 use super::time::Time;
-pub use crate::vocabulary::{Code, GcKind, Kind, Level, Measure, Resource, Switch, TakenBy, Unit};
+pub use crate::vocabulary::{Code, GcKind, Kind, Level, Measure, Resource, Switch, Taken, TakenBy, Unit};
 pub use bye::{Bye, Overhead, Own};
 pub use end::End;
 pub use feature::Feature;
 pub use gc::Gc;
 pub use governor::Governor;
 pub use hello::{Features, Hello, State};
-pub use holder::{Holder, HowTaken};
+pub use holder::Holder;
 pub use isolate::{Isolate, IsolateState};
 pub use leak::Leak;
 pub use loss::Loss;

@@ -1,5 +1,5 @@
-//! Whether a process has done anything since it was last read: most processes of a host wait most of the time, and reading one
-//! whole takes some thirty times as long as this (0.2 ms and 7 µs, measured).
+//! Whether a process has done anything since it was last read: most processes of a host wait most of the time. Asking takes 3 µs
+//! of an idle Node 24, reading its cheap parts 41 µs, and all of it 3 ms (measured).
 
 use std::{fs::File, io::Read as _, os::fd::OwnedFd, time::Duration};
 
@@ -7,15 +7,15 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::model::Mono;
 
-/// A process that shows no sign of life is read at least so often: what it may use up changes without it.
+/// A process that does nothing is read at least so often: what it may use up changes without it.
 const LONGEST_REST: Duration = Duration::from_secs(10);
-/// A change of the resident set that is none: the kernel's count is off by what each processor has not handed in yet (32 pages,
-/// `percpu_counter_batch`).
+/// A smaller change of the resident set is none: the kernel's count is off by what each processor has not handed in yet, 32 pages
+/// and more (`percpu_counter_batch`, lib/percpu_counter.c).
 const STILL_PAGES: u64 = 64;
 
-/// What a process has done by now.
+/// What tells that a process has done something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Signs {
+struct Counters {
     /// CPU time, in the kernel's ticks of 10 ms.
     ticks: u64,
     threads: u64,
@@ -25,27 +25,27 @@ struct Signs {
     is_stopped: bool,
 }
 
-/// What there is to find in a process.
+/// Whether there is a reason to read a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum State {
     /// It has done nothing since it was last read.
-    None,
+    Idle,
     /// Likewise, but that is a while ago: what it may use up can have changed.
-    Long,
+    Overdue,
     /// It has done something, or that cannot be told.
-    Some,
+    Active,
 }
 
-/// Watches for signs of life of one process.
+/// Whether one process does anything.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct Activity {
     /// Its directory in /proc: a descriptor stands for one process, whatever its pid is used for later.
     directory: Option<OwnedFd>,
     /// As they were when it was last to be read, and when that was.
-    last: Option<(Mono, Signs)>,
+    last: Option<(Mono, Counters)>,
 }
 
-impl Pulse {
+impl Activity {
     /// Of the process that has `pid` now.
     pub(crate) fn of(pid: u32) -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -55,26 +55,26 @@ impl Pulse {
 
     /// Whether it has used 10 ms of CPU time since it was last to be read, or holds visibly more or less. If there is any reason
     /// to, it is to be read now.
-    pub(crate) fn signs(&mut self, now: Mono) -> Life {
-        let Some(signs) = self.directory.as_ref().and_then(signs) else { return Life::Some };
-        let life = match self.last {
-            Some((at, last)) if signs.are_still(last) => {
+    pub(crate) fn state(&mut self, now: Mono) -> State {
+        let Some(counters) = self.directory.as_ref().and_then(counters) else { return State::Active };
+        let state = match self.last {
+            Some((at, last)) if counters.are_still(last) => {
                 if now.since(at) < LONGEST_REST {
-                    Life::None
+                    State::Idle
                 } else {
-                    Life::Long
+                    State::Overdue
                 }
             }
-            _ => Life::Some,
+            _ => State::Active,
         };
-        if life != Life::None {
-            self.last = Some((now, signs));
+        if state != State::Idle {
+            self.last = Some((now, counters));
         }
-        life
+        state
     }
 }
 
-impl Signs {
+impl Counters {
     fn are_still(self, last: Self) -> bool {
         let few = self.resident_pages.abs_diff(last.resident_pages) < STILL_PAGES;
         few && Self { resident_pages: last.resident_pages, ..self } == last
@@ -95,12 +95,12 @@ impl Signs {
     }
 }
 
-fn signs(directory: &OwnedFd) -> Option<Signs> {
+fn counters(directory: &OwnedFd) -> Option<Counters> {
     let stat = rustix::fs::openat(directory, "stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut text = String::with_capacity(512);
     File::from(stat).read_to_string(&mut text).ok()?;
     let descriptors = rustix::fs::statat(directory, "fd", AtFlags::empty()).ok()?.st_size;
-    Signs::parse(&text, u64::try_from(descriptors).unwrap_or(0))
+    Counters::parse(&text, u64::try_from(descriptors).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -113,61 +113,61 @@ mod tests {
     const STAT: &str = "7 (a) (b)) S 1 7 7 0 -1 4194560 900 0 0 0 25 5 0 0 20 0 11 0 100 1000000 4000 18446744073709551615 1 1";
 
     #[test]
-    fn the_signs_in_a_file() {
-        let signs =
-            Signs { ticks: 30, threads: 11, descriptors: 20, resident_pages: 4000, is_stopped: false };
-        assert_eq!(Signs::parse(STAT, 20), Some(signs));
+    fn the_counters_in_a_file() {
+        let counters =
+            Counters { ticks: 30, threads: 11, descriptors: 20, resident_pages: 4000, is_stopped: false };
+        assert_eq!(Counters::parse(STAT, 20), Some(counters));
         let stopped = STAT.replace(" S ", " T ");
-        assert_eq!(Signs::parse(&stopped, 20), Some(Signs { is_stopped: true, ..signs }));
+        assert_eq!(Counters::parse(&stopped, 20), Some(Counters { is_stopped: true, ..counters }));
         for cut in ["", "7 (a) S", "7 (a", &STAT[..60]] {
-            assert_eq!(Signs::parse(cut, 20), None, "{cut}");
+            assert_eq!(Counters::parse(cut, 20), None, "{cut}");
         }
     }
 
     #[test]
-    fn what_counts_as_a_sign_of_life() {
+    fn what_counts_as_doing_something() {
         let before =
-            Signs { ticks: 30, threads: 11, descriptors: 20, resident_pages: 4000, is_stopped: false };
-        let few = Signs { resident_pages: 4063, ..before };
+            Counters { ticks: 30, threads: 11, descriptors: 20, resident_pages: 4000, is_stopped: false };
+        let few = Counters { resident_pages: 4063, ..before };
         assert!(before.are_still(before) && few.are_still(before));
         let moved = [
-            Signs { ticks: 31, ..before },
-            Signs { threads: 10, ..before },
-            Signs { descriptors: 21, ..before },
-            Signs { resident_pages: 3936, ..before },
-            Signs { is_stopped: true, ..before },
+            Counters { ticks: 31, ..before },
+            Counters { threads: 10, ..before },
+            Counters { descriptors: 21, ..before },
+            Counters { resident_pages: 3936, ..before },
+            Counters { is_stopped: true, ..before },
         ];
         assert!(moved.into_iter().all(|now| !now.are_still(before)));
     }
 
     #[test]
-    fn we_move_and_nobody_knows_of_the_dead() {
-        let mut pulse = Pulse::of(std::process::id());
-        assert_eq!(pulse.signs(Mono(0)), Life::Some);
+    fn we_do_something_and_nobody_knows_of_the_dead() {
+        let mut activity = Activity::of(std::process::id());
+        assert_eq!(activity.state(Mono(0)), State::Active);
         let until = own::cpu_seconds() + 0.03;
         while own::cpu_seconds() < until {
             hint::spin_loop();
         }
-        assert_eq!(pulse.signs(Mono(1)), Life::Some);
-        let mut nobody = Pulse::of(u32::MAX);
-        assert_eq!([0, 1].map(|at| nobody.signs(Mono(at))), [Life::Some; 2]);
+        assert_eq!(activity.state(Mono(1)), State::Active);
+        let mut nobody = Activity::of(u32::MAX);
+        assert_eq!([0, 1].map(|at| nobody.state(Mono(at))), [State::Active; 2]);
     }
 
     #[test]
     fn who_stands_still_is_read_after_a_while() -> Result<(), std::io::Error> {
         let mut sleeper = std::process::Command::new("sleep").arg("60").spawn()?;
         // Until it sleeps: its loader moves.
-        let mut pulse = Pulse::of(sleeper.id());
+        let mut activity = Activity::of(sleeper.id());
         let settled = (0..1000_u64).find(|n| {
             std::thread::sleep(Duration::from_millis(20));
-            pulse.signs(Mono(*n)) == Life::None
+            activity.state(Mono(*n)) == State::Idle
         });
         let second = 1_000_000_000;
-        let later = [9, 10, 11, 20].map(|seconds| pulse.signs(Mono(seconds * second + 1000)));
+        let later = [9, 10, 11, 20].map(|seconds| activity.state(Mono(seconds * second + 1000)));
         sleeper.kill()?;
         sleeper.wait()?;
         assert!(settled.is_some());
-        assert_eq!(later, [Life::None, Life::Long, Life::None, Life::Long]);
+        assert_eq!(later, [State::Idle, State::Overdue, State::Idle, State::Overdue]);
         Ok(())
     }
 }
