@@ -271,19 +271,19 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// Labels and shares of the holders that three takes show, each of which holds so many MiB in the variables of these names.
-    fn shown(takes: [&[(&str, u64)]; 3]) -> Vec<(String, u64)> {
+    /// Labels and percents of the holders that three takes show, each of which holds so many MiB in the variables of these names.
+    fn shown(takes: [&[(&str, u64)]; 3]) -> Vec<String> {
         let [first, before, last] = takes.map(|variables| {
             let bytes: Vec<_> = variables.iter().map(|(name, mib)| (*name, mib * MIB)).collect();
             Census::of_variables(&bytes)
         });
-        let percent = |holder: HeapHolder| (holder.grown.place.label, (holder.share * 100.0).round() as u64);
+        let percent =
+            |holder: HeapHolder| format!("{} {:.0}", holder.grown.place.label, holder.share * 100.0);
         holders(&first, &before, &last).into_iter().map(percent).collect()
     }
 
     #[test]
     fn what_grows_and_goes_on_is_a_holder() {
-        let own = |name: &str, share| (name.to_owned(), share);
         for (name, takes, expected) in [
             (
                 "a leak beside a cache that is full",
@@ -292,7 +292,7 @@ mod tests {
                     &[("leak", 10), ("cache", 50)],
                     &[("leak", 20), ("cache", 50)],
                 ],
-                vec![own("leak", 100)],
+                vec!["leak 100"],
             ),
             (
                 "a cache that has filled",
@@ -301,17 +301,17 @@ mod tests {
                     &[("leak", 10), ("cache", 40)],
                     &[("leak", 20), ("cache", 40)],
                 ],
-                vec![own("leak", 30)],
+                vec!["leak 30"],
             ),
             (
                 "the first take has lost a part",
                 [&[("leak", 5)], &[("leak", 10), ("cache", 50)], &[("leak", 20), ("cache", 51)]],
-                vec![own("leak", 23)],
+                vec!["leak 23"],
             ),
             (
                 "the take before the last has lost a part",
                 [&[("leak", 5), ("cache", 50)], &[("leak", 10)], &[("leak", 20), ("cache", 55)]],
-                vec![own("leak", 75)],
+                vec!["leak 75"],
             ),
             (
                 "Node's own comes after the program's",
@@ -320,7 +320,7 @@ mod tests {
                     &[("_timers", 20), ("leak", 10)],
                     &[("_timers", 30), ("leak", 20)],
                 ],
-                vec![own("leak", 38), own("_timers", 63)],
+                vec!["leak 38", "_timers 62"],
             ),
             ("nothing", [&[("cache", 50)], &[("cache", 50)], &[("cache", 50)]], vec![]),
         ] {
