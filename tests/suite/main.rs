@@ -52,6 +52,7 @@ mod golden;
 mod heap_ask;
 mod heap_diff;
 mod heap_holders;
+mod heap_judged;
 mod heap_take;
 mod isolates;
 mod js_profiler;

@@ -101,7 +101,7 @@ pub struct WatchArgs {
     /// Record which JavaScript functions allocate
     #[arg(long, value_enum, value_name = "STATE", default_value_t)]
     pub stacks: Switch,
-    /// Whether to read the heap of a process that grows, to say what holds it (the process is never stopped for that)
+    /// Whether to read the heaps of a process, to say whether they grow and what holds them (it is never stopped for that)
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub explain: Explain,
     /// Overhead limit for each watched process, in percent of one CPU (`--native full` ignores it)

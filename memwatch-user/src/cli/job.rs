@@ -51,7 +51,7 @@ pub struct Watch {
     pub budget_pct: f64,
     /// Whether to say where JavaScript allocates.
     pub stacks: Switch,
-    /// Whether heaps that grow are read for what holds them.
+    /// Whether heaps are read: for whether they grow, and what holds them.
     pub explain: Explain,
     /// Files to write of it.
     pub profiles: ProfileFiles,

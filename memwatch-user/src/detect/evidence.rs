@@ -1,7 +1,9 @@
 //! Why a verdict on a heap is what it is.
 
 use super::{
-    Level, few,
+    Level,
+    basis::Basis,
+    few,
     gates::hourly,
     shape::{MIN_POINTS, Shape},
     tier::{MIN_STABLE_S, material_in},
@@ -9,22 +11,22 @@ use super::{
 };
 use crate::vocabulary::{Counted, Reason, Seen, reason::Course};
 
-/// Why nothing can be said about an isolate of which `seen` full collections were seen, at those `times`.
-pub(super) fn too_few(seen: u64, times: &[f64]) -> Reason {
-    few_collections(seen, wait(times))
+/// Why nothing can be said about an isolate of which `seen` full collections (or takes) were seen, at those `times`.
+pub(super) fn too_few(basis: Basis, seen: u64, times: &[f64]) -> Reason {
+    few(basis, seen, wait(times))
 }
 
 /// What `shape` shows, and the answers about it, where they amount to `level` after `watched` seconds.
-pub(super) fn of(shape: &Shape, gates: &[Reason], level: Level, watched: f64) -> Vec<Reason> {
-    let seen = Reason::plain(Seen::Course(course(shape)));
+pub(super) fn of(basis: Basis, shape: &Shape, gates: &[Reason], level: Level, watched: f64) -> Vec<Reason> {
+    let seen = Reason::plain(Seen::Course(course(basis, shape)));
     if shape.mark_compacts >= MIN_POINTS {
         let missing = (level == Level::Inconclusive).then(|| missing(shape, watched));
         return [seen].into_iter().chain(missing).chain(gates.iter().cloned()).collect();
     }
     let times: Vec<f64> = shape.points.iter().map(|point| point.0).collect();
     let times = &times[times.len() - shape.mark_compacts..];
-    let few = || few_collections(shape.mark_compacts as u64, wait(times));
-    vec![seen, if level == Level::Leak { few::why(shape) } else { few() }]
+    let too_few = || few(basis, shape.mark_compacts as u64, wait(times));
+    vec![seen, if level == Level::Leak { few::why(shape) } else { too_few() }]
 }
 
 /// What is missing for a verdict although there are enough full collections.
@@ -36,20 +38,27 @@ fn missing(shape: &Shape, watched_s: f64) -> Reason {
     })
 }
 
-fn course(shape: &Shape) -> Course {
+fn course(basis: Basis, shape: &Shape) -> Course {
+    let (n, is_read) = (shape.mark_compacts as u64, basis.is_read());
     Course {
-        of: Counted::Heap,
+        of: if is_read { Counted::Reachable } else { Counted::Heap },
         first: shape.first().1,
         last: shape.last().1,
         span_s: shape.span(),
         rate_per_hour: hourly(shape.trend.slope),
-        full_collections: Some(shape.mark_compacts as u64),
+        full_collections: (!is_read).then_some(n),
+        takes: is_read.then_some(n),
         since_birth: shape.mark_compacts < shape.points.len(),
     }
 }
 
-fn few_collections(full_collections: u64, wait_s: Option<f64>) -> Reason {
-    Reason::plain(Seen::FewCollections { full_collections, needed: MIN_POINTS as u64, wait_s })
+fn few(basis: Basis, n: u64, wait_s: Option<f64>) -> Reason {
+    let needed = MIN_POINTS as u64;
+    Reason::plain(if basis.is_read() {
+        Seen::FewTakes { takes: n, needed, wait_s }
+    } else {
+        Seen::FewCollections { full_collections: n, needed, wait_s }
+    })
 }
 
 /// About how long the full collections that are missing will take, if they come as those did that came.

@@ -75,7 +75,7 @@ fn is_parallel(shape: &Shape, climbs: &[Option<Climb>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detect::gates, series::Valley};
+    use crate::{detect::{basis::Basis, gates}, series::Valley};
 
     /// Whether mark-compacts that leave `mib`, fifty seconds apart, are a leak's, with the `climbs` between them (MiB a
     /// second, and the share of the time that half of it took) and what stayed of what came.
@@ -90,7 +90,7 @@ mod tests {
         let climb = |(rate, half)| Climb { rate: rate * MIB, half };
         let climbs: Vec<_> = climbs.iter().map(|known| known.map(climb)).collect();
         let shape = Shape::of(&valleys, 5.0, None);
-        shape.is_some_and(|shape| is_leak(&shape, &climbs, &gates::all(&shape)))
+        shape.is_some_and(|shape| is_leak(&shape, &climbs, &gates::all(Basis::FullCollections, &shape)))
     }
 
     #[test]
@@ -114,7 +114,7 @@ mod tests {
     fn the_birth_is_a_third_point_where_the_course_is_known() {
         let valley = |t, mib| Valley { t, after: mib * MIB, retention: Some(0.9), ..Valley::default() };
         let shape = Shape::of(&[valley(40.0, 44.0), valley(140.0, 84.0)], 60.0, None).unwrap();
-        let leaks = |climb| is_leak(&shape, &[climb], &gates::all(&shape));
+        let leaks = |climb| is_leak(&shape, &[climb], &gates::all(Basis::FullCollections, &shape));
         assert!(!leaks(None) && leaks(Some(Climb { rate: 0.4 * MIB, half: 0.4 })));
     }
 }

@@ -3,7 +3,7 @@
 use super::Exhaustion;
 use crate::{
     model::Mono,
-    vocabulary::{Level, Reason, Unit},
+    vocabulary::{Level, Reason, Seen, Unit, reason::Course},
 };
 
 /// What a judge says of one series: one isolate's heap, or one kind of memory of a process.
@@ -28,6 +28,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether it goes by takes of the heap.
+    #[must_use]
+    pub(super) fn is_of_takes(&self) -> bool {
+        self.reasons.iter().any(|reason| matches!(reason.seen, Seen::Course(Course { takes: Some(_), .. })))
+    }
+
     /// What there is to say before anything was seen.
     #[must_use]
     pub fn nothing_yet(since: Mono) -> Self {

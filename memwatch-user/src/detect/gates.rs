@@ -4,6 +4,7 @@
 //! the growth follows the load and whether it follows the hour of the day, need other series and longer times.
 
 use super::{
+    basis::Basis,
     patience,
     shape::Shape,
     trend::{Point, Trend, Z_95},
@@ -53,10 +54,15 @@ pub const QUESTIONS: [Question; 8] = [
 
 /// All questions, asked of `shape`.
 #[must_use]
-pub fn all(shape: &Shape) -> [Reason; 8] {
-    let questions: [fn(&Shape) -> Reason; 8] =
-        [significance, ratchet, persistence, materiality, spread, retention, independence, patience::gate];
-    questions.map(|answer| answer(shape))
+pub fn all(basis: Basis, shape: &Shape) -> [Reason; 8] {
+    let retained = match basis {
+        Basis::FullCollections => retention,
+        Basis::Takes | Basis::TakesOfHolder => reachability,
+    };
+    let questions: [fn(&Shape) -> Reason; 7] =
+        [significance, ratchet, persistence, materiality, spread, retained, independence];
+    let [a, b, c, d, e, f, g] = questions.map(|answer| answer(shape));
+    [a, b, c, d, e, f, g, patience::gate(basis, shape)]
 }
 
 /// Is it more than chance? Five points must all rise; more points may have some disorder.
@@ -142,6 +148,12 @@ fn retention(shape: &Shape) -> Reason {
     Reason::test(Seen::Retained(Retained::Share { retained_share: shape.retention }), pass)
 }
 
+/// What is reachable stays: garbage is not counted.
+fn reachability(shape: &Shape) -> Reason {
+    let takes = shape.mark_compacts as u64;
+    Reason::test(Seen::Retained(Retained::Reachable { takes }), true)
+}
+
 /// Does it grow by more than the load does? A heap that is all open requests grows as the load does, and no heap grows
 /// faster than that by load alone.
 fn independence(shape: &Shape) -> Reason {
@@ -171,7 +183,7 @@ mod tests {
         };
         let valleys: Vec<Valley> = ys.iter().enumerate().map(valley).collect();
         let shape = Shape::of(&valleys, 1e6, None).unwrap();
-        let failed = all(&shape).into_iter().filter(|answer| !answer.passes());
+        let failed = all(Basis::FullCollections, &shape).into_iter().filter(|answer| !answer.passes());
         failed.filter_map(|answer| answer.question()).filter(|asked| *asked != Question::Lasting).collect()
     }
 
@@ -241,6 +253,6 @@ mod tests {
     fn every_question_is_asked() {
         let valley = |i: u32| Valley { t: f64::from(i), after: f64::from(i), ..Valley::default() };
         let shape = Shape::of(&[0, 1, 2, 3, 4].map(valley), 0.0, None).unwrap();
-        assert_eq!(all(&shape).map(|answer| answer.question()), QUESTIONS.map(Some));
+        assert_eq!(all(Basis::FullCollections, &shape).map(|answer| answer.question()), QUESTIONS.map(Some));
     }
 }

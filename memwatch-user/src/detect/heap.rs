@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Finding, Level, Unit, evidence, exhaustion, gates,
+    Finding, Level, Unit,
+    basis::Basis,
+    evidence, exhaustion, gates,
     recent::{Recent, SCALES},
     shape::Shape,
     tier::{Tier, tier},
@@ -11,12 +13,14 @@ use super::{
 };
 use crate::{
     model::Mono,
-    series::Isolate,
+    series::{Isolate, Valleys},
     vocabulary::{Question, Reason, Seen},
 };
 
 /// Share of lost collections above which nothing is claimed.
 const MAX_LOST_SHARE: f64 = 0.1;
+/// A process that is older has loaded its modules and filled what it fills at its start.
+const PAST_START: Duration = Duration::from_secs(60);
 /// Valleys in a row that must speak against a verdict before it is taken back.
 const FAILURES_TO_CLEAR: u32 = 4;
 /// A heap that is back within this share of where its growth began has dropped what it held.
@@ -54,6 +58,7 @@ pub struct HeapJudge {
     scale: Option<usize>,
     /// A question that is not asked.
     ignored: Option<Question>,
+    basis: Basis,
 }
 
 /// A slope with its intervals, bytes a second.
@@ -80,7 +85,20 @@ impl HeapJudge {
             found: [false; SCALES],
             scale: None,
             ignored: None,
+            basis: Basis::FullCollections,
         }
+    }
+
+    /// Goes by takes from now on, of which it is known whether a place of the program's own holds what grows.
+    pub(super) fn holds(&mut self, is_held: bool, age: Duration) {
+        let is_past_start = age >= PAST_START;
+        self.basis = if is_held && is_past_start { Basis::TakesOfHolder } else { Basis::Takes };
+    }
+
+    /// One who judges by takes of the heap.
+    #[must_use]
+    pub fn of_takes(since: Mono) -> Self {
+        Self { basis: Basis::Takes, ..Self::new(since) }
     }
 
     /// A judge who does not ask one of [`gates::QUESTIONS`]: for measuring what that question is good for.
@@ -95,35 +113,42 @@ impl HeapJudge {
         &self.finding
     }
 
-    /// Judges `isolate` at `now`. Call it after every mark-compact and once at the end; in between nothing new can be
-    /// said but that enough time has passed, and a second call without a new mark-compact raises no alarm.
+    /// Judges `isolate` at `now`. Call it after every mark-compact (or take) and once at the end; in between nothing new can
+    /// be said but that enough time has passed, and a second call without a new one raises no alarm.
     pub fn judge(&mut self, isolate: &Isolate, now: Mono, circumstances: &Circumstances) -> &Finding {
         if circumstances.lost_share > MAX_LOST_SHARE {
             self.give_up(now, circumstances.lost_share);
             return &self.finding;
         }
-        let is_new = isolate.valleys.opened() != self.judged;
+        let Some(valleys) = self.points(isolate) else { return &self.finding };
+        let is_new = valleys.opened() != self.judged;
         let age = circumstances.age.as_secs_f64();
         if is_new || self.finding.level == Level::Inconclusive {
-            self.judged = isolate.valleys.opened();
-            self.look(isolate, now, age, is_new);
+            self.judged = valleys.opened();
+            self.look(isolate, valleys, now, age, is_new);
         }
-        for (scale, shape) in self.recent.look(&isolate.valleys, age, isolate.room()) {
+        for (scale, shape) in self.recent.look(valleys, age, isolate.room()) {
             self.look_back(scale, shape, now);
         }
         &self.finding
     }
 
-    fn look(&mut self, isolate: &Isolate, now: Mono, age: f64, is_new: bool) {
-        let valleys = isolate.valleys.points();
-        let Some(shape) = Shape::of(valleys, age, isolate.room()) else {
-            let times: Vec<f64> = valleys.iter().map(|valley| valley.t).collect();
-            self.finding.reasons = vec![evidence::too_few(isolate.valleys.seen(), &times)];
+    fn points<'a>(&self, isolate: &'a Isolate) -> Option<&'a Valleys> {
+        match self.basis {
+            Basis::FullCollections => Some(&isolate.valleys),
+            Basis::Takes | Basis::TakesOfHolder => isolate.takes.as_deref(),
+        }
+    }
+
+    fn look(&mut self, isolate: &Isolate, valleys: &Valleys, now: Mono, age: f64, is_new: bool) {
+        let Some(shape) = Shape::of(valleys.points(), age, isolate.room()) else {
+            let times: Vec<f64> = valleys.points().iter().map(|valley| valley.t).collect();
+            self.finding.reasons = vec![evidence::too_few(self.basis, valleys.seen(), &times)];
             return;
         };
         let watched = now.since(isolate.since).as_secs_f64();
         let gates = self.asked(&shape);
-        let tier = tier(&shape, isolate.valleys.climbs(), &gates, watched);
+        let tier = tier(&shape, valleys.climbs(), &gates, watched);
         if self.scale.is_some() && tier.level < Level::Leak {
             return;
         }
@@ -134,7 +159,7 @@ impl HeapJudge {
         if !storm {
             self.rate = Some(Rate::of(&shape));
         }
-        self.say(level, now, &shape, evidence::of(&shape, &gates, level, watched));
+        self.say(level, now, &shape, evidence::of(self.basis, &shape, &gates, level, watched));
     }
 
     /// Takes account of the recent past at one scale: a leak that is found there twice in a row is one, until four looks
@@ -160,7 +185,7 @@ impl HeapJudge {
         if !is_storm(shape) || self.rate.is_none() {
             self.rate = Some(Rate::of(shape));
         }
-        self.say(Level::Leak, now, shape, evidence::of(shape, gates, Level::Leak, shape.span()));
+        self.say(Level::Leak, now, shape, evidence::of(self.basis, shape, gates, Level::Leak, shape.span()));
     }
 
     /// The recent past no longer shows the leak that it showed: after four times the whole time is judged again.
@@ -174,7 +199,7 @@ impl HeapJudge {
     /// The questions that are asked, and the answers.
     fn asked(&self, shape: &Shape) -> Vec<Reason> {
         let is_ignored = |answer: &Reason| self.ignored.is_some() && answer.question() == self.ignored;
-        gates::all(shape).into_iter().filter(|answer| !is_ignored(answer)).collect()
+        gates::all(self.basis, shape).into_iter().filter(|answer| !is_ignored(answer)).collect()
     }
 
     /// Makes a leak that needs confirmation a suspicion until the next mark-compact says the same.

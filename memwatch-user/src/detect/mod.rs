@@ -7,6 +7,7 @@
 //! [`process`] judges everything else that a process holds, a judge a series; [`kinds`] reconciles all verdicts, so
 //! that one cause is named once.
 
+pub mod basis;
 mod evidence;
 pub(crate) mod exhaustion;
 mod few;
@@ -14,10 +15,12 @@ pub(crate) mod finding;
 mod follow;
 pub mod gates;
 pub(crate) mod heap;
+mod isolate;
 pub(crate) mod kinds;
 mod patience;
 pub(crate) mod process;
 mod recent;
+mod runaway;
 pub(crate) mod shape;
 pub(crate) mod tier;
 pub mod trend;
@@ -26,5 +29,6 @@ pub use crate::vocabulary::{Kind, Level, Resource, Unit};
 pub use exhaustion::Exhaustion;
 pub use finding::Finding;
 pub use heap::{Circumstances, HeapJudge};
+pub use isolate::IsolateJudge;
 pub use kinds::Verdict;
 pub use process::ProcessJudge;

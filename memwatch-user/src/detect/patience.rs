@@ -5,7 +5,7 @@
 //! below the limit than anybody gives to a cache; it has lasted longer than caches take. The first is what a small
 //! process that leaks fast meets within the minute, the second a large one that leaks fast, the third a slow leak.
 
-use super::shape::Shape;
+use super::{basis::Basis, shape::Shape};
 use crate::vocabulary::{Reason, Seen};
 
 const MIB: f64 = 1_048_576.0;
@@ -28,28 +28,44 @@ const CACHE_SHARE: f64 = 0.15;
 /// Caches are full, or have visibly slowed down, after this time.
 const LONGEST_S: f64 = 3.0 * 3600.0;
 
+/// What one place of the program's own holds is beside its cache, not beside the heap: of a process that is past its start, other
+/// caches are full. It takes so many times less than beside the heap as a whole,
+const PART_OF_HEAP: f64 = 8.0;
+/// and lasts so long at least.
+const LEAST_HELD_S: f64 = 30.0;
+
 /// Has it lasted long enough for what it is?
 #[must_use]
-pub(super) fn gate(shape: &Shape) -> Reason {
-    let (lasted, due) = (shape.last().0 - shape.onset.0, due(shape));
+pub(super) fn gate(basis: Basis, shape: &Shape) -> Reason {
+    let due = if basis == Basis::TakesOfHolder { due_of_holder(shape) } else { due(shape) };
+    let lasted = shape.last().0 - shape.onset.0;
     let (growth, base) = (shape.last().1 - shape.onset.1, shape.onset.1);
     Reason::test(Seen::Lasting { growth, base, span_s: lasted, due_s: due }, lasted >= due)
 }
 
 /// Seconds of growth from which it is called, if it goes on as it does.
 fn due(shape: &Shape) -> f64 {
-    let (base, slope) = (shape.onset.1.max(MIB), shape.trend.slope);
+    due_beside(shape, shape.onset.1, shape.base, LEAST_S[0])
+}
+
+fn due_of_holder(shape: &Shape) -> f64 {
+    due_beside(shape, shape.onset.1 / PART_OF_HEAP, shape.base / PART_OF_HEAP, LEAST_HELD_S)
+}
+
+/// The same beside `base` bytes, grown to from `held` bytes; after `least` seconds at least.
+fn due_beside(shape: &Shape, base: f64, held: f64, least: f64) -> f64 {
+    let (base, slope) = (base.max(MIB), shape.trend.slope);
     if slope <= 0.0 {
         return LONGEST_S;
     }
     let doubling = base / slope;
     let total = shape.limit.map_or(f64::INFINITY, |limit| (limit - base).max(0.0) / slope);
     // Where span = DOUBLING_S · (held / SMALL_HEAP)³ · (held / rise)², and rise = slope · span.
-    let held = shape.base.max(MIB);
+    let held = held.max(MIB);
     let by_size = held / SMALL_HEAP * (DOUBLING_S * (held / slope).powi(2)).cbrt();
-    let by_size = by_size.max((MANIFOLD * doubling).clamp(LEAST_S[0], LEAST_S[1]));
+    let by_size = by_size.max((MANIFOLD * doubling).clamp(least, LEAST_S[1]));
     let by_room = CACHE_SHARE * total;
-    let soon = (URGENT_SHARE * total).clamp(LEAST_URGENT_S, LEAST_S[0]);
+    let soon = (URGENT_SHARE * total).clamp(LEAST_URGENT_S, least);
     by_size.min(by_room).clamp(soon, LONGEST_S)
 }
 

@@ -115,7 +115,7 @@ mod tests {
         };
         let valleys: Vec<Valley> = mib.iter().enumerate().map(valley).collect();
         let shape = Shape::of(&valleys, 1e6, Some(4 << 30)).unwrap();
-        tier(&shape, &[], &gates::all(&shape), 1000.0).level
+        tier(&shape, &[], &gates::all(Basis::FullCollections, &shape), 1000.0).level
     }
 
     #[test]

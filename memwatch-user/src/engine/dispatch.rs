@@ -11,7 +11,7 @@ use super::{
     ending::End,
     features::FeatureChange,
     fleet::Posted,
-    judged::process::Gone,
+    judged::{process::Gone, taken::Taken},
     member::Member,
     outcome::{CollectionOutcome, IsolateEnd, LastVerdicts, ScrapeOutcome, What},
     scrape::{Scrape, Scraped},
@@ -238,12 +238,26 @@ impl Engine {
     /// A take of a heap was made, or could not be.
     fn taken(&mut self, id: ProcessId, holdings: Result<anyhow::Result<Holdings>, Panicked>) {
         let holdings = holdings.unwrap_or_else(|panicked| Err(panicked.into()));
-        let off = self.attribution.heaps.taken(id, holdings);
+        let taken = self.attribution.heaps.taken(id, holdings);
+        let off = match taken {
+            Ok(taken) => {
+                self.judge_take(id, &taken);
+                None
+            }
+            Err(reason) => reason,
+        };
         if let (Some(reason), Some(member)) = (off, self.fleet.member_of(id)) {
             let reason =
                 format!("{reason}; `memwatch-bpf heap diff --pid {}` reads it when asked to", id.pid);
             let change = What::Feature(FeatureChange::off("holders", reason));
             self.outcomes.push(member.outcome(clock::now(), change));
+        }
+    }
+
+    fn judge_take(&mut self, id: ProcessId, taken: &Taken) {
+        let Some(member) = self.fleet.member_of(id) else { return };
+        for (serial, heap) in member.process.take(taken) {
+            self.outcomes.push(member.outcome(taken.at, What::Take(serial, heap)));
         }
     }
 

@@ -76,7 +76,7 @@ pub(crate) struct Parts {
     pub(crate) stacks: Option<StackMaps>,
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
-    /// Whether heaps that grow are read for what holds them.
+    /// Whether heaps are read: for whether they grow, and what holds them.
     pub(crate) explains: bool,
 }
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     attribute::{Site, Starts},
     detect,
+    heap::graph::Reachable,
     model::{Collection, Frame, Mono, Reading},
     native::{Decision, Holder},
     plan::Missing,
@@ -54,6 +55,8 @@ pub(crate) enum What {
     Collection(Box<CollectionOutcome>),
     /// The process was read from outside.
     Scrape(Box<ScrapeOutcome>),
+    /// What was reachable of the heap of an isolate when it was read.
+    Take(u32, Reachable),
     /// The verdicts as they stand, before the end of the process or of the watch.
     LastVerdicts(LastVerdicts),
     /// Where the collections of an isolate started so far.

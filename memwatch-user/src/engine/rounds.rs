@@ -41,6 +41,10 @@ impl Engine {
 
     /// Has a take of the next suspect's heap made.
     fn take_heap(&mut self, now: Mono) {
+        for member in self.fleet.members() {
+            let level = member.process.heap_level();
+            self.attribution.heaps.consider(member.id, level);
+        }
         if let Some((id, job)) = self.attribution.heaps.job(now) {
             self.background.take(id, job);
         }

@@ -24,6 +24,10 @@ pub struct Isolate {
     pub memwatch: Memwatch,
     /// Its heap right after mark-compacts.
     pub valleys: Valleys,
+    /// The most that takes have found since the last full collection, or what that left if that is less.
+    reached: u64,
+    /// What was reachable at takes of its heap; `None` before the first.
+    pub takes: Option<Box<Valleys>>,
 }
 
 impl Isolate {
@@ -41,6 +45,8 @@ impl Isolate {
             pauses: Pauses::default(),
             memwatch: Memwatch::default(),
             valleys,
+            reached: 0,
+            takes: None,
         }
     }
 
@@ -53,11 +59,29 @@ impl Isolate {
         self.pauses.add(c.pause());
         self.valleys.collection(c);
         if c.kind == GcKind::MarkCompact {
+            self.reached = c.after_bytes.map_or(self.reached, |left| left.min(self.reached));
             self.memwatch.full_collection(c.end, c.after_bytes)
         } else {
             self.memwatch.other_collection();
             None
         }
+    }
+
+    /// Takes in what a take of its heap found reachable.
+    ///
+    /// The process runs on while it is read, so that a part may be missing: what hangs on something that moves on, as a chain on its
+    /// newest link, was missing in every other take. There is at least what any take found since the last full collection, and at
+    /// most what that one left.
+    pub fn take(&mut self, at: Mono, bytes: u64) {
+        self.reached = self.reached.max(bytes);
+        let takes = self.takes.get_or_insert_with(|| Box::new(Valleys::new(self.since)));
+        takes.take(at, self.reached, self.valleys.allocated());
+    }
+
+    /// Bytes that its last take found reachable; `None` before the first.
+    #[must_use]
+    pub fn reachable(&self) -> Option<u64> {
+        self.takes.as_ref()?.live()
     }
 
     /// What the objects that survive can grow up to, bytes: they end in the old generation, and V8 aborts when that is full,
@@ -92,6 +116,17 @@ mod tests {
         assert!((isolate.gc_share(Mono(10_000_000_000)) - 0.1).abs() < 1e-9);
         assert_eq!(isolate.pauses.total(), Duration::from_secs(1));
         assert_eq!(isolate.limit, Some(1 << 30));
+    }
+
+    #[test]
+    fn what_a_take_has_lost_is_there_until_a_full_collection_says_otherwise() {
+        let at = |s: f64| mark_compact(s, 0, 0).end;
+        let mut isolate = Isolate::new(1, 7, false, Mono(0), None);
+        [(10.0, 50), (20.0, 5), (30.0, 60)].into_iter().for_each(|(t, bytes)| isolate.take(at(t), bytes));
+        isolate.collection(&mark_compact(35.0, 90, 40), None);
+        [(40.0, 5), (50.0, 45)].into_iter().for_each(|(t, bytes)| isolate.take(at(t), bytes));
+        let seen: Vec<f64> = isolate.takes.unwrap().points().iter().map(|point| point.after).collect();
+        assert_eq!(seen, [50.0, 50.0, 60.0, 40.0, 45.0]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(crate) mod isolate;
 pub(crate) mod memwatch;
 pub(crate) mod pauses;
 pub(crate) mod process;
+mod sizes;
 pub(crate) mod valleys;
 
 pub use buckets::Buckets;
@@ -18,4 +19,5 @@ pub use isolate::Isolate;
 pub use memwatch::{Memwatch, MemwatchLeak, MemwatchStats};
 pub use pauses::Pauses;
 pub use process::{Isolates, ProcessSeries, Series};
+pub use sizes::Sizes;
 pub use valleys::{Valley, Valleys};

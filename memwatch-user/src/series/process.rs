@@ -24,6 +24,8 @@ pub struct Isolates {
     pub count: u64,
     /// Bytes that their last mark-compacts left; `None` before the first one.
     pub live: Option<u64>,
+    /// Bytes that takes of their heaps found reachable; `None` before the first one.
+    pub reachable: Option<u64>,
     /// Bytes that they have allocated since each was first seen.
     pub allocated: f64,
 }
@@ -56,6 +58,8 @@ pub struct ProcessSeries {
     pub anonymous: Series,
     /// Bytes that the last mark-compacts left in all heaps.
     pub heaps: Series,
+    /// Bytes that takes found reachable in all heaps.
+    pub reachable: Series,
     /// Bytes allocated in all heaps so far.
     pub allocated: Series,
     clock: RunningTime,
@@ -87,6 +91,7 @@ impl<'a> FromIterator<&'a Isolate> for Isolates {
         isolates.into_iter().fold(Self::default(), |all, isolate| Self {
             count: all.count + 1,
             live: isolate.valleys.live().map(|live| all.live.unwrap_or(0) + live).or(all.live),
+            reachable: isolate.reachable().map(|bytes| all.reachable.unwrap_or(0) + bytes).or(all.reachable),
             allocated: all.allocated + isolate.valleys.allocated(),
         })
     }
@@ -104,6 +109,11 @@ impl ProcessSeries {
         self.anonymous.observe(t, known(reading.rss_anon.map(|anon| anon.saturating_add(swap(reading)))));
         self.heaps.observe(t, known(isolates.live));
         self.allocated.observe(t, Some(self.allocation.so_far(isolates.allocated)));
+    }
+
+    /// Takes in what a take of all heaps found reachable.
+    pub fn take(&mut self, at: Mono, isolates: &Isolates) {
+        self.reachable.observe(self.clock.at(at), isolates.reachable.map(|bytes| bytes as f64));
     }
 
     /// Takes in a collection of any of the isolates.
@@ -265,7 +275,7 @@ mod tests {
         series::valleys::tests::mark_compact,
     };
 
-    const ONE: Isolates = Isolates { count: 1, live: Some(7), allocated: 0.0 };
+    const ONE: Isolates = Isolates { count: 1, live: Some(7), reachable: None, allocated: 0.0 };
 
     fn mono(seconds: u64) -> Mono {
         Mono(seconds * 1_000_000_000)

@@ -18,6 +18,7 @@ use crate::{
         End, FeatureChange,
         outcome::{Loss, Outcome, ScrapeOutcome, What},
     },
+    heap::graph::Reachable,
     host::{
         clock::WallClock,
         exit::{Ended, signal_name},
@@ -51,6 +52,7 @@ impl Translator {
             What::IsolateGone(end) => collection::isolate_gone(stamp, *end),
             What::Collection(outcome) => collection::outcome(stamp, *outcome),
             What::Scrape(outcome) => scrape(stamp, *outcome),
+            What::Take(isolate, reachable) => vec![Body::Heap(heap(isolate, reachable))],
             What::LastVerdicts(last) => verdict::last(stamp, last),
             What::Triggers(isolate, triggers) => vec![collection::triggers(isolate, &triggers)],
             What::NativeDecision(decision) => vec![budget::decision(decision, self.budget_pct)],
@@ -70,6 +72,12 @@ fn scrape(stamp: &Stamp, outcome: ScrapeOutcome) -> Vec<Body> {
     let memory = memory::memory(&outcome.reading, &outcome.budget, outcome.budget_age, outcome.isolates);
     let verdicts = verdict::verdicts(stamp, outcome.verdicts);
     outcome.native.map(feature).into_iter().chain([memory]).chain(verdicts).collect()
+}
+
+fn heap(isolate: u32, reachable: Reachable) -> record::Heap {
+    let Reachable { objects, bytes, external, .. } = reachable;
+    let (reachable_objects, reachable_bytes, external_bytes) = (objects, bytes, external);
+    record::Heap { isolate, reachable_objects, reachable_bytes, external_bytes }
 }
 
 fn losses(loss: Loss) -> Body {

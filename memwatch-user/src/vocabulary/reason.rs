@@ -10,6 +10,10 @@ words! {
     pub enum Counted {
         /// Bytes of objects in one heap after full collections.
         Heap = "heap",
+        /// Bytes of objects in one heap that are reachable.
+        Reachable = "reachable",
+        /// Bytes of objects in one heap after collections of any kind.
+        Sizes = "sizes",
         /// Isolates.
         Isolates = "isolates",
         /// Threads.
@@ -54,6 +58,8 @@ words! {
         Lasting = "lasting",
         /// Is it steady to the end?
         Steady = "steady",
+        /// Is it held by the program itself?
+        Held = "held",
     }
 }
 
@@ -87,6 +93,15 @@ pub enum Seen {
         /// About how long the others will take, by those that came; `None` if no interval is known.
         wait_s: Option<f64>,
     },
+    /// Too few takes of the heap to tell.
+    FewTakes {
+        /// How many there were.
+        takes: u64,
+        /// How many it takes.
+        needed: u64,
+        /// About how long the others will take, by those that came; `None` if no interval is known.
+        wait_s: Option<f64>,
+    },
     /// Not watched for long enough.
     ShortWatch {
         /// How long.
@@ -105,6 +120,19 @@ pub enum Seen {
         full_collections: u64,
         /// The share of what came between them that stayed.
         retained_share: Option<f64>,
+    },
+    /// [`Question::Held`].
+    Held {
+        /// The share of the growth that variables and properties of the program hold, and hold more of each time; `None` is not
+        /// known yet.
+        held_share: Option<f64>,
+    },
+    /// The heap will be full within minutes.
+    Runaway {
+        /// At this rate in so long.
+        left_s: f64,
+        /// The share of what had come that the last full collection left; `None` if there was none.
+        kept_share: Option<f64>,
     },
     /// Too many collections were lost.
     Lost {
@@ -202,6 +230,9 @@ pub struct Course {
     pub rate_per_hour: f64,
     /// Of a heap: how many full collections.
     pub full_collections: Option<u64>,
+    /// Of a heap that was read: how often.
+    #[serde(default)]
+    pub takes: Option<u64>,
     /// Whether the first value is the isolate's birth.
     pub since_birth: bool,
 }
@@ -246,6 +277,11 @@ pub enum Retained {
     Unknown {
         /// So many came too early.
         full_collections: u64,
+    },
+    /// Of a heap that was read: garbage is not counted.
+    Reachable {
+        /// How often it was read.
+        takes: u64,
     },
     /// Of a heap.
     Share {
@@ -337,6 +373,7 @@ impl Reason {
             Seen::Independent(_) => Question::Independent,
             Seen::Lasting { .. } => Question::Lasting,
             Seen::Steady { .. } => Question::Steady,
+            Seen::Held { .. } => Question::Held,
             _ => return None,
         })
     }

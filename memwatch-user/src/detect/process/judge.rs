@@ -200,6 +200,7 @@ impl SeriesJudge {
             span_s: growth.span(),
             rate_per_hour: hourly(growth.trend.slope),
             full_collections: None,
+            takes: None,
             since_birth: false,
         };
         std::iter::once(Reason::plain(Seen::Course(course))).chain(gates.iter().cloned()).collect()

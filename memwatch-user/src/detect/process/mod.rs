@@ -61,6 +61,11 @@ impl ProcessJudge {
         self.left = Left::of(reading);
     }
 
+    /// Takes in what a take of the heaps found reachable.
+    pub fn take(&mut self, at: Mono, isolates: &Isolates) {
+        self.series.take(at, isolates);
+    }
+
     /// Takes in a collection, of any isolate and any kind.
     pub fn collection(&mut self, collection: &Collection) {
         self.series.collection(collection);
@@ -95,8 +100,11 @@ impl ProcessJudge {
 
     fn reconcile(&mut self, now: Mono, heaps: &[(u32, &Finding)]) {
         let mut claims = self.judges.claims(&self.series);
-        let in_heaps = self.series.heaps.buckets.closed();
-        claims.extend(heaps.iter().map(|(isolate, finding)| Claim::of_heap(*isolate, finding, in_heaps)));
+        let ProcessSeries { heaps: collected, reachable, .. } = &self.series;
+        claims.extend(heaps.iter().map(|(isolate, finding)| {
+            let series = if finding.is_of_takes() { reachable } else { collected };
+            Claim::of_heap(*isolate, finding, series.buckets.closed())
+        }));
         reconcile(&mut claims);
         let all_memory = self.judges.rate_of_all_memory();
         for claim in &mut claims {

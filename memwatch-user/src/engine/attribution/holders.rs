@@ -1,20 +1,26 @@
-//! What holds what a JavaScript heap, or the array buffers outside of it, grow by: asked of the heap itself, as soon as a verdict
-//! says that it grows. The process is never stopped for it, so that a take may miss some of what is being written; growth counts
-//! only if two takes in a row show it.
+//! Takes of the heaps of targets: when one is made, and what holds what a JavaScript heap, or the array buffers outside of it, grow by.
+//! The process is never stopped for one, so that it may miss some of what is being written; a holder counts only if two takes in a
+//! row show that it grows. What is reachable goes to the judges of the heaps.
 
 use std::{collections::BTreeMap, panic, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    engine::judged::taken::Taken,
     heap::{
+        graph::Reachable,
         picture::Picture,
         questions::{Census, GrownHolder, compare, holdings},
         take::{self, Pause},
     },
+    detect::Level,
     host::{clock, own},
     model::{Mono, ProcessId},
-    sample::proc,
+    sample::{
+        activity::{Activity, State},
+        proc,
+    },
     target::{self, process},
 };
 
@@ -24,10 +30,11 @@ const BETWEEN: Duration = Duration::from_secs(5);
 const TAKES: usize = 3;
 /// After the third they become rarer, up to this.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Takes cost so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until
-/// it is known what holds a target's heap, then 1 %.
+/// Takes cost so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until it is
+/// known of a target whether its heap grows and what holds it, and for [`URGENT`] at most; then half a percent.
 const REST: u32 = 20;
-const LONG_REST: u32 = 100;
+const LONG_REST: u32 = 200;
+const URGENT: Duration = Duration::from_secs(180);
 /// What a take may need of our memory, bytes; nor more than this part of what the host and our cgroup have left.
 const MOST_MEMORY: u64 = 1 << 30;
 const PART_OF_AVAILABLE: u64 = 4;
@@ -73,6 +80,12 @@ struct Suspect {
     holders: Vec<HeapHolder>,
     /// A verdict was reported before its holders were known.
     is_nameless: bool,
+    /// It is not known yet whether a heap of it grows.
+    is_undecided: bool,
+    /// Since when it is looked at.
+    since: Mono,
+    /// Whether it does anything: what does nothing is not read again.
+    activity: Activity,
 }
 
 /// A take that is to be made.
@@ -84,6 +97,10 @@ pub(crate) struct TakeJob {
 pub(crate) struct Holdings {
     census: Census,
     took: Duration,
+    /// When it was had.
+    at: Mono,
+    /// What was reachable of each heap.
+    reachable: Vec<Reachable>,
 }
 
 impl TakeJob {
@@ -112,18 +129,29 @@ impl TakeJob {
         let most = (take::available().unwrap_or(u64::MAX) / PART_OF_AVAILABLE).min(MOST_MEMORY);
         let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
             .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
+        let (at, reachable) = (clock::now(), picture.graph.reachable());
         let census = picture.ask(false, |known, names| holdings(known, names));
         // What was read may be of another process that has its pid by now.
         if process::current(self.id.pid) != Some(self.id) {
             bail!("process {} has ended", self.id);
         }
-        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before) })
+        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before), at, reachable })
     }
 }
 
 impl HeapHolders {
     pub(crate) fn new(is_wanted: bool) -> Self {
         Self { is_wanted, ..Self::default() }
+    }
+
+    /// How it stands with the heaps of a target.
+    pub(crate) fn consider(&mut self, id: ProcessId, level: Level) {
+        if self.suspects.len() < MOST_TARGETS {
+            self.suspect(id);
+        }
+        if let Some(suspect) = self.suspects.get_mut(&id.pid) {
+            suspect.is_undecided = !matches!(level, Level::Stable | Level::Leak);
+        }
     }
 
     /// A verdict on a target says that what its objects hold grows.
@@ -145,26 +173,26 @@ impl HeapHolders {
         if self.is_busy || now < self.next {
             return None;
         }
-        let due = self.suspects.values().filter(|suspect| suspect.next <= now);
-        let id = due.min_by_key(|suspect| suspect.next)?.id;
+        let due = self.suspects.values_mut().filter_map(|suspect| suspect.is_due(now).then_some(suspect));
+        let suspect = due.min_by_key(|suspect| suspect.next)?;
         self.is_busy = true;
-        Some((id, TakeJob { id }))
+        Some((suspect.id, TakeJob { id: suspect.id }))
     }
 
-    /// A take was made, or why not. What there is to say if the target is left alone from now on.
-    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Option<String> {
+    /// A take was made: what is to be judged of it. Or it was not: what there is to say if the target is left alone from now on.
+    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Result<Taken, Option<String>> {
         let now = clock::now();
         self.is_busy = false;
-        let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id)?;
+        let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id).ok_or(None)?;
         match holdings {
-            Ok(Holdings { census, took }) => {
+            Ok(Holdings { census, took, at, reachable }) => {
                 suspect.add(census);
-                let pause = took.saturating_mul(if suspect.takes.len() < TAKES { REST } else { LONG_REST });
+                let pause = took.saturating_mul(if suspect.is_urgent(now) { REST } else { LONG_REST });
                 self.next = now.later(pause);
                 suspect.wait(now, pause);
-                None
+                Ok(Taken { at, reachable, held_share: suspect.held_share() })
             }
-            Err(error) => suspect.has_failed(now).then(|| format!("{error:#}")),
+            Err(error) => Err(suspect.has_failed(now).then(|| format!("{error:#}"))),
         }
     }
 
@@ -189,7 +217,23 @@ impl HeapHolders {
 impl Suspect {
     fn new(id: ProcessId) -> Self {
         let (takes, holders) = (Vec::new(), Vec::new());
-        Self { id, takes, next: Mono(0), rest: BETWEEN, failures: 0, holders, is_nameless: false }
+        Self {
+            id,
+            takes,
+            next: Mono(0),
+            rest: BETWEEN,
+            failures: 0,
+            holders,
+            is_nameless: false,
+            is_undecided: false,
+            since: clock::now(),
+            activity: Activity::of(id.pid),
+        }
+    }
+
+    /// Whether it is time for a take, and there may be something new.
+    fn is_due(&mut self, now: Mono) -> bool {
+        self.next <= now && self.activity.state(now) == State::Active
     }
 
     fn add(&mut self, census: Census) {
@@ -205,11 +249,24 @@ impl Suspect {
     }
 
     fn wait(&mut self, now: Mono, pause: Duration) {
+        self.rest = if self.is_awaited() { BETWEEN } else { (self.rest * 2).min(LONGEST) };
         self.next = now.later(self.rest.max(pause));
-        let is_awaited = self.is_nameless && self.holders.is_empty();
-        if self.takes.len() == TAKES && !is_awaited {
-            self.rest = (self.rest * 2).min(LONGEST);
-        }
+    }
+
+    /// Whether somebody waits for what the next take shows.
+    fn is_awaited(&self) -> bool {
+        self.takes.len() < TAKES || self.is_undecided || self.is_nameless && self.holders.is_empty()
+    }
+
+    /// Whether more may be spent on it for what is not known.
+    fn is_urgent(&self, now: Mono) -> bool {
+        self.is_awaited() && now.since(self.since) < URGENT
+    }
+
+    /// See [`Taken::held_share`].
+    fn held_share(&self) -> Option<f64> {
+        let program = self.holders.iter().filter(|holder| !holder.grown.is_own);
+        (self.takes.len() == TAKES).then(|| program.map(|holder| holder.share).sum::<f64>().min(1.0))
     }
 
     fn is_cleared(&self) -> bool {
@@ -341,7 +398,7 @@ mod tests {
     }
 
     fn take(took: Duration) -> Holdings {
-        Holdings { census: Census::default(), took }
+        Holdings { census: Census::default(), took, at: Mono(0), reachable: Vec::new() }
     }
 
     fn later(seconds: u64) -> Mono {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::taken::Taken;
 use crate::{
-    detect::{Circumstances, Finding, HeapJudge},
+    detect::{Circumstances, Finding, IsolateJudge},
     engine::outcome::Statistics,
     model::{Collection, GcKind, Mono},
     series::{self, MemwatchLeak},
@@ -12,7 +13,7 @@ use crate::{
 /// One isolate.
 pub(crate) struct Isolate {
     pub(crate) series: series::Isolate,
-    judge: HeapJudge,
+    judge: IsolateJudge,
     /// How old it was when it was first seen.
     age: Duration,
     /// Whether its heap was looked at: before its first mark-compact there is nothing to say.
@@ -21,7 +22,7 @@ pub(crate) struct Isolate {
 
 impl Isolate {
     pub(crate) fn new(series: series::Isolate, age: Duration) -> Self {
-        let judge = HeapJudge::new(series.since);
+        let judge = IsolateJudge::new(series.since);
         Self { series, judge, age, has_finding: false }
     }
 
@@ -33,12 +34,20 @@ impl Isolate {
         lost_share: f64,
     ) -> (Option<Statistics>, Option<MemwatchLeak>) {
         let leak = self.series.collection(collection, limit);
+        self.has_finding |= self.judge.look(&self.series, collection.end);
         if collection.kind != GcKind::MarkCompact {
             return (None, None);
         }
         let statistics = self.statistics(collection.end);
         self.judge(collection.end, lost_share);
         (statistics, leak)
+    }
+
+    /// Takes in what a take of its heap found reachable, and judges the heap.
+    pub(crate) fn take(&mut self, take: &Taken, bytes: u64, lost_share: f64) {
+        self.series.take(take.at, bytes);
+        self.judge.holders(take.held_share);
+        self.judge(take.at, lost_share);
     }
 
     fn statistics(&self, now: Mono) -> Option<Statistics> {

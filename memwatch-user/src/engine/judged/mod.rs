@@ -2,3 +2,4 @@
 
 pub(crate) mod isolate;
 pub(crate) mod process;
+pub(crate) mod taken;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::isolate::Isolate;
+use super::{isolate::Isolate, taken::Taken};
 use crate::{
     detect::{Circumstances, Kind, Level, ProcessJudge, Verdict},
     engine::{
@@ -10,6 +10,7 @@ use crate::{
         outcome::{IsolateFacts, Shown},
     },
     model::{Collection, GcKind, LimitParts, Mono, Reading},
+    heap::graph::Reachable,
     series,
     vocabulary::Seen,
 };
@@ -89,6 +90,26 @@ impl Process {
     pub(crate) fn reading(&mut self, reading: &Reading) {
         let isolates = self.isolates.values().map(|isolate| &isolate.series).collect();
         self.judge.reading(reading, &isolates);
+    }
+
+    /// What was found of its heaps: the worst of them.
+    pub(crate) fn heap_level(&self) -> Level {
+        let levels = self.isolates.values().filter_map(Isolate::finding).map(|(_, finding)| finding.level);
+        levels.max().unwrap_or(Level::Inconclusive)
+    }
+
+    /// Takes in what a take of its heaps found reachable: those of isolates that are known, with their serial numbers.
+    pub(crate) fn take(&mut self, take: &Taken) -> Vec<(u32, Reachable)> {
+        let lost_share = self.lost_share;
+        let known = take.reachable.iter().filter_map(|heap| {
+            let isolate = self.isolates.get_mut(&heap.heap)?;
+            isolate.take(take, heap.bytes, lost_share);
+            Some((isolate.series.serial, *heap))
+        });
+        let known: Vec<_> = known.collect();
+        let isolates = self.isolates.values().map(|isolate| &isolate.series).collect();
+        self.judge.take(take.at, &isolates);
+        known
     }
 
     /// Verdicts whose level was not reported yet; those on `again` in any case: more is known than their level.

@@ -12,7 +12,7 @@ mod walk;
 
 pub use kinds::{Edge, EdgeKind, IsolateId, NodeId, Root, RootKind, ShapeId};
 pub use objects::Shape;
-pub use of_take::{Checks, Graph, GraphError};
+pub use of_take::{Checks, Graph, GraphError, Reachable};
 
 /// A graph of objects, wherever it came from: a process, a core, a file. What asks questions sees this much of it.
 ///

@@ -12,7 +12,7 @@ use super::{
     walk::{self, Walked},
 };
 use crate::{
-    heap::take::{How, Position, Take},
+    heap::take::{How, Isolate, Position, Take},
     v8::heap_layout::{Extent, HeapLayout, Kind, MapFields},
 };
 
@@ -62,6 +62,19 @@ pub struct Checks {
     pub explained_bytes: u64,
     /// Bytes of objects that are not reachable: what a full collection would free.
     pub garbage_bytes: u64,
+}
+
+/// What is reachable of a heap: what a full collection would leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reachable {
+    /// The address of the heap.
+    pub heap: u64,
+    /// How many objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bytes outside of the heap that live as long as they do.
+    pub external: u64,
 }
 
 /// Slots that lead nowhere, and objects that were moved, in a take that is consistent: up to 12 of either were seen, and
@@ -149,6 +162,22 @@ impl Graph {
     #[must_use]
     pub fn shape_of(&self, shape: ShapeId) -> Option<&Shape> {
         self.walked.shapes.all.get(shape.0 as usize)
+    }
+
+    /// What is reachable of each heap.
+    #[must_use]
+    pub fn reachable(&self) -> Vec<Reachable> {
+        let of = |isolate: &Isolate| Reachable { heap: isolate.heap, ..Reachable::default() };
+        let mut heaps: Vec<Reachable> = self.take.isolates.iter().map(of).collect();
+        for node in (0..self.len()).map(NodeId).filter(|node| self.is_object(*node)) {
+            let number = self.isolate(node).map(|isolate| usize::from(isolate.0));
+            if let Some(heap) = number.and_then(|number| heaps.get_mut(number)) {
+                heap.objects += 1;
+                heap.bytes += self.shallow_bytes(node);
+                heap.external += self.external_bytes(node);
+            }
+        }
+        heaps
     }
 
     /// What `node` is.

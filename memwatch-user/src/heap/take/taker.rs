@@ -141,7 +141,12 @@ impl<'a> Taker<'a> {
         let new = pages::find(self.pid, &mappings, &known, clock);
         let fits = new.into_iter().all(|page| self.copied.add(page));
         self.mappings = mappings;
-        fits && copying::copy(self.pid, self.copied.room(|_| true), &self.mappings, clock)
+        // What is new is referred to by what is old: read before it, none of it is missing, unless a collection moves it meanwhile.
+        let mut copy = |is_young| {
+            let rooms = self.copied.room(|page| page.is_young == is_young);
+            copying::copy(self.pid, rooms, &self.mappings, clock)
+        };
+        fits && copy(false) && copy(true)
     }
 
     fn now(&self) -> Option<Vec<Mapping>> {

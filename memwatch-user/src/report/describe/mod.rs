@@ -13,7 +13,7 @@ pub(crate) mod verdict;
 use super::{
     color::Tone,
     record::{
-        Body, Bye, Cgroup, End, Feature, Gc, Governor, Isolate, IsolateState, Leak, Loss, Memory, Missed,
+        Body, Bye, Cgroup, End, Feature, Gc, Governor, Heap, Isolate, IsolateState, Leak, Loss, Memory, Missed,
         Stats,
     },
     text::{LONGEST_SENTENCE, escape_to, escape_untrusted, join},
@@ -64,6 +64,7 @@ pub fn body(body: &Body, limit: Option<u64>, detail: Detail) -> Line {
             Line { more: starts::all(starts), ..Line::new(Tone::Dim, "starts", starts::line(starts)) }
         }
         Body::Memory(memory) => Line::new(Tone::Dim, "memory", self::memory(memory)),
+        Body::Heap(heap) => Line::new(Tone::Dim, "heap", self::heap(heap)),
         Body::Leak(leak) => Line::new(Tone::Warn, "leak", self::leak(leak)),
         Body::Verdict(verdict) => Line {
             more: if detail == Detail::All { verdict::all(verdict) } else { verdict::brief(verdict) },
@@ -85,6 +86,13 @@ fn isolate(isolate: &Isolate) -> String {
         IsolateState::Gone => format!("{} of {role} {} torn down", isolate.isolate, isolate.thread),
     };
     join([what, limit_text(isolate.heap_limit)])
+}
+
+fn heap(heap: &Heap) -> String {
+    let reachable =
+        format!("{} of {} reachable", bytes(heap.reachable_bytes), units::things(heap.reachable_objects, "object"));
+    let external = format!("{} outside of the heap", bytes(heap.external_bytes));
+    join([reachable, if heap.external_bytes > 0 { external } else { String::new() }])
 }
 
 fn limit_text(limit: Option<u64>) -> String {

@@ -25,6 +25,7 @@ pub fn words(seen: &Seen, unit: Unit) -> String {
         Seen::FewCollections { full_collections, needed, wait_s } => {
             few_collections(*full_collections, *needed, *wait_s)
         }
+        Seen::FewTakes { takes, needed, wait_s } => few_takes(*takes, *needed, *wait_s),
         Seen::ShortWatch { watched_s, needed_s } => {
             format!("watched for {} of {}", span(*watched_s), span(*needed_s))
         }
@@ -33,6 +34,7 @@ pub fn words(seen: &Seen, unit: Unit) -> String {
             let kept = retained_share.map_or_else(String::new, |kept| format!(" and {} is retained", share(kept)));
             format!("only {full_collections} full collections, but growth is even{kept}")
         }
+        Seen::Runaway { left_s, kept_share } => runaway(*left_s, *kept_share),
         Seen::Lost { share: lost } => format!("{} of the collections were lost", share(*lost)),
         Seen::NoCollection => "no collection was seen: watch longer, or put load on the process".to_owned(),
         Seen::CollectionsHidden => {
@@ -67,6 +69,10 @@ fn answer(seen: &Seen, unit: Unit) -> String {
             format!("half of the growth came in {} of the time", share(*half_share))
         }
         Seen::Retained(retained) => self::retained(retained),
+        Seen::Held { held_share } => held_share.map_or_else(
+            || "what holds it is not known yet".to_owned(),
+            |held| format!("variables and properties of the program hold {} of the growth", share(held)),
+        ),
         Seen::Steady { slowest_per_hour, rate_per_hour, wobble_share } => format!(
             "{} at its slowest, {} overall, {} off the line",
             rate(*slowest_per_hour),
@@ -106,12 +112,26 @@ pub(super) fn course_alone(course: &Course, unit: Unit) -> String {
     let birth = if course.since_birth { " since its birth" } else { "" };
     let collections =
         course.full_collections.map_or_else(String::new, |n| format!(", {}", things(n, "full collection")));
-    format!("{}: {first} to {last} in {lasted}{collections}{birth}", counted(course.of))
+    let takes = course.takes.map_or_else(String::new, |n| format!(", read {}", things(n, "time")));
+    format!("{}: {first} to {last} in {lasted}{collections}{takes}{birth}", counted(course.of))
 }
 
 fn few_collections(full_collections: u64, needed: u64, wait_s: Option<f64>) -> String {
     let wait = wait_s.map_or_else(String::new, |wait| format!("; about {} more", span(wait)));
     format!("{full_collections} of {needed} full collections{wait}")
+}
+
+fn runaway(left_s: f64, kept_share: Option<f64>) -> String {
+    let kept = kept_share.map_or_else(
+        || "no full collection has shown yet what of it is garbage".to_owned(),
+        |kept| format!("the last full collection left {} of the growth until then", share(kept.min(1.0))),
+    );
+    format!("at this rate the heap is full in {}; {kept}", span(left_s))
+}
+
+fn few_takes(takes: u64, needed: u64, wait_s: Option<f64>) -> String {
+    let wait = wait_s.map_or_else(String::new, |wait| format!("; about {} more", span(wait)));
+    format!("the heap was read {takes} of {needed} times{wait}")
 }
 
 fn not_excluded(wait_s: Option<f64>) -> String {
@@ -127,6 +147,7 @@ fn retained(retained: &Retained) -> String {
         Retained::Share { retained_share: None } => {
             "how much stays of what is allocated is not known".to_owned()
         }
+        Retained::Reachable { .. } => "only reachable objects are counted, no garbage".to_owned(),
         Retained::Unknown { .. } => "no full collection yet: may be garbage".to_owned(),
         Retained::NothingBack { span_s } => {
             format!("no full collection came, and nothing was given back in {}", span(span_s))
@@ -198,6 +219,8 @@ fn other(other: &Other) -> String {
 const fn counted(of: Counted) -> &'static str {
     match of {
         Counted::Heap => "heap after full collections",
+        Counted::Sizes => "heap after collections of any kind",
+        Counted::Reachable => "reachable objects of the heap",
         Counted::Isolates => "isolates",
         Counted::Threads => "threads",
         Counted::Files => "file descriptors other than sockets",

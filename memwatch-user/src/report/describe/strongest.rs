@@ -6,7 +6,8 @@ use crate::vocabulary::{Level, Question, Reason, Seen};
 const ROOM: usize = 2;
 
 /// Tests by how much their answers say to somebody who has to act.
-const WEIGHT: [Question; 9] = [
+const WEIGHT: [Question; 10] = [
+    Question::Held,
     Question::Retained,
     Question::Lasting,
     Question::Material,
@@ -31,8 +32,10 @@ const fn is_decisive(level: Level, seen: &Seen) -> bool {
     match seen {
         Seen::FewReadings { .. }
         | Seen::FewCollections { .. }
+        | Seen::FewTakes { .. }
         | Seen::ShortWatch { .. }
         | Seen::NotExcluded { .. }
+        | Seen::Runaway { .. }
         | Seen::Lost { .. }
         | Seen::NoCollection
         | Seen::CollectionsHidden

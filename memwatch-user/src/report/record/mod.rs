@@ -10,6 +10,7 @@ mod end;
 mod feature;
 mod gc;
 mod governor;
+mod heap;
 mod hello;
 mod holder;
 mod isolate;
@@ -31,6 +32,7 @@ pub use end::End;
 pub use feature::Feature;
 pub use gc::Gc;
 pub use governor::Governor;
+pub use heap::Heap;
 pub use hello::{Features, Hello, State};
 pub use holder::Holder;
 pub use isolate::{Isolate, IsolateState};
@@ -88,6 +90,8 @@ pub enum Body {
     Starts(Box<Starts>),
     /// Memory of the process, every interval.
     Memory(Box<Memory>),
+    /// A heap was read.
+    Heap(Heap),
     /// node-memwatch's event.
     Leak(Leak),
     /// What we make of one kind of memory.
@@ -114,6 +118,7 @@ impl Body {
             | Self::Stats(_)
             | Self::Starts(_)
             | Self::Memory(_)
+            | Self::Heap(_)
             | Self::Governor(_)
             | Self::Loss(_)
             // Servers start and end workers by the dozen a second.

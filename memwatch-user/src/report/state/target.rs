@@ -106,7 +106,7 @@ impl Target {
             }
             Body::End(end) => self.ended = Some((ts, end.clone())),
             Body::Loss(loss) => self.loss = loss.clone(),
-            Body::Leak(_) | Body::Missed(_) | Body::Bye(_) => {}
+            Body::Heap(_) | Body::Leak(_) | Body::Missed(_) | Body::Bye(_) => {}
         }
     }
 

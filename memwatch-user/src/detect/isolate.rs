@@ -1,0 +1,133 @@
+//! One isolate's heap, judged by what full collections left of it and by what takes of it found reachable: V8 decides when
+//! it collects, and we when we read.
+
+use super::{Circumstances, Finding, HeapJudge, Level, runaway};
+use crate::{
+    model::Mono,
+    series::Isolate,
+    vocabulary::{Reason, Seen},
+};
+
+/// See [`is_uncollected`].
+const MATERIAL: f64 = 3.0 * 1_048_576.0;
+const MATERIAL_SHARE: f64 = 0.15;
+/// A leak is growth that places of the program's own hold, at least this share of it.
+const HELD: f64 = 0.5;
+
+/// Judges by both.
+#[derive(Clone, Debug)]
+pub struct IsolateJudge {
+    collections: HeapJudge,
+    /// `None` before the first take.
+    takes: Option<Box<HeapJudge>>,
+    /// What takes amount to, given what holds the growth.
+    reachable: Option<Box<Finding>>,
+    /// Which share of the growth is held by places of the program's own that grow on; `None` is not known.
+    held_share: Option<f64>,
+    /// `None` unless the heap runs full.
+    runaway: Option<Box<Finding>>,
+    /// Sizes at the last look at that.
+    sizes: Option<f64>,
+    since: Mono,
+}
+
+impl IsolateJudge {
+    /// A judge who has seen nothing yet; `since` is when the isolate was first seen.
+    #[must_use]
+    pub fn new(since: Mono) -> Self {
+        Self { collections: HeapJudge::new(since), takes: None, reachable: None, held_share: None, runaway: None, sizes: None, since }
+    }
+
+    /// What is known of what holds the growth: the share of places of the program's own that grow on.
+    pub fn holders(&mut self, held_share: Option<f64>) {
+        self.held_share = held_share;
+    }
+
+    /// After a collection of any kind: looks, and says, whether the heap runs full.
+    pub fn look(&mut self, isolate: &Isolate, now: Mono) -> bool {
+        let newest = isolate.valleys.sizes().points().last().map(|point| point.0);
+        if newest != self.sizes {
+            self.sizes = newest;
+            self.runaway = runaway::finding(isolate, now, self.runaway.as_deref()).map(Box::new);
+        }
+        self.runaway.is_some()
+    }
+
+    /// Judges at `now`: after a full collection, after a take, and at the end.
+    pub fn judge(&mut self, isolate: &Isolate, now: Mono, circumstances: &Circumstances) {
+        self.collections.judge(isolate, now, circumstances);
+        if isolate.takes.is_some() {
+            let takes = self.takes.get_or_insert_with(|| Box::new(HeapJudge::of_takes(self.since)));
+            takes.holds(is_held(self.held_share), circumstances.age);
+            // What takes show does not depend on which collections were seen.
+            let found = takes.judge(isolate, now, &Circumstances { lost_share: 0.0, ..*circumstances });
+            let is_open = found.level == Level::Stable && is_uncollected(isolate);
+            let found = with_holders(found, self.held_share);
+            self.reachable = (!is_open).then(|| Box::new(found));
+        }
+    }
+
+    /// What both amount to.
+    #[must_use]
+    pub fn finding(&self) -> &Finding {
+        let collections = self.collections.finding();
+        let takes = self.reachable.as_deref();
+        let found = takes.filter(|takes| is_better(takes.level, collections.level)).unwrap_or(collections);
+        self.runaway.as_deref().filter(|runaway| runaway.level > found.level).unwrap_or(found)
+    }
+}
+
+/// Whether so much came since the last full collection that it matters (see `gates`): a take that found none of it reachable may have
+/// lost it, as the chain of spans that hung on a timer was lost in five takes of six, and V8 has not said that it is garbage.
+fn is_uncollected(isolate: &Isolate) -> bool {
+    let reachable = isolate.reachable().unwrap_or(0) as f64;
+    isolate.valleys.uncollected() > MATERIAL.max(MATERIAL_SHARE * reachable)
+}
+
+fn is_held(held_share: Option<f64>) -> bool {
+    held_share.is_some_and(|share| share >= HELD)
+}
+
+/// What takes found, given what holds it: growth that no variable or property of the program holds is what it works on (a server's
+/// open requests are in Node's own tables), or is scattered. It comes and goes with the load.
+fn with_holders(found: &Finding, held_share: Option<f64>) -> Finding {
+    let mut finding = found.clone();
+    if finding.level >= Level::Suspect {
+        let is_held = is_held(held_share);
+        finding.reasons.push(Reason::test(Seen::Held { held_share }, is_held));
+        finding.level = if is_held { finding.level } else { Level::Growing };
+    }
+    finding
+}
+
+/// Whether takes that say `takes` know more than full collections that say `collections`. That nothing reachable grows
+/// answers what merely grows; an alarm it does not take back.
+fn is_better(takes: Level, collections: Level) -> bool {
+    match takes {
+        Level::Inconclusive => false,
+        Level::Stable => collections < Level::Suspect,
+        _ => takes >= collections,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_knows_more() {
+        use Level::{Growing, Inconclusive, Leak, Stable, Suspect};
+        for (takes, collections, expected) in [
+            (Inconclusive, Inconclusive, false),
+            (Inconclusive, Stable, false),
+            (Stable, Inconclusive, true),
+            (Stable, Growing, true),
+            (Stable, Leak, false),
+            (Growing, Stable, true),
+            (Growing, Suspect, false),
+            (Leak, Leak, true),
+        ] {
+            assert_eq!(is_better(takes, collections), expected, "{takes:?} beside {collections:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What a take of the heaps of a process tells its judges.
+
+use crate::{heap::graph::Reachable, model::Mono};
+
+/// A take of the heaps of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    /// When it was had.
+    pub(crate) at: Mono,
+    /// What was reachable of each heap.
+    pub(crate) reachable: Vec<Reachable>,
+    /// Which share of the growth since the first take is held by places of the program's own that go on growing, 0 to 1; `None`
+    /// before there are takes enough to tell.
+    pub(crate) held_share: Option<f64>,
+}
