@@ -7,7 +7,7 @@ use memwatch_tests::{
 };
 use memwatch_user::{
     report::record::{Body, GcKind, Kind, Level, Record, Verdict},
-    vocabulary::{Reason, Seen, reason::Course},
+    vocabulary::{Reason, Seen},
 };
 
 /// V8 has no reason for a full collection there, and `stable` took five of them.
@@ -66,5 +66,5 @@ fn heap(record: &Record) -> Option<&Verdict> {
 }
 
 fn goes_by_takes(verdict: &Verdict) -> bool {
-    verdict.reasons.iter().any(|reason| matches!(reason.seen, Seen::Course(Course { takes: Some(_), .. })))
+    verdict.reasons.iter().any(|reason| matches!(&reason.seen, Seen::Course(course) if course.takes.is_some()))
 }
