@@ -10,13 +10,13 @@ use super::{
     Engine,
     adoption::examine::{Examined, SettleJob, Settled},
     attribution::stacks::FEATURE,
-    background::Panicked,
     ending::Ending,
-    features::{External, Feature, FeatureState},
+    features::{External, Feature, FeatureOff, FeatureState},
     fleet::{Candidate, Seat},
     judged::process::Process,
     member::{Member, Newcomed, Newcomer, Phase, ProgramSeen},
     outcome::{Introduction, Subject, What},
+    panicked::Panicked,
     scrape::Scraper,
 };
 use crate::{
@@ -161,8 +161,8 @@ impl Engine {
     fn welcome(&mut self, mut examined: Examined, attachment: u32, begun: Begun) {
         let (id, now) = (examined.target.process.id, clock::now());
         let layout = examined.walk.as_ref().ok().map(|walk| walk.layout);
-        let refused = self.adoption.attachments.refused(id.pid).map(str::to_owned);
-        let introduction = self.introduce(&mut examined, refused.as_deref());
+        let refused = self.adoption.attachments.refused(id.pid).cloned();
+        let introduction = self.introduce(&mut examined, refused.clone());
         let rest = Newcomed {
             callers: examined.callers(),
             js_stacks: Feature::new(FEATURE, &introduction.features.js_stacks),
@@ -181,12 +181,12 @@ impl Engine {
     }
 
     /// Begins to walk its stacks, if they can be, and completes its introduction.
-    fn introduce(&mut self, examined: &mut Examined, refused: Option<&str>) -> Introduction {
+    fn introduce(&mut self, examined: &mut Examined, refused: Option<FeatureOff>) -> Introduction {
         let pid = examined.target.process.id.pid;
         let mut introduction = examined.introduction.clone();
         if examined.plan.is_ok() {
-            let walk = mem::replace(&mut examined.walk, Err(String::new()));
-            let walk = refused.map_or(walk, |reason| Err(reason.to_owned()));
+            let walk = mem::replace(&mut examined.walk, Err(FeatureOff::NotWanted));
+            let walk = refused.map_or(walk, Err);
             introduction.features.js_stacks = self.attribution.stacks.adopt(pid, walk);
         }
         introduction.matched = self.adoption.selection.reason(pid);
@@ -269,21 +269,18 @@ impl Engine {
         let settled = match settled {
             Ok(settled) => settled,
             Err(panicked) => {
-                let change = rest.js_stacks.update(Some(&panicked.to_string()));
+                let change = rest.js_stacks.update(FeatureState::Off(panicked.into()));
                 return self
                     .outcomes
                     .extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
             }
         };
         let layout = settled.walk.as_ref().ok().map(|walk| walk.layout);
-        let off = match self.attribution.stacks.adopt(id.pid, settled.walk) {
-            FeatureState::On => None,
-            FeatureState::Off(why) => Some(why),
-        };
+        let state = self.attribution.stacks.adopt(id.pid, settled.walk);
         for isolate in member.process.isolate_facts() {
             self.attribution.isolate_began(id.pid, &isolate);
         }
-        let change = rest.js_stacks.update(off.as_deref());
+        let change = rest.js_stacks.update(state);
         self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
         self.start_tracker(id, &settled.target.image.path, rest.callers, layout);
     }

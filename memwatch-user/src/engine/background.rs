@@ -24,6 +24,7 @@ use super::{
         names::{NameJob, Named},
         native::TrackerJob,
     },
+    panicked::Panicked,
     scrape::{Scrape, ScrapeJob},
 };
 use crate::{
@@ -70,11 +71,6 @@ pub(super) enum Done {
     /// A process has ended.
     Ended(ProcessId),
 }
-
-/// A job of ours went wrong in a way that nobody foresaw; standard error has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a defect of memwatch-bpf: please report the message on standard error")]
-pub(super) struct Panicked;
 
 /// Has things done. Needs a tokio runtime with a local set.
 pub(super) struct Background {

@@ -1,19 +1,20 @@
 //! What the kernel side sends, and what was done in the background: each to the target that it is about.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
     attribution::{holders::Holdings, names::Named, stacks::FEATURE},
-    background::{Done, Finished, Panicked},
+    background::{Done, Finished},
     ending::End,
-    features::FeatureChange,
+    features::{FeatureChange, FeatureOff},
     fleet::Posted,
     judged::process::Gone,
     member::Member,
     outcome::{CollectionOutcome, IsolateEnd, LastVerdicts, ScrapeOutcome, What},
+    panicked::Panicked,
     scrape::{Scrape, Scraped},
 };
 use crate::{
@@ -239,10 +240,9 @@ impl Engine {
     fn taken(&mut self, id: ProcessId, holdings: Result<anyhow::Result<Holdings>, Panicked>) {
         let holdings = holdings.unwrap_or_else(|panicked| Err(panicked.into()));
         let off = self.attribution.heaps.taken(id, holdings);
-        if let (Some(reason), Some(member)) = (off, self.fleet.member_of(id)) {
-            let reason =
-                format!("{reason}; `memwatch-bpf heap diff --pid {}` reads it when asked to", id.pid);
-            let change = What::Feature(FeatureChange::off("holders", reason));
+        if let (Some(why), Some(member)) = (off, self.fleet.member_of(id)) {
+            let why = FeatureOff::Heap { pid: id.pid, why: Arc::new(why) };
+            let change = What::Feature(FeatureChange::off("holders", why));
             self.outcomes.push(member.outcome(clock::now(), change));
         }
     }
@@ -252,7 +252,7 @@ impl Engine {
             Ok(named) => self.attribution.stacks.named(pid, named),
             Err(panicked) => {
                 self.attribution.stacks.forget(pid);
-                Some(panicked.to_string())
+                Some(panicked.into())
             }
         };
         if let (Some(reason), Some(member)) = (reason, self.fleet.member(pid)) {

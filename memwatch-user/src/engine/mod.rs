@@ -24,6 +24,7 @@ mod judged;
 mod losses;
 mod member;
 pub(crate) mod outcome;
+mod panicked;
 mod probes;
 mod rounds;
 mod scrape;

@@ -98,7 +98,7 @@ pub(crate) struct Introduction {
 }
 
 /// What of a target can be watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Features {
     /// Collections.
     pub(crate) gc: FeatureState,

@@ -107,7 +107,8 @@ impl Engine {
             let mut counts = self.losses.of(pid);
             self.attribution.natives.add_losses(pid, &mut counts);
             member.process.lost_share = lost_share(&counts, member.collections);
-            let blind = blind.clone().map(|reason| What::Feature(FeatureChange::off("losses", reason)));
+            let off = |why| What::Feature(FeatureChange::off("losses", why));
+            let blind = blind.clone().map(off);
             let news = self.losses.news(pid, &counts).map(What::Losses);
             self.outcomes.extend(blind.into_iter().chain(news).map(|what| member.outcome(now, what)));
         }

@@ -15,7 +15,7 @@ pub(crate) use self::bye::Farewell;
 use self::stamp::Stamp;
 use crate::{
     engine::{
-        End, FeatureChange,
+        End, FeatureChange, FeatureState,
         outcome::{Loss, Outcome, ScrapeOutcome, What},
     },
     host::{
@@ -62,8 +62,11 @@ impl Translator {
 }
 
 fn feature(change: FeatureChange) -> Body {
-    let state = if change.on { Switch::On } else { Switch::Off };
-    Body::Feature(record::Feature { name: change.name.to_owned(), state, reason: change.reason })
+    let (state, reason) = match change.state {
+        FeatureState::On => (Switch::On, "it can be read now".to_owned()),
+        FeatureState::Off(why) => (Switch::Off, why.to_string()),
+    };
+    Body::Feature(record::Feature { name: change.name.to_owned(), state, reason })
 }
 
 fn scrape(stamp: &Stamp, outcome: ScrapeOutcome) -> Vec<Body> {

@@ -152,7 +152,7 @@ impl HeapHolders {
     }
 
     /// A take was made, or why not. What there is to say if the target is left alone from now on.
-    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Option<String> {
+    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Option<anyhow::Error> {
         let now = clock::now();
         self.is_busy = false;
         let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id)?;
@@ -164,7 +164,7 @@ impl HeapHolders {
                 suspect.wait(now, pause);
                 None
             }
-            Err(error) => suspect.has_failed(now).then(|| format!("{error:#}")),
+            Err(error) => suspect.has_failed(now).then_some(error),
         }
     }
 
@@ -356,14 +356,14 @@ mod tests {
         heaps.suspect(OTHER);
         let first = heaps.job(later(0)).map(|(id, _)| id);
         assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert_eq!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))), None);
+        assert!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))).is_none());
         assert!(heaps.job(later(3)).is_none(), "not for more than 5 % of a CPU");
         assert_eq!(heaps.job(later(4)).map(|(id, _)| id), Some(OTHER));
-        assert_eq!(heaps.taken(OTHER, Ok(take(Duration::ZERO))), None);
+        assert!(heaps.taken(OTHER, Ok(take(Duration::ZERO))).is_none());
         assert!(heaps.job(later(4)).is_none(), "neither is due before five seconds have passed");
         assert!(heaps.job(later(6)).is_some());
         heaps.forget(7);
-        assert_eq!(heaps.taken(ID, Ok(take(Duration::ZERO))), None, "it is gone");
+        assert!(heaps.taken(ID, Ok(take(Duration::ZERO))).is_none(), "it is gone");
     }
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
             assert!(heaps.job(later(11 * attempt)).is_some());
             said.extend(heaps.taken(ID, Err(anyhow::anyhow!("torn"))));
         }
-        assert_eq!(said, ["torn"]);
+        assert_eq!(said.iter().map(ToString::to_string).collect::<Vec<_>>(), ["torn"]);
         assert!(heaps.job(later(100_000)).is_none());
     }
 
@@ -387,7 +387,7 @@ mod tests {
         heaps.suspect(id(33));
         assert!(!heaps.suspects.contains_key(&33), "there is no room");
         for _ in 0..TAKES {
-            assert_eq!(heaps.taken(id(5), Ok(take(Duration::ZERO))), None);
+            assert!(heaps.taken(id(5), Ok(take(Duration::ZERO))).is_none());
         }
         heaps.suspect(id(33));
         assert!(heaps.suspects.contains_key(&33) && !heaps.suspects.contains_key(&5));

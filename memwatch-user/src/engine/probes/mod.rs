@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
+    sync::Arc,
     thread,
 };
 
@@ -17,7 +18,7 @@ use crate::{
         attach::{AttachError, Attachment, Place, Scope, detach_all},
         load::Kernel,
     },
-    engine::cost::Charge,
+    engine::{cost::Charge, features::FeatureOff},
     model::Mono,
     plan::Plan,
     target::{FileKey, Image},
@@ -58,7 +59,7 @@ struct Live {
     attachment: Attachment,
     sampling: Option<Sampling>,
     /// Why there is no sampling although it was wanted.
-    refused: Option<String>,
+    refused: Option<FeatureOff>,
     users: BTreeSet<u32>,
 }
 
@@ -95,8 +96,8 @@ impl Attachments {
     }
 
     /// Why what JavaScript allocates cannot be sampled in `pid`, where probes on that were refused.
-    pub(crate) fn refused(&self, pid: u32) -> Option<&str> {
-        self.live.values().find(|live| live.users.contains(&pid))?.refused.as_deref()
+    pub(crate) fn refused(&self, pid: u32) -> Option<&FeatureOff> {
+        self.live.values().find(|live| live.users.contains(&pid))?.refused.as_ref()
     }
 
     /// Attaches to a file that nobody runs yet; the first who is served by it takes it over. Needs cookies.
@@ -170,7 +171,7 @@ impl Attachments {
         // Collections are worth watching without stacks.
         let (sampling, refused) = match sampling.transpose() {
             Ok(sampling) => (sampling, None),
-            Err(error) => (None, Some(format!("{:#}", anyhow::Error::from(error)))),
+            Err(error) => (None, Some(FeatureOff::Probes(Arc::new(error)))),
         };
         Ok(Live { attachment, sampling, refused, users: BTreeSet::new() })
     }
