@@ -212,6 +212,7 @@ impl Engine {
             Done::Scrape(id, scrape) => self.scraped(id, scrape),
             Done::Names(pid, named) => self.named(pid, named),
             Done::Examined(pid, examined) => self.examined(pid, *examined),
+            Done::Attached(order, attached) => self.attached(order, attached),
             Done::Settled(id, settled) => self.settled(id, *settled),
             Done::Tracker(id, tracker) => self.tracked(id, tracker),
             Done::Take(id, holdings) => self.taken(id, holdings),

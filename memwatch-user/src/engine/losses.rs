@@ -56,7 +56,7 @@ impl Losses {
     /// Then it counts as reported.
     pub(crate) fn news(&mut self, pid: u32, counts: &Counts) -> Option<Loss> {
         let loss = loss(counts);
-        let missing = |loss: &Loss| [loss.lost, loss.sampled_out, loss.malformed, loss.unmatched];
+        let missing = |loss: &Loss| [loss.lost, loss.malformed, loss.unmatched];
         let told = self.told.entry(pid).or_default();
         let is_news = missing(&loss) != missing(told) || loss.mended > 2 * told.mended;
         is_news.then(|| {

@@ -236,8 +236,6 @@ pub(crate) enum Sites {
 pub(crate) struct Loss {
     /// It happened, and is not in the report.
     pub(crate) lost: u64,
-    /// Left out on purpose.
-    pub(crate) sampled_out: u64,
     /// In the report without a value that could not be read.
     pub(crate) malformed: u64,
     /// Half of a pair.

@@ -88,7 +88,8 @@ impl Engine {
             let cost_s = cost::of_collections(member.collections) + stacks_s;
             self.attribution.natives.leave_for_others(member.id.pid, 100.0 * cost_s / seconds);
         }
-        let rests = self.adoption.attachments.pace(&mut self.kernel, now, &charges);
+        let (rests, jobs) = self.adoption.attachments.pace(now, &charges);
+        self.background.attach(jobs);
         self.backoffs += rests.len() as u64;
         for (pid, rest) in rests {
             let member = self.fleet.member(pid);

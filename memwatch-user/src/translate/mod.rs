@@ -76,8 +76,9 @@ fn scrape(stamp: &Stamp, outcome: ScrapeOutcome) -> Vec<Body> {
 }
 
 fn losses(loss: Loss) -> Body {
-    let Loss { lost, sampled_out, malformed, unmatched, mended, reasons } = loss;
-    Body::Loss(record::Loss { lost, sampled_out, malformed, unmatched, mended, reasons })
+    let Loss { lost, malformed, unmatched, mended, reasons } = loss;
+    // Nothing is left out on purpose; the field is part of the contract.
+    Body::Loss(record::Loss { lost, sampled_out: 0, malformed, unmatched, mended, reasons })
 }
 
 fn end(how: End) -> record::End {
