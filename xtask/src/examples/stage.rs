@@ -15,6 +15,8 @@ use crate::repo;
 
 /// What the directory is called in examples, as no reader has ours.
 const SHOWN: &str = "/srv/shop";
+/// The last part of that.
+const SHOWN_FOLDER: &str = "shop";
 /// Likewise Node.
 const SHOWN_NODE: &str = "/usr/bin/node";
 /// How long anything may take that is waited for.
@@ -89,10 +91,20 @@ impl Stage {
         Ok(self.tool(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?)
     }
 
-    /// What a reader is shown: names of files as on a server of his.
+    /// What a reader is shown: names of files as on a server of his, and the kernel without the name of its build.
     pub(super) fn shown(&self, text: &str) -> String {
         let file = |path: &Path| path.display().to_string();
-        text.replace(&file(&self.directory), SHOWN).replace(&file(&self.node), SHOWN_NODE)
+        let folder = self.directory.file_name().map_or_else(String::new, |name| file(Path::new(name)));
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let version = kernel.split('-').next().unwrap_or_default().trim();
+        let names = [
+            (file(&self.directory), SHOWN),
+            (folder, SHOWN_FOLDER),
+            (file(&self.node), SHOWN_NODE),
+            (kernel.trim().to_owned(), version),
+        ];
+        let known = names.iter().filter(|(ours, _)| !ours.is_empty());
+        known.fold(text.to_owned(), |text, (ours, shown)| text.replace(ours, shown))
     }
 
     /// What a file there has by now, as a reader is shown it; nothing before it is there.

@@ -75,10 +75,13 @@ fn is_held_leak(record: &Value) -> bool {
 /// The first lines of a verdict with its holders, as plain lines have them.
 fn verdict(lines: &str) -> Result<String> {
     let lines: Vec<&str> = lines.lines().collect();
-    let is_pair = |pair: &&[&str]| pair[0].contains("leak: JavaScript heap") && pair[1].contains("held by");
-    let pair = lines.windows(2).rfind(is_pair).context("no verdict with a holder")?;
-    let first = pair[0].find("leak:").map_or(pair[0], |at| &pair[0][at..]);
-    Ok(format!("{first}\n    {}", pair[1].trim_start()))
+    let held = lines
+        .iter()
+        .rposition(|line| line.trim_start().starts_with("held by"))
+        .context("no line with a holder")?;
+    let above =
+        lines[..held].iter().rev().find_map(|line| Some(&line[line.find("leak: JavaScript heap")?..]));
+    Ok(format!("{}\n    {}", above.context("a holder without a verdict")?, lines[held].trim_start()))
 }
 
 /// Files that are never closed, on a kernel without cookies: the last verdict on them, and one that has no answer yet.
