@@ -3,19 +3,19 @@
 
 mod attached;
 
-use std::{
-    io::{self, BufRead as _, Write as _},
-    path::PathBuf,
-};
+use std::io::{self, BufRead as _, Write as _};
 
 use anyhow::{Context as _, Result};
 use memwatch_common::{
     names::{malloc_probe, probe},
     times::Did,
 };
-use memwatch_user::bpf::{
-    attach::{Attachment, Place, Scope},
-    times::{HitTimes, Times},
+use memwatch_user::{
+    bpf::{
+        attach::{Attachment, Binary, Place, Scope},
+        times::{HitTimes, Times},
+    },
+    target,
 };
 
 use attached::{Attached, NUMBER};
@@ -42,8 +42,8 @@ fn empty(attached: &mut Attached) -> Result<Attachment> {
     let start = attached.plan.probes.iter().find(|site| site.program == probe::GC_ENTER);
     let start = start.map(Place::from).context("no probe at the start of collections")?;
     let place = Place { program: malloc_probe::EMPTY, ..start };
-    let file = PathBuf::from(format!("/proc/{}/exe", attached.pid));
-    Ok(attached.kernel.attach(NUMBER, &file, Scope::File, &[place])?)
+    let binary = Binary::of(&target::examine(attached::pid()?)?.image)?;
+    Ok(attached.kernel.programs.attach(NUMBER, &binary, Scope::File, &[place])?)
 }
 
 fn histograms(times: &HitTimes) -> Result<Vec<Vec<u64>>> {

@@ -40,11 +40,11 @@ impl Memory for Counted {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let mut attached = attached::attach(false)?;
+    let (pid, mut attached) = (attached::pid()?, attached::attach(false)?);
     let stacks = attached.plan.stacks.as_ref().map_err(|reason| anyhow::anyhow!("no stacks: {reason}"))?;
     let bytes = Rc::new(Cell::new(0));
-    let counted = Counted { memory: ProcessMemory::open(attached.pid)?, bytes: Rc::clone(&bytes) };
-    let root = PathBuf::from(format!("/proc/{}/root", attached.pid));
+    let counted = Counted { memory: ProcessMemory::open(pid)?, bytes: Rc::clone(&bytes) };
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
     let mut resolver = Resolver::new(counted, stacks, root);
     let mut ring = Ring::open_stacks(&mut attached.kernel)?;
 

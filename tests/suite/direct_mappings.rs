@@ -19,7 +19,10 @@ use memwatch_tests::{
     tool::Tool,
 };
 use memwatch_user::{
-    native::{Holder, direct::Direct},
+    native::{
+        Holder,
+        direct::{Direct, Refused},
+    },
     target,
     vocabulary::TakenBy,
 };
@@ -187,7 +190,7 @@ fn who_would_pay_more_than_the_budget_is_left_alone() -> Result<()> {
     let refusal = || watched.direct.refusal(pid).into_iter().collect::<Vec<_>>();
     let refusal = until(patience(), refusal, |said| !said.is_empty());
     ensure!(
-        matches!(&refusal[..], [why] if why.contains("times a second") && why.contains("--budget")),
+        matches!(&refusal[..], [why @ Refused::TooDear { .. }] if why.to_string().contains("times a second")),
         "{refusal:?}"
     );
     ensure!(watched.direct.mapped(pid).is_empty() && watched.holders().is_empty(), "it is followed still");

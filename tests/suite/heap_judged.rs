@@ -19,7 +19,9 @@ fn a_heap_that_v8_does_not_collect_is_stable() -> Result<()> {
     let is_stable = |record: &Record| heap(record).is_some_and(|verdict| verdict.verdict == Level::Stable);
     let record = tool.wait("verdict `stable`", is_stable)?;
     let records = tool.records()?;
-    let full = records.iter().filter(|record| matches!(&record.body, Body::Gc(gc) if gc.kind == GcKind::MarkCompact));
+    let full = records
+        .iter()
+        .filter(|record| matches!(&record.body, Body::Gc(gc) if gc.kind == GcKind::MarkCompact));
     ensure!(full.count() < 5, "V8 has collected often enough by itself");
     let verdict = heap(&record).context("no verdict")?;
     ensure!(goes_by_takes(verdict), "{verdict:?}");
@@ -66,5 +68,8 @@ fn heap(record: &Record) -> Option<&Verdict> {
 }
 
 fn goes_by_takes(verdict: &Verdict) -> bool {
-    verdict.reasons.iter().any(|reason| matches!(&reason.seen, Seen::Course(course) if course.takes.is_some()))
+    verdict
+        .reasons
+        .iter()
+        .any(|reason| matches!(&reason.seen, Seen::Course(course) if course.takes.is_some()))
 }

@@ -44,11 +44,11 @@ fn two_processes_of_one_binary() -> Result<()> {
 fn by_name() -> Result<()> {
     let _machine = machine::shared();
     let package = format!("memwatch-suite-{}", process::id());
-    let first = in_package(&package)?.ready()?;
+    let first = in_package(&package, releases::USUAL, "mixed_load")?.ready()?;
     let other = node::running("mixed_load")?;
     let mut tool = Tool::start(&["--name", "memwatch-suite-*", "--json"])?;
     tool.attached(first.pid())?;
-    let later = in_package(&package)?.ready()?;
+    let later = in_package(&package, releases::USUAL, "mixed_load")?.ready()?;
     tool.attached(later.pid())?;
     let records = tool.interrupt()?.records()?;
     ensure!(records.iter().all(|record| !tool::of(record, other.pid())));
@@ -116,7 +116,7 @@ fn by_the_name_that_pm2_gave() -> Result<()> {
 #[test]
 fn two_of_the_same_name_are_told_apart() -> Result<()> {
     let _machine = machine::shared();
-    let start = |package: &str| in_package(package)?.ready();
+    let start = |package: &str| in_package(package, releases::USUAL, "mixed_load")?.ready();
     let nodes = [start("memwatch-front")?, start("memwatch-back")?];
     let mut tool = Tool::watch(&nodes.each_ref().map(Node::pid))?;
     let names: Vec<_> = tool
@@ -241,7 +241,8 @@ fn launched(line: &[&str], state: IsolateState) -> Result<()> {
 }
 
 /// A package of its own around the fixture `mixed_load`.
-fn in_package(name: &str) -> Result<Start> {
+/// The fixture `of` under the release `version`, in a package called `name`.
+pub(crate) fn in_package(name: &str, version: &str, of: &str) -> Result<Start> {
     let directory = scratch::directory("package")?;
     fs::write(directory.join("package.json"), format!("{{\"name\": \"{name}\"}}"))?;
     let copy = |fixture: &str| -> Result<PathBuf> {
@@ -250,5 +251,5 @@ fn in_package(name: &str) -> Result<Start> {
         Ok(to)
     };
     copy("common")?;
-    Ok(Start::new(releases::node(releases::USUAL)?, copy("mixed_load")?))
+    Ok(Start::new(releases::node(version)?, copy(of)?))
 }

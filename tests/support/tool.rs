@@ -7,7 +7,7 @@ use std::{
     sync::LazyLock,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use memwatch_user::report::record::{Body, Gc, Record, Verdict};
 use rustix::process::Signal;
 
@@ -16,12 +16,11 @@ use crate::{patience, proc, scratch, tail::Tail, workspace};
 /// Says where the directory with the tool's plans is.
 pub const CACHE_HOME: &str = "XDG_CACHE_HOME";
 
-static BINARY: LazyLock<Result<PathBuf, String>> =
-    LazyLock::new(|| find().map_err(|error| format!("{error:#}")));
+static BINARY: LazyLock<Result<PathBuf>> = LazyLock::new(find);
 
 /// The binary under test: `$MEMWATCH_BIN`, else what `cargo build` makes of the tree as it is.
 pub fn binary() -> Result<PathBuf> {
-    BINARY.clone().map_err(anyhow::Error::msg)
+    BINARY.as_ref().cloned().map_err(|error| anyhow!("{error:#}"))
 }
 
 /// A running tool; killed when dropped.

@@ -8,6 +8,7 @@ mod ci;
 mod demo;
 mod dist;
 mod evaluate;
+mod examples;
 mod repo;
 mod run;
 mod setup;
@@ -46,6 +47,8 @@ enum Verb {
     Bench(bench::Args),
     /// Write the golden files anew from what the code does now.
     Bless(bless::Args),
+    /// Run the tool and write the examples of the documentation anew from what it says.
+    Examples(examples::Args),
     /// Judge the detector and others on simulated heaps, and write docs/detection.md.
     Evaluate(evaluate::Args),
     /// Pack a release: a static binary with its man pages, completions, README and licences, and its line tables apart.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Verb::Tidy(args) => tidy::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bless(args) => bless::run(&args),
+        Verb::Examples(args) => examples::run(&args),
         Verb::Evaluate(args) => evaluate::run(&args),
         Verb::Dist(args) => dist::run(&args),
     };

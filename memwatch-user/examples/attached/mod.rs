@@ -5,7 +5,7 @@ use std::env;
 use anyhow::{Context as _, Result};
 use memwatch_user::{
     bpf::{
-        attach::{Attachment, Place, Scope},
+        attach::{Attachment, Binary, Place, Scope},
         load::{Kernel, Settings},
         multi,
         stacks::StackMaps,
@@ -21,16 +21,20 @@ pub(crate) const NUMBER: u32 = 1;
 
 /// What lives as long as the probes are to.
 pub(crate) struct Attached {
-    pub(crate) pid: u32,
     pub(crate) plan: Plan,
     pub(crate) kernel: Kernel,
     _live: Attachment,
     _maps: StackMaps,
 }
 
+/// The process that is asked for.
+pub(crate) fn pid() -> Result<u32> {
+    Ok(env::args().nth(1).context("which process?")?.parse()?)
+}
+
 /// Attaches. `times`: how long programs take at a hit is to be known.
 pub(crate) fn attach(times: bool) -> Result<Attached> {
-    let pid: u32 = env::args().nth(1).context("which process?")?.parse()?;
+    let pid = pid()?;
     let target = target::examine(pid)?;
     let (plan, _) = plan::prepare(&target.image, None)?;
     let stacks = plan.stacks.as_ref().map_err(|reason| anyhow::anyhow!("no stacks: {reason}"))?;
@@ -42,9 +46,10 @@ pub(crate) fn attach(times: bool) -> Result<Attached> {
     let mut kernel = if times { Kernel::load_timed(settings) } else { Kernel::load(settings) }?;
     let mut maps = StackMaps::open(&mut kernel)?;
     maps.walk(pid, layout.map_err(anyhow::Error::msg)?)?;
-    kernel.set_heap_layout(NUMBER, plan.heap_layout())?;
+    kernel.maps.set_heap_layout(NUMBER, plan.heap_layout())?;
     let places: Vec<Place<'_>> = plan.probes.iter().map(Place::from).collect();
-    let live = kernel.attach(NUMBER, &target.image.elf.descriptor_path(), Scope::File, &places)?;
-    kernel.add_target(pid, NUMBER)?;
-    Ok(Attached { pid, plan, kernel, _live: live, _maps: maps })
+    let binary = Binary::of(&target.image)?;
+    let live = kernel.programs.attach(NUMBER, &binary, Scope::File, &places)?;
+    kernel.maps.add_target(pid, NUMBER)?;
+    Ok(Attached { plan, kernel, _live: live, _maps: maps })
 }

@@ -5,7 +5,7 @@
 //! attachment's number, carried as the probe's cookie. Kernels before 5.15 have no cookies: there, and only there, each
 //! process gets probes of its own.
 
-use std::{error::Error, io, num::NonZeroU32, path::Path};
+use std::{error::Error, fs::File, io, num::NonZeroU32, os::fd::AsRawFd, path::PathBuf};
 
 use aya::{
     Ebpf,
@@ -17,9 +17,9 @@ use aya::{
 
 use super::{
     error::{LoadError, in_program},
-    load::Kernel,
+    load::Programs,
 };
-use crate::plan::ProbeSite;
+use crate::{plan::ProbeSite, target::Image};
 
 /// Where one probe goes.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,29 @@ impl<'a> From<&'a ProbeSite> for Place<'a> {
     }
 }
 
+/// The file that probes go to, held open: names lead elsewhere by the time.
+#[derive(Debug)]
+pub struct Binary {
+    file: File,
+    /// Its name in a process that has it mapped, fit to be shown.
+    name: String,
+}
+
+impl Binary {
+    /// The very file that a process has mapped.
+    pub fn of(image: &Image) -> Result<Self, AttachError> {
+        let name = image.path.clone();
+        match image.elf.descriptor() {
+            Ok(file) => Ok(Self { file, name }),
+            Err(source) => Err(AttachError::File { file: name, source }),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+}
+
 /// Live probes on one binary. Dropping it detaches them, one after another; [`detach_all`] is faster.
 #[derive(Debug)]
 pub struct Attachment {
@@ -96,26 +119,24 @@ pub enum Scope {
     Process(NonZeroU32),
 }
 
-impl Kernel {
-    /// Attaches programs to `file` (a path that leads to the very file the target has mapped), in the order given.
+impl Programs {
+    /// Attaches programs to a binary, in the order given.
     pub fn attach(
         &mut self,
         number: u32,
-        file: &Path,
+        binary: &Binary,
         scope: Scope,
         places: &[Place<'_>],
     ) -> Result<Attachment, AttachError> {
-        let mut attachment = Attachment { number, links: Vec::with_capacity(places.len()) };
-        for place in places {
-            attachment.links.push(self.attach_one(number, file, scope, *place)?);
-        }
-        Ok(attachment)
+        let attach = |place: &Place<'_>| self.attach_one(number, binary, scope, *place);
+        let links = places.iter().map(attach).collect::<Result<_, _>>()?;
+        Ok(Attachment { number, links })
     }
 
     fn attach_one(
         &mut self,
         number: u32,
-        file: &Path,
+        binary: &Binary,
         scope: Scope,
         place: Place<'_>,
     ) -> Result<UProbeLink, AttachError> {
@@ -126,12 +147,12 @@ impl Kernel {
             Scope::Process(pid) => (None, UProbeScope::OneProcess(pid)),
         };
         program
-            .attach(UProbeAttachPoint { location, cookie }, file, scope)
+            .attach(UProbeAttachPoint { location, cookie }, binary.path(), scope)
             .and_then(|id| program.take_link(id))
             .map_err(|source| AttachError::Attach {
                 program: place.program.to_owned(),
                 file_offset: place.file_offset,
-                file: file.display().to_string(),
+                file: binary.name.clone(),
                 source: Box::new(source),
             })
     }

@@ -1,22 +1,21 @@
-//! The object, loaded into the kernel: its maps as typed methods.
+//! The object, loaded into the kernel: its programs, and the maps that say whom they look at.
 
 use std::{collections::BTreeSet, thread};
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
-    maps::{Array, HashMap, MapData},
     programs::{RawTracePoint, UProbe},
 };
 use memwatch_common::{
     names::{global, map, tracepoint},
-    target::{HeapLayout, Target, TaskLayout, UNCLAIMED},
+    target::TaskLayout,
     times::COUNTERS,
 };
 
 use super::{
-    error::{LoadError, in_map, in_program, typed},
-    losses::{LossMaps, Losses},
+    error::{LoadError, in_program},
     object,
+    targets::TargetMaps,
 };
 
 /// aya-log's map of debug lines.
@@ -39,11 +38,15 @@ pub struct Settings {
 
 /// The loaded object. Everything in the kernel goes when this is dropped, or when the process dies.
 pub struct Kernel {
+    /// Its programs, and the maps that were not taken out.
+    pub programs: Programs,
+    /// By which it is told whom to look at.
+    pub maps: TargetMaps,
+}
+
+/// The programs of a loaded object. To attach them takes the kernel its time.
+pub struct Programs {
     pub(super) ebpf: Ebpf,
-    targets: HashMap<MapData, u32, Target>,
-    followed: HashMap<MapData, u32, u8>,
-    heap_layouts: Array<MapData, HeapLayout>,
-    losses: LossMaps,
 }
 
 impl Kernel {
@@ -83,16 +86,12 @@ impl Kernel {
     }
 
     fn from_ebpf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
-        let targets = typed(&mut ebpf, map::TARGETS)?;
-        let followed = typed(&mut ebpf, map::FOLLOWED)?;
-        let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
-        let losses = LossMaps::of(&mut ebpf)?;
-        let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses };
-        // Until the collector has looked at it, a process that was admitted by the kernel side is nobody's.
-        kernel.set_heap_layout(UNCLAIMED, HeapLayout::UNKNOWN)?;
-        Ok(kernel)
+        let maps = TargetMaps::of(&mut ebpf)?;
+        Ok(Self { programs: Programs { ebpf }, maps })
     }
+}
 
+impl Programs {
     /// Attaches the tracepoints on the life of processes. Returns the names of those that this kernel refuses, and why:
     /// without them ends are told with less detail.
     pub fn attach_tracepoints(&mut self) -> Vec<(&'static str, String)> {
@@ -128,42 +127,5 @@ impl Kernel {
                 }
             }
         });
-    }
-
-    /// Makes a process a target that is served by `attachment`, or by none ([`UNCLAIMED`]) if it has no probes.
-    pub fn add_target(&mut self, pid: u32, attachment: u32) -> Result<(), LoadError> {
-        self.targets.insert(pid, Target { attachment }, 0).map_err(in_map(map::TARGETS))
-    }
-
-    /// Forgets a target and what was lost of it; that it was none is no error.
-    pub fn remove_target(&mut self, pid: u32) {
-        let _absent = self.targets.remove(&pid);
-        self.losses.forget(pid);
-    }
-
-    /// Makes targets of what descends from this process and executes a program.
-    pub fn follow(&mut self, pid: u32) -> Result<(), LoadError> {
-        self.followed.insert(pid, 0, 0).map_err(in_map(map::FOLLOWED))
-    }
-
-    /// Whether a process is followed: it descends from one that [`Self::follow`] named.
-    #[must_use]
-    pub fn is_followed(&self, pid: u32) -> bool {
-        self.followed.get(&pid, 0).is_ok()
-    }
-
-    /// Stops following a process; those that descend from it are followed on.
-    pub fn unfollow(&mut self, pid: u32) {
-        let _absent = self.followed.remove(&pid);
-    }
-
-    /// Says how the binary of an attachment lays out a heap.
-    pub fn set_heap_layout(&mut self, attachment: u32, layout: HeapLayout) -> Result<(), LoadError> {
-        self.heap_layouts.set(attachment, layout, 0).map_err(in_map(map::HEAP_LAYOUTS))
-    }
-
-    /// Losses since the object was loaded, by process and reason.
-    pub fn losses(&self) -> Result<Losses, LoadError> {
-        self.losses.read()
     }
 }

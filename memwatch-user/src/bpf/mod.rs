@@ -2,6 +2,7 @@
 //!
 //! * [`object`]: the object that the build embedded;
 //! * [`load`]: the object, loaded: [`load::Kernel`];
+//! * [`targets`]: whom its programs look at;
 //! * [`error`]: why the kernel's side cannot be loaded or spoken to;
 //! * [`losses`]: its counters of losses, by process and reason;
 //! * [`attach`]: a plan's probes, live on one binary;
@@ -28,5 +29,6 @@ pub(crate) mod parting;
 pub(crate) mod raw;
 pub mod ring;
 pub mod stacks;
+pub mod targets;
 pub mod times;
 pub(crate) mod trial;

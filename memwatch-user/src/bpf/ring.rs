@@ -20,12 +20,12 @@ pub struct Ring(AsyncFd<RingBuf<MapData>>);
 impl Ring {
     /// Opens the ring buffer of a loaded object; needs a tokio runtime. There is one reader: the second call fails.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        Self::of(&mut kernel.ebpf, map::EVENTS)
+        Self::of(&mut kernel.programs.ebpf, map::EVENTS)
     }
 
     /// Likewise the one of new stacks.
     pub fn open_stacks(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        Self::of(&mut kernel.ebpf, map::STACK_EVENTS)
+        Self::of(&mut kernel.programs.ebpf, map::STACK_EVENTS)
     }
 
     pub(super) fn of(ebpf: &mut Ebpf, name: &'static str) -> Result<Self, LoadError> {
@@ -60,8 +60,8 @@ impl Ring {
 
 /// Sends the kernel side's debug lines to the `log` crate for as long as the runtime lives.
 pub fn forward_debug_lines(kernel: &mut Kernel) -> Result<(), LoadError> {
-    let logger =
-        EbpfLogger::init(&mut kernel.ebpf).map_err(|error| LoadError::DebugLines(error.to_string()))?;
+    let logger = EbpfLogger::init(&mut kernel.programs.ebpf)
+        .map_err(|error| LoadError::DebugLines(error.to_string()))?;
     let mut logger = raw::readable(logger).map_err(LoadError::Ring)?;
     tokio::task::spawn_local(async move {
         while let Ok(mut guard) = logger.readable_mut().await {

@@ -25,7 +25,7 @@ pub struct StackMaps {
 impl StackMaps {
     /// Takes them from a loaded object; once.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        Self::of(&mut kernel.ebpf)
+        Self::of(&mut kernel.programs.ebpf)
     }
 
     pub(super) fn of(ebpf: &mut Ebpf) -> Result<Self, LoadError> {

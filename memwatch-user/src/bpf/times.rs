@@ -30,7 +30,7 @@ pub struct Times {
 impl HitTimes {
     /// Takes them from a loaded object; once.
     pub fn open(kernel: &mut Kernel) -> Result<Self, LoadError> {
-        typed(&mut kernel.ebpf, map::HIT_TIMES).map(Self)
+        typed(&mut kernel.programs.ebpf, map::HIT_TIMES).map(Self)
     }
 
     /// Hits by how long they took, in steps of [`STEP_NS`], since the object was loaded.

@@ -112,11 +112,10 @@ mod tests {
         *,
     };
 
-    fn parse(line: &str) -> Result<Heap, String> {
-        match from_command_line(line.split(' ').map(OsString::from)) {
-            Ok(Job::Heap(heap)) => Ok(heap),
-            Ok(other) => panic!("{other:?}"),
-            Err(usage) => Err(usage.to_string()),
+    fn parse(line: &str) -> Result<Heap, Usage> {
+        match from_command_line(line.split(' ').map(OsString::from))? {
+            Job::Heap(heap) => Ok(heap),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -142,7 +141,7 @@ mod tests {
         assert_eq!(pause("none"), Ok(None));
         assert_eq!(pause("auto"), Ok(Some(Duration::from_millis(50))));
         assert_eq!(pause("5ms"), Ok(Some(Duration::from_millis(5))));
-        assert!(pause("long").unwrap_err().contains("not a length of time"));
+        assert!(pause("long").unwrap_err().to_string().contains("not a length of time"));
     }
 
     #[test]
@@ -155,7 +154,7 @@ mod tests {
             ("memwatch-bpf heap paths --pid 7", "CLASS"),
             ("memwatch-bpf heap paths @zz --pid 7", "hexadecimal"),
         ] {
-            let message = parse(line).unwrap_err();
+            let message = parse(line).unwrap_err().to_string();
             assert!(message.contains(expected) && !message.contains('\n'), "{line}: {message}");
         }
     }

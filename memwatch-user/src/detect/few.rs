@@ -75,7 +75,10 @@ fn is_parallel(shape: &Shape, climbs: &[Option<Climb>]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detect::{basis::Basis, gates}, series::Valley};
+    use crate::{
+        detect::{basis::Basis, gates},
+        series::Valley,
+    };
 
     /// Whether mark-compacts that leave `mib`, fifty seconds apart, are a leak's, with the `climbs` between them (MiB a
     /// second, and the share of the time that half of it took) and what stayed of what came.

@@ -35,7 +35,15 @@ impl IsolateJudge {
     /// A judge who has seen nothing yet; `since` is when the isolate was first seen.
     #[must_use]
     pub fn new(since: Mono) -> Self {
-        Self { collections: HeapJudge::new(since), takes: None, reachable: None, held_share: None, runaway: None, sizes: None, since }
+        Self {
+            collections: HeapJudge::new(since),
+            takes: None,
+            reachable: None,
+            held_share: None,
+            runaway: None,
+            sizes: None,
+            since,
+        }
     }
 
     /// What is known of what holds the growth: the share of places of the program's own that grow on.

@@ -1,25 +1,30 @@
 //! How targets come: those that run already, those that execute a program later, and what is found out once their V8 has
 //! begun.
 
-use std::{collections::VecDeque, mem, path::Path, time::Duration};
+use std::{collections::VecDeque, mem, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use memwatch_common::{stack::StackLayout, target::UNCLAIMED};
 
 use super::{
     Engine,
     adoption::examine::{Examined, SettleJob, Settled},
     attribution::stacks::FEATURE,
-    background::Panicked,
     ending::Ending,
-    features::{External, Feature, FeatureState},
-    fleet::{Candidate, Seat},
+    features::{External, Feature, FeatureOff, FeatureState},
+    fleet::{Begun, Candidate, Seat, Stage},
     judged::process::Process,
     member::{Member, Newcomed, Newcomer, Phase, ProgramSeen},
     outcome::{Introduction, Subject, What},
+    panicked::Panicked,
+    probes::{
+        Arrival, Service,
+        job::{Attached, Order},
+    },
     scrape::Scraper,
 };
 use crate::{
+    bpf::attach::AttachError,
     host::{cgroup::MemoryCgroup, clock, errors::one_line},
     ingest::Event,
     model::{Mono, ProcessId},
@@ -34,33 +39,39 @@ const ATTEMPTS: u32 = 5;
 const LOOKS: u8 = 50;
 
 impl Engine {
-    /// Adopts everyone who runs now and is meant. With pids named on the command line, any failure is the job's. How many.
-    pub(crate) fn adopt_running(&mut self) -> Result<usize> {
+    /// Begins to adopt everyone who runs now and is meant. With pids named on the command line, any failure is the job's.
+    pub(crate) fn adopt_running(&mut self) -> Result<()> {
         let running = self.adoption.selection.running();
         running.family.iter().try_for_each(|pid| self.kernel.follow(*pid))?;
-        for pid in running.meant {
-            match self.adopt(pid) {
-                Ok(()) => {}
-                Err(error) if self.adoption.selection.is_named() => return Err(error),
-                Err(error) => log::warn!("process {pid} is not watched: {}", one_line(&error)),
-            }
-        }
-        Ok(self.fleet.pids().len())
+        self.adoption.found(running.meant);
+        self.examine_waiting();
+        Ok(())
     }
 
-    fn adopt(&mut self, pid: u32) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let examined = self.adoption.examination(pid).run()?;
-            if self.attach(examined, Begun::Earlier)? {
-                return Ok(());
-            }
-        }
-        bail!("process {pid} executes one program after another: try again once it has settled")
+    /// Whether the watch has not begun yet, as some who are to be there from the beginning are not attached to. With pids named on
+    /// the command line, a failure with one of them is an error.
+    pub(crate) fn is_beginning(&mut self) -> Result<bool> {
+        self.failure.take().map_or(Ok(()), Err)?;
+        Ok(self.adoption.has_waiting() || self.fleet.awaits() || self.adoption.attachments.are_prepared())
     }
 
-    /// Sees to it that a program about to be started is heard from its first instruction.
+    fn examine_waiting(&mut self) {
+        while let Some(pid) = self.adoption.next() {
+            // It may have executed a program, and be one of the others meanwhile.
+            if self.fleet.has(pid) {
+                self.adoption.was_examined(pid);
+            } else {
+                self.fleet.put(pid, Seat::Candidate(Candidate::running()));
+                self.examine(pid);
+            }
+        }
+    }
+
+    /// Sees to it that a program about to be started is heard from its first instruction, once the watch has begun.
     pub(crate) fn expect_child(&mut self, program: Option<&Path>) -> Result<()> {
-        self.adoption.expect_child(&mut self.kernel, program)
+        let job = self.adoption.expect_child(&mut self.kernel, program)?;
+        self.background.attach(job);
+        Ok(())
     }
 
     /// `child` is started, and what else we start is none of the engine's business. It is followed by name, as a kernel
@@ -75,13 +86,13 @@ impl Engine {
     /// Examines a process that has executed a program: the kernel side has made it a target if it may be meant. `inbox`: what
     /// has happened to it since.
     pub(super) fn consider(&mut self, pid: u32, inbox: VecDeque<Event>) {
-        if self.fleet.member(pid).is_some() {
+        if self.fleet.has(pid) {
             return;
         }
         if !self.adoption.selection.means(pid, self.kernel.is_followed(pid)) {
             return self.kernel.remove_target(pid);
         }
-        self.fleet.put(pid, Seat::Examined(Candidate { inbox, ..Candidate::default() }));
+        self.fleet.put(pid, Seat::Candidate(Candidate::new(inbox)));
         self.examine(pid);
     }
 
@@ -93,33 +104,30 @@ impl Engine {
 
     /// A process was examined.
     pub(super) fn examined(&mut self, pid: u32, examined: Result<Result<Examined>, Panicked>) {
-        if self.fleet.candidate(pid).is_none() {
-            return;
-        }
-        let examined = examined.unwrap_or_else(|panicked| Err(panicked.into()));
-        match examined.and_then(|examined| self.attach(examined, Begun::JustNow)) {
-            Ok(true) => self.deliver(pid),
-            Ok(false) => self.examine_next_program(pid),
-            // The dynamic loader has yet to map libnode.so.
-            Err(error) if matches!(error.downcast_ref(), Some(TargetError::NotNode { .. })) => {
-                self.look_again(pid);
-            }
-            Err(error) => {
-                log::warn!("process {pid} is not watched: {}", one_line(&error));
-                self.give_up(pid);
+        self.adoption.was_examined(pid);
+        if let Some(Candidate { begun, .. }) = self.fleet.candidate(pid) {
+            let begun = *begun;
+            match examined.unwrap_or_else(|panicked| Err(panicked.into())) {
+                Ok(examined) => self.attach(pid, examined),
+                // The dynamic loader has yet to map libnode.so.
+                Err(error) if begun == Begun::JustNow && is_no_node(&error) => self.look_again(pid),
+                Err(error) => self.failed(pid, error),
             }
         }
+        self.examine_waiting();
     }
 
-    /// It has executed another program while the last one was examined.
+    /// It has executed another program while the last one was examined or attached to.
     fn examine_next_program(&mut self, pid: u32) {
         let Some(candidate) = self.fleet.candidate(pid) else { return };
+        candidate.begun = Begun::JustNow;
         candidate.programs += 1;
         if candidate.programs < ATTEMPTS {
             return self.examine(pid);
         }
-        log::warn!("process {pid} is not watched: it executes one program after another");
-        self.give_up(pid);
+        let restless =
+            anyhow!("process {pid} executes one program after another: try again once it has settled");
+        self.failed(pid, restless);
     }
 
     /// It may become a Node process yet.
@@ -129,40 +137,89 @@ impl Engine {
         if candidate.looks < LOOKS { self.background.examine_again(pid) } else { self.give_up(pid) }
     }
 
-    /// It is not to be watched after all.
-    fn give_up(&mut self, pid: u32) {
-        self.fleet.remove(pid);
-        self.kernel.remove_target(pid);
+    /// It cannot be watched. That is the job's failure if its pid was named on the command line.
+    fn failed(&mut self, pid: u32, error: anyhow::Error) {
+        let is_awaited = self.fleet.candidate(pid).is_some_and(|candidate| candidate.is_awaited);
+        if is_awaited && self.adoption.selection.is_named() {
+            self.failure.get_or_insert(error);
+        } else {
+            log::warn!("process {pid} is not watched: {}", one_line(&error));
+        }
+        self.give_up(pid);
     }
 
-    /// Attaches what an examined process needs, and watches it. Leaves nothing behind if that fails, or if it has executed
-    /// another program meanwhile; whether it has not.
-    fn attach(&mut self, examined: Examined, begun: Begun) -> Result<bool> {
-        let pid = examined.target.process.id.pid;
-        match self.adoption.attach(&mut self.kernel, &examined) {
-            Ok(Some(attachment)) => {
-                self.welcome(examined, attachment, begun);
-                Ok(true)
+    /// It is not to be watched after all. Leaves nothing behind.
+    fn give_up(&mut self, pid: u32) {
+        self.fleet.remove(pid);
+        self.adoption.let_go(&mut self.kernel, pid);
+    }
+
+    /// Attaches what an examined process needs, and watches it: at once where others run the same file, else when its probes have
+    /// come. What happens to it meanwhile waits.
+    fn attach(&mut self, pid: u32, examined: Examined) {
+        match self.adoption.serve(&mut self.kernel, &examined) {
+            Ok(Service::Live(number)) => self.admit(examined, number),
+            Ok(Service::Coming(job)) => {
+                if let Some(candidate) = self.fleet.candidate(pid) {
+                    candidate.stage = Stage::Attached(Box::new(examined));
+                }
+                self.background.attach(job);
             }
-            Ok(None) => {
-                self.adoption.attachments.release(pid);
-                // What it runs now may have probes already: whichever is hit first claims it.
-                self.kernel.add_target(pid, UNCLAIMED)?;
-                Ok(false)
-            }
-            Err(error) => {
-                self.adoption.let_go(&mut self.kernel, pid);
-                Err(error)
+            Err(error) => self.failed(pid, error.into()),
+        }
+    }
+
+    /// Probes were attached, or could not be: whoever waited for them is watched from now on.
+    pub(super) fn attached(
+        &mut self,
+        order: Order,
+        attached: Result<Result<Attached, AttachError>, Panicked>,
+    ) {
+        let Arrival::First(waiting, number) = self.adoption.attachments.attached(order, attached) else {
+            return;
+        };
+        if let (true, Err(error)) = (waiting.is_empty(), &number) {
+            // They were for the program that is to be started.
+            self.failure.get_or_insert(Arc::clone(error).into());
+        }
+        for pid in waiting {
+            let Some(candidate) = self.fleet.candidate(pid) else { continue };
+            let Stage::Attached(examined) = mem::replace(&mut candidate.stage, Stage::Examined) else {
+                continue;
+            };
+            match &number {
+                Ok(number) => self.admit(*examined, *number),
+                Err(error) => self.failed(pid, Arc::clone(error).into()),
             }
         }
     }
 
+    /// Its probes are live. Watches it, unless it has executed another program meanwhile.
+    fn admit(&mut self, examined: Examined, number: u32) {
+        let pid = examined.target.process.id.pid;
+        match self.adoption.admit(&mut self.kernel, &examined.target, number) {
+            Ok(true) => {
+                self.welcome(examined, number);
+                self.deliver(pid);
+            }
+            Ok(false) => {
+                self.adoption.attachments.release(pid);
+                // What it runs now may have probes already: whichever is hit first claims it.
+                match self.kernel.add_target(pid, UNCLAIMED) {
+                    Ok(()) => self.examine_next_program(pid),
+                    Err(error) => self.failed(pid, error.into()),
+                }
+            }
+            Err(error) => self.failed(pid, error),
+        }
+    }
+
     /// It is a target from now on.
-    fn welcome(&mut self, mut examined: Examined, attachment: u32, begun: Begun) {
+    fn welcome(&mut self, mut examined: Examined, attachment: u32) {
         let (id, now) = (examined.target.process.id, clock::now());
         let layout = examined.walk.as_ref().ok().map(|walk| walk.layout);
-        let refused = self.adoption.attachments.refused(id.pid).map(str::to_owned);
-        let introduction = self.introduce(&mut examined, refused.as_deref());
+        let refused = self.adoption.attachments.refused(id.pid).cloned();
+        let introduction = self.introduce(&mut examined, refused.clone());
         let rest = Newcomed {
             callers: examined.callers(),
             js_stacks: Feature::new(FEATURE, &introduction.features.js_stacks),
@@ -170,7 +227,9 @@ impl Engine {
         let stacks = refused.map_or_else(|| examined.stacks(), Err);
         let (mut member, target, has_plan) = self.member(examined, &introduction, attachment, now);
         self.outcomes.push(member.outcome(now, What::Adopted(Box::new(introduction))));
-        if has_plan && begun == Begun::JustNow {
+        let has_begun =
+            self.fleet.candidate(id.pid).is_none_or(|candidate| candidate.begun == Begun::Earlier);
+        if has_plan && !has_begun {
             member.phase = Phase::Begins(Box::new(Newcomer { target, stacks, rest }));
         } else {
             self.start_tracker(id, &target.image.path, rest.callers, layout);
@@ -181,12 +240,12 @@ impl Engine {
     }
 
     /// Begins to walk its stacks, if they can be, and completes its introduction.
-    fn introduce(&mut self, examined: &mut Examined, refused: Option<&str>) -> Introduction {
+    fn introduce(&mut self, examined: &mut Examined, refused: Option<FeatureOff>) -> Introduction {
         let pid = examined.target.process.id.pid;
         let mut introduction = examined.introduction.clone();
         if examined.plan.is_ok() {
-            let walk = mem::replace(&mut examined.walk, Err(String::new()));
-            let walk = refused.map_or(walk, |reason| Err(reason.to_owned()));
+            let walk = mem::replace(&mut examined.walk, Err(FeatureOff::NotWanted));
+            let walk = refused.map_or(walk, Err);
             introduction.features.js_stacks = self.attribution.stacks.adopt(pid, walk);
         }
         introduction.matched = self.adoption.selection.reason(pid);
@@ -269,31 +328,23 @@ impl Engine {
         let settled = match settled {
             Ok(settled) => settled,
             Err(panicked) => {
-                let change = rest.js_stacks.update(Some(&panicked.to_string()));
+                let change = rest.js_stacks.update(FeatureState::Off(panicked.into()));
                 return self
                     .outcomes
                     .extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
             }
         };
         let layout = settled.walk.as_ref().ok().map(|walk| walk.layout);
-        let off = match self.attribution.stacks.adopt(id.pid, settled.walk) {
-            FeatureState::On => None,
-            FeatureState::Off(why) => Some(why),
-        };
+        let state = self.attribution.stacks.adopt(id.pid, settled.walk);
         for isolate in member.process.isolate_facts() {
             self.attribution.isolate_began(id.pid, &isolate);
         }
-        let change = rest.js_stacks.update(off.as_deref());
+        let change = rest.js_stacks.update(state);
         self.outcomes.extend(change.map(|change| member.outcome(clock::now(), What::Feature(change))));
         self.start_tracker(id, &settled.target.image.path, rest.callers, layout);
     }
 }
 
-/// When the program of a process has begun.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Begun {
-    /// It has run for a while.
-    Earlier,
-    /// Its loader may not have mapped the C library, and V8 has made no isolate.
-    JustNow,
+fn is_no_node(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(TargetError::NotNode { .. }))
 }

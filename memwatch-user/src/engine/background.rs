@@ -6,6 +6,8 @@ use std::{
     io,
     os::fd::OwnedFd,
     panic::{self, AssertUnwindSafe},
+    sync::mpsc as std_mpsc,
+    thread,
     time::Duration,
 };
 
@@ -24,10 +26,12 @@ use super::{
         names::{NameJob, Named},
         native::TrackerJob,
     },
+    panicked::Panicked,
+    probes::job::{AttachJob, Attached, Order},
     scrape::{Scrape, ScrapeJob},
 };
 use crate::{
-    bpf::raw,
+    bpf::{attach::AttachError, load::Programs, raw},
     model::ProcessId,
     native::{NativeError, Tracker},
     target::process,
@@ -59,6 +63,8 @@ pub(super) enum Done {
     Names(u32, Result<Named, Panicked>),
     /// A process was examined, or why it cannot be watched.
     Examined(u32, Box<Result<anyhow::Result<Examined>, Panicked>>),
+    /// Probes were attached, or why not.
+    Attached(Order, Result<Result<Attached, AttachError>, Panicked>),
     /// What could not be known when a target began.
     Settled(ProcessId, Box<Result<Settled, Panicked>>),
     /// A tracker of native memory, or why there is none.
@@ -71,22 +77,31 @@ pub(super) enum Done {
     Ended(ProcessId),
 }
 
-/// A job of ours went wrong in a way that nobody foresaw; standard error has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a defect of memwatch-bpf: please report the message on standard error")]
-pub(super) struct Panicked;
-
 /// Has things done. Needs a tokio runtime with a local set.
 pub(super) struct Background {
     sender: UnboundedSender<Finished>,
+    /// To the thread that attaches.
+    probes: std_mpsc::Sender<AttachJob>,
     /// Whose end is waited for.
     awaited: BTreeSet<ProcessId>,
 }
 
 impl Background {
-    pub(super) fn new() -> (Self, UnboundedReceiver<Finished>) {
+    /// `programs` are those that are attached.
+    pub(super) fn new(programs: Programs) -> io::Result<(Self, UnboundedReceiver<Finished>)> {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { sender, awaited: BTreeSet::new() }, receiver)
+        let (probes, jobs) = std_mpsc::channel();
+        let answers = sender.clone();
+        thread::Builder::new().name("probes".to_owned()).spawn(move || attach(programs, &jobs, &answers))?;
+        Ok((Self { sender, probes, awaited: BTreeSet::new() }, receiver))
+    }
+
+    /// One after the other, in the order in which they are asked for.
+    pub(super) fn attach(&self, jobs: impl IntoIterator<Item = AttachJob>) {
+        for job in jobs {
+            // Its thread runs as long as we do.
+            let _running = self.probes.send(job);
+        }
     }
 
     pub(super) fn scrape(&self, id: ProcessId, job: ScrapeJob) {
@@ -153,11 +168,28 @@ impl Background {
         job: impl FnOnce() -> T + Send + 'static,
         done: impl FnOnce(Result<T, Panicked>) -> Done + Send + 'static,
     ) {
-        let sender = self.sender.clone();
-        task::spawn_blocking(move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(job)).map_err(|_| Panicked);
-            tell(&sender, done(result));
-        });
+        run(self.sender.clone(), job, done);
+    }
+}
+
+/// Has a thread of the pool do it, and tell.
+fn run<T: 'static>(
+    answers: UnboundedSender<Finished>,
+    job: impl FnOnce() -> T + Send + 'static,
+    done: impl FnOnce(Result<T, Panicked>) -> Done + Send + 'static,
+) {
+    task::spawn_blocking(move || {
+        let result = panic::catch_unwind(AssertUnwindSafe(job)).map_err(|_| Panicked);
+        tell(&answers, done(result));
+    });
+}
+
+/// Attaches until nobody can ask for it any more.
+fn attach(mut programs: Programs, jobs: &std_mpsc::Receiver<AttachJob>, answers: &UnboundedSender<Finished>) {
+    for job in jobs {
+        let run = AssertUnwindSafe(|| job.run(&mut programs));
+        let attached = panic::catch_unwind(run).map_err(|_| Panicked);
+        tell(answers, Done::Attached(job.order, attached));
     }
 }
 
@@ -193,11 +225,11 @@ mod tests {
         let runtime =
             tokio::runtime::Builder::new_current_thread().max_blocking_threads(THREADS).build().unwrap();
         let all_there = runtime.block_on(async {
-            let (background, mut finished) = Background::new();
+            let (answers, mut finished) = mpsc::unbounded_channel();
             let meeting = Arc::new(Barrier::new(THREADS));
             for _ in 0..THREADS {
                 let meeting = Arc::clone(&meeting);
-                background.run(move || meeting.wait().is_leader(), |_| Done::ExamineAgain(7));
+                run(answers.clone(), move || meeting.wait().is_leader(), |_| Done::ExamineAgain(7));
             }
             let mut came = 0;
             while came < THREADS && finished.recv().await.is_some() {
@@ -210,10 +242,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_panics_says_so_and_the_next_one_runs() {
-        let (background, mut finished) = Background::new();
+        let (answers, mut finished) = mpsc::unbounded_channel();
         let id = ProcessId { pid: 1, start_ticks: 2 };
-        background.run(|| panic!("as a test"), move |scrape| Done::Scrape(id, scrape));
-        background.run(
+        run(answers.clone(), || panic!("as a test"), move |scrape| Done::Scrape(id, scrape));
+        run(
+            answers,
             || Err("no"),
             move |tracker: Result<Result<Tracker, &str>, Panicked>| {
                 Done::Tracker(

@@ -1,19 +1,20 @@
 //! What the kernel side sends, and what was done in the background: each to the target that it is about.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
 use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
     attribution::{holders::Holdings, names::Named, stacks::FEATURE},
-    background::{Done, Finished, Panicked},
+    background::{Done, Finished},
     ending::End,
-    features::FeatureChange,
+    features::{FeatureChange, FeatureOff},
     fleet::Posted,
     judged::{process::Gone, taken::Taken},
     member::Member,
     outcome::{CollectionOutcome, IsolateEnd, LastVerdicts, ScrapeOutcome, What},
+    panicked::Panicked,
     scrape::{Scrape, Scraped},
 };
 use crate::{
@@ -211,6 +212,7 @@ impl Engine {
             Done::Scrape(id, scrape) => self.scraped(id, scrape),
             Done::Names(pid, named) => self.named(pid, named),
             Done::Examined(pid, examined) => self.examined(pid, *examined),
+            Done::Attached(order, attached) => self.attached(order, attached),
             Done::Settled(id, settled) => self.settled(id, *settled),
             Done::Tracker(id, tracker) => self.tracked(id, tracker),
             Done::Take(id, holdings) => self.taken(id, holdings),
@@ -239,17 +241,16 @@ impl Engine {
     fn taken(&mut self, id: ProcessId, holdings: Result<anyhow::Result<Holdings>, Panicked>) {
         let holdings = holdings.unwrap_or_else(|panicked| Err(panicked.into()));
         let taken = self.attribution.heaps.taken(id, holdings);
-        let off = match taken {
-            Ok(taken) => {
+        let off = taken.map_or_else(
+            |why| why,
+            |taken| {
                 self.judge_take(id, &taken);
                 None
-            }
-            Err(reason) => reason,
-        };
-        if let (Some(reason), Some(member)) = (off, self.fleet.member_of(id)) {
-            let reason =
-                format!("{reason}; `memwatch-bpf heap diff --pid {}` reads it when asked to", id.pid);
-            let change = What::Feature(FeatureChange::off("holders", reason));
+            },
+        );
+        if let (Some(why), Some(member)) = (off, self.fleet.member_of(id)) {
+            let why = FeatureOff::Heap { pid: id.pid, why: Arc::new(why) };
+            let change = What::Feature(FeatureChange::off("holders", why));
             self.outcomes.push(member.outcome(clock::now(), change));
         }
     }
@@ -266,7 +267,7 @@ impl Engine {
             Ok(named) => self.attribution.stacks.named(pid, named),
             Err(panicked) => {
                 self.attribution.stacks.forget(pid);
-                Some(panicked.to_string())
+                Some(panicked.into())
             }
         };
         if let (Some(reason), Some(member)) = (reason, self.fleet.member(pid)) {

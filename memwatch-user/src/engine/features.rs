@@ -1,44 +1,113 @@
 //! Features that a target turns out to have or not to have later than at the hello: said when that changes.
 
-use crate::model::Collection;
+use std::sync::Arc;
+
+use super::panicked::Panicked;
+use crate::{
+    bpf::{attach::AttachError, error::LoadError},
+    host::errors::with_causes,
+    model::Collection,
+    native::{NativeError, direct::Refused},
+    plan::{Stripped, Unresolved},
+    sample::malloc::Unreadable,
+};
 
 /// Whether something of a target can be watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum FeatureState {
     /// It can.
     On,
     /// It cannot, and why.
-    Off(String),
+    Off(FeatureOff),
+}
+
+/// Why something of a target cannot be watched, or not any more.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum FeatureOff {
+    /// The file that holds V8 has no symbols of what is probed.
+    #[error("{path} is stripped, and V8's collections have no symbols in it: run the binary as released")]
+    Stripped {
+        /// Its name in the process.
+        path: String,
+    },
+    /// The file, or the process, does not say what it takes.
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+    /// Nobody wants stacks.
+    #[error("not wanted: --stacks off")]
+    NotWanted,
+    /// The kernel refused the probes that stacks are walked at.
+    #[error("{}", with_causes(&**.0))]
+    Probes(Arc<AttachError>),
+    /// The kernel refused a map, or what is in it cannot be read.
+    #[error(transparent)]
+    Map(#[from] Arc<LoadError>),
+    /// Stacks were walked by what turned out to be wrong.
+    #[error("none of {stacks} stacks had a function that could be read")]
+    NoFunctions {
+        /// How many were read.
+        stacks: u32,
+    },
+    /// The way that the code describes does not lead to V8's account of what is outside of its heap.
+    #[error(
+        "the isolate's allocator of array buffers is none of Node's where the code has it, or it could not be read"
+    )]
+    NoBooks,
+    /// The allocator's own account cannot be read.
+    #[error(transparent)]
+    Allocator(#[from] Arc<Unreadable>),
+    /// Nobody follows its blocks.
+    #[error(transparent)]
+    Native(#[from] Arc<NativeError>),
+    /// Nobody follows what it maps itself.
+    #[error(transparent)]
+    Mappings(#[from] Refused),
+    /// Takes of its heap have failed again and again.
+    #[error("{why:#}; `memwatch-bpf heap diff --pid {pid}` reads it when asked to")]
+    Heap {
+        /// The target.
+        pid: u32,
+        /// What the last one failed of.
+        why: Arc<anyhow::Error>,
+    },
+    /// A defect of ours.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
+}
+
+impl From<&Stripped> for FeatureOff {
+    fn from(stripped: &Stripped) -> Self {
+        Self::Stripped { path: stripped.path.clone() }
+    }
 }
 
 impl FeatureState {
     /// On, or off for the error.
-    pub(crate) fn of<T>(result: Result<T, String>) -> Self {
+    pub(crate) fn of<T>(result: Result<T, FeatureOff>) -> Self {
         result.map_or_else(Self::Off, |_| Self::On)
+    }
+
+    /// Whether it can be watched.
+    pub(crate) const fn is_on(&self) -> bool {
+        matches!(self, Self::On)
     }
 }
 
 /// A feature that went on or off after it was first reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct FeatureChange {
     /// Its name.
     pub(crate) name: &'static str,
     /// Whether it is on now.
-    pub(crate) on: bool,
-    /// Why.
-    pub(crate) reason: String,
+    pub(crate) state: FeatureState,
 }
 
 impl FeatureChange {
     /// It is off.
-    pub(crate) fn off(name: &'static str, reason: String) -> Self {
-        Self { name, on: false, reason }
+    pub(crate) fn off(name: &'static str, why: impl Into<FeatureOff>) -> Self {
+        Self { name, state: FeatureState::Off(why.into()) }
     }
 }
-
-/// What went wrong if the way that the code describes does not lead to the books.
-const LOST: &str = "the isolate's allocator of array buffers is none of Node's where the code has it, or it could not be \
-                    read";
 
 /// One feature, as it was last reported.
 #[derive(Debug)]
@@ -50,16 +119,14 @@ pub(crate) struct Feature {
 impl Feature {
     /// As the target's introduction has it.
     pub(crate) fn new(name: &'static str, state: &FeatureState) -> Self {
-        Self { name, on: *state == FeatureState::On }
+        Self { name, on: state.is_on() }
     }
 
-    /// It is off for `off`, or else on. The change, if it is one.
-    pub(crate) fn update(&mut self, off: Option<&str>) -> Option<FeatureChange> {
-        let on = off.is_none();
-        let is_change = on != self.on;
-        self.on = on;
-        let reason = off.unwrap_or("it can be read now").to_owned();
-        is_change.then_some(FeatureChange { name: self.name, on, reason })
+    /// What it is by now. The change, if it is one.
+    pub(crate) fn update(&mut self, state: FeatureState) -> Option<FeatureChange> {
+        let is_change = state.is_on() != self.on;
+        self.on = state.is_on();
+        is_change.then_some(FeatureChange { name: self.name, state })
     }
 }
 
@@ -73,13 +140,13 @@ pub(crate) struct External {
 
 impl External {
     pub(crate) fn new(state: &FeatureState) -> Self {
-        Self { promised: *state == FeatureState::On, reported: Feature::new("external", state) }
+        Self { promised: state.is_on(), reported: Feature::new("external", state) }
     }
 
     /// The change that `collection` shows.
     pub(crate) fn check(&mut self, collection: &Collection) -> Option<FeatureChange> {
-        let lost = collection.outside.array_buffers.is_none();
-        self.reported.update(lost.then_some(LOST)).filter(|_| self.promised)
+        let books = collection.outside.array_buffers.ok_or(FeatureOff::NoBooks);
+        self.reported.update(FeatureState::of(books)).filter(|_| self.promised)
     }
 }
 
@@ -108,7 +175,8 @@ mod tests {
 
     fn changes(state: &FeatureState, seen: &[Option<u64>]) -> Vec<Option<bool>> {
         let mut external = External::new(state);
-        let mut change = |books: &Option<u64>| external.check(&collection(*books)).map(|change| change.on);
+        let mut change =
+            |books: &Option<u64>| external.check(&collection(*books)).map(|change| change.state.is_on());
         seen.iter().map(&mut change).collect()
     }
 
@@ -116,6 +184,6 @@ mod tests {
     fn only_changes_are_reported_and_only_if_something_was_promised() {
         let seen = [Some(5), None, None, Some(0), Some(1)];
         assert_eq!(changes(&FeatureState::On, &seen), [None, Some(false), None, Some(true), None]);
-        assert_eq!(changes(&FeatureState::Off("why".to_owned()), &seen), [None; 5]);
+        assert_eq!(changes(&FeatureState::Off(FeatureOff::NotWanted), &seen), [None; 5]);
     }
 }

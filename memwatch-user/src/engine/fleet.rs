@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::member::Member;
+use super::{adoption::examine::Examined, member::Member};
 use crate::{
     ingest::{Event, What},
     model::ProcessId,
 };
 
-/// So many events of a process wait at most while it is examined, some seconds of a busy one.
+/// So many events of a process wait at most while it is examined and attached to, some seconds of a busy one.
 const MOST_WAITING: usize = 4096;
 
 /// All processes of one watch.
@@ -17,15 +17,18 @@ pub(crate) struct Fleet(BTreeMap<u32, Seat>);
 
 /// One process.
 pub(crate) enum Seat {
-    /// It has executed a program and is being examined.
-    Examined(Candidate),
+    /// It is being examined or attached to.
+    Candidate(Candidate),
     /// It is a target.
     Taken(Box<Member>),
 }
 
-/// A process that is being examined.
-#[derive(Default)]
+/// A process that is about to be watched.
 pub(crate) struct Candidate {
+    pub(crate) stage: Stage,
+    pub(crate) begun: Begun,
+    /// It was there when the watch began, which waits for it.
+    pub(crate) is_awaited: bool,
     /// How often it was examined before it had mapped what it runs.
     pub(crate) looks: u8,
     /// How often it executed another program meanwhile.
@@ -34,8 +37,41 @@ pub(crate) struct Candidate {
     pub(crate) inbox: VecDeque<Event>,
 }
 
+/// How far it has come.
+pub(crate) enum Stage {
+    /// It is being examined, or will be soon.
+    Examined,
+    /// The probes on its binary are on their way.
+    Attached(Box<Examined>),
+}
+
+/// When the program of a process has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// It has run for a while.
+    Earlier,
+    /// Its loader may not have mapped the C library, and V8 has made no isolate.
+    JustNow,
+}
+
+impl Candidate {
+    /// One that has just executed a program. `inbox`: what has happened to it since.
+    pub(crate) fn new(inbox: VecDeque<Event>) -> Self {
+        Self { inbox, ..Self::first(Begun::JustNow, false) }
+    }
+
+    /// One that ran already when the watch began.
+    pub(crate) fn running() -> Self {
+        Self::first(Begun::Earlier, true)
+    }
+
+    fn first(begun: Begun, is_awaited: bool) -> Self {
+        Self { stage: Stage::Examined, begun, is_awaited, looks: 0, programs: 0, inbox: VecDeque::new() }
+    }
+}
+
 impl Fleet {
-    /// Whether nobody is watched nor examined.
+    /// Whether nobody is watched, nor about to be.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -44,7 +80,7 @@ impl Fleet {
     pub(crate) fn member(&mut self, pid: u32) -> Option<&mut Member> {
         match self.0.get_mut(&pid)? {
             Seat::Taken(member) => Some(member),
-            Seat::Examined(_) => None,
+            Seat::Candidate(_) => None,
         }
     }
 
@@ -53,10 +89,20 @@ impl Fleet {
         self.member(id.pid).filter(|member| member.id == id)
     }
 
-    /// A process that is being examined.
+    /// Whether the beginning of the watch waits for somebody.
+    pub(crate) fn awaits(&self) -> bool {
+        self.0.values().any(|seat| matches!(seat, Seat::Candidate(candidate) if candidate.is_awaited))
+    }
+
+    /// Whether a process is watched or about to be.
+    pub(crate) fn has(&self, pid: u32) -> bool {
+        self.0.contains_key(&pid)
+    }
+
+    /// A process that is about to be watched.
     pub(crate) fn candidate(&mut self, pid: u32) -> Option<&mut Candidate> {
         match self.0.get_mut(&pid)? {
-            Seat::Examined(candidate) => Some(candidate),
+            Seat::Candidate(candidate) => Some(candidate),
             Seat::Taken(_) => None,
         }
     }
@@ -65,7 +111,7 @@ impl Fleet {
     pub(crate) fn members(&mut self) -> impl Iterator<Item = &mut Member> {
         self.0.values_mut().filter_map(|seat| match seat {
             Seat::Taken(member) => Some(&mut **member),
-            Seat::Examined(_) => None,
+            Seat::Candidate(_) => None,
         })
     }
 
@@ -84,17 +130,17 @@ impl Fleet {
     pub(crate) fn remove(&mut self, pid: u32) -> Option<Member> {
         match self.0.remove(&pid)? {
             Seat::Taken(member) => Some(*member),
-            Seat::Examined(_) => None,
+            Seat::Candidate(_) => None,
         }
     }
 
     /// Puts an event where it waits to be taken in. Whether there is room; nobody wants those of processes that are neither
-    /// watched nor examined.
+    /// watched nor about to be.
     pub(crate) fn post(&mut self, event: Event) -> Posted {
         match self.0.get_mut(&event.pid) {
             Some(Seat::Taken(member)) => member.inbox.push_back(event),
-            Some(Seat::Examined(candidate)) if candidate.inbox.len() >= MOST_WAITING => return Posted::Full,
-            Some(Seat::Examined(candidate)) => {
+            Some(Seat::Candidate(candidate)) if candidate.inbox.len() >= MOST_WAITING => return Posted::Full,
+            Some(Seat::Candidate(candidate)) => {
                 // It runs another program: that is looked at as often.
                 candidate.looks = if event.what == What::Exec { 0 } else { candidate.looks };
                 candidate.inbox.push_back(event);
@@ -112,7 +158,7 @@ pub(crate) enum Posted {
     Waits,
     /// Too many of that process wait.
     Full,
-    /// The process is neither watched nor examined.
+    /// The process is neither watched nor about to be.
     Unwanted(What),
 }
 
@@ -126,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_while_a_process_is_examined_waits_and_is_bounded() {
+    fn what_happens_to_a_candidate_waits_and_is_bounded() {
         let mut fleet = Fleet::default();
         assert_eq!(fleet.post(exec(7)), Posted::Unwanted(What::Exec));
-        fleet.put(7, Seat::Examined(Candidate::default()));
+        fleet.put(7, Seat::Candidate(Candidate::new(VecDeque::new())));
         assert!((0..MOST_WAITING).all(|_| fleet.post(exec(7)) == Posted::Waits));
         assert_eq!(fleet.post(exec(7)), Posted::Full);
         assert_eq!(fleet.candidate(7).map(|candidate| candidate.inbox.len()), Some(MOST_WAITING));

@@ -1,6 +1,6 @@
 //! What was not seen of each target, and how much of it matters for verdicts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use memwatch_common::loss::{LossClass, LossReason};
 
@@ -32,13 +32,13 @@ impl Losses {
     }
 
     /// Takes in what the kernel side says by now. Why it is not known what is lost, when that is news.
-    pub(crate) fn read<E: ToString>(&mut self, kernel: Result<losses::Losses, E>) -> Option<String> {
+    pub(crate) fn read<E>(&mut self, kernel: Result<losses::Losses, E>) -> Option<Arc<E>> {
         let error = match kernel {
             Ok(kernel) => {
                 self.kernel = kernel;
                 None
             }
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(Arc::new(error)),
         };
         let is_news = error.is_some() && !self.is_blind;
         self.is_blind = error.is_some();
@@ -56,7 +56,7 @@ impl Losses {
     /// Then it counts as reported.
     pub(crate) fn news(&mut self, pid: u32, counts: &Counts) -> Option<Loss> {
         let loss = loss(counts);
-        let missing = |loss: &Loss| [loss.lost, loss.sampled_out, loss.malformed, loss.unmatched];
+        let missing = |loss: &Loss| [loss.lost, loss.malformed, loss.unmatched];
         let told = self.told.entry(pid).or_default();
         let is_news = missing(&loss) != missing(told) || loss.mended > 2 * told.mended;
         is_news.then(|| {
@@ -130,14 +130,17 @@ mod tests {
         }
     }
 
+    #[derive(Debug, PartialEq, Eq)]
+    struct NoSuchMap;
+
     #[test]
     fn counters_that_cannot_be_read_are_an_error_and_not_nothing_lost() {
         let mut losses = Losses::default();
         let mut kernel = losses::Losses::default();
         kernel.count(1, LossReason::RingFull, 3);
-        assert_eq!(losses.read(Ok::<_, String>(kernel)), None);
-        assert_eq!(losses.read(Err("no such map")), Some("no such map".to_owned()));
-        assert_eq!(losses.read(Err("no such map")), None, "it is reported once");
+        assert_eq!(losses.read(Ok::<_, NoSuchMap>(kernel)), None);
+        assert_eq!(losses.read(Err(NoSuchMap)), Some(Arc::new(NoSuchMap)));
+        assert_eq!(losses.read(Err(NoSuchMap)), None, "it is reported once");
         assert_eq!(losses.of(1), Counts::from([(LossReason::RingFull, 3)]), "what was known stays known");
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{
     ending::Ending,
-    features::Feature,
+    features::{Feature, FeatureOff},
     judged::process::Process,
     outcome::{Outcome, Subject, What},
     scrape::{ScrapeJob, Scraper},
@@ -66,7 +66,7 @@ pub(crate) enum Phase {
 pub(crate) struct Newcomer {
     pub(crate) target: Target,
     /// How its stacks are walked.
-    pub(crate) stacks: Result<StackPlan, String>,
+    pub(crate) stacks: Result<StackPlan, FeatureOff>,
     pub(crate) rest: Newcomed,
 }
 

@@ -24,12 +24,13 @@ mod judged;
 mod losses;
 mod member;
 pub(crate) mod outcome;
+mod panicked;
 mod probes;
 mod rounds;
 mod scrape;
 mod selection;
 
-use std::{sync::mpsc, thread, time::Duration};
+use std::{io, sync::mpsc, thread, time::Duration};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -52,7 +53,7 @@ pub(crate) use self::{
 };
 use crate::{
     attribute::Sampled,
-    bpf::{load::Kernel, parting, stacks::StackMaps},
+    bpf::{load::Kernel, parting, stacks::StackMaps, targets::TargetMaps},
     host::clock::WallClock,
     native::Mode,
     native::Tracker,
@@ -85,7 +86,8 @@ const SHARE_OF_STACKS: f64 = 0.5;
 
 /// The engine.
 pub(crate) struct Engine {
-    kernel: Kernel,
+    /// What the kernel side is told of targets.
+    kernel: TargetMaps,
     clock: WallClock,
     adoption: Adoption,
     fleet: Fleet,
@@ -98,17 +100,20 @@ pub(crate) struct Engine {
     collections: u64,
     backoffs: u64,
     adopted: u64,
+    /// Why the job cannot be done.
+    failure: Option<anyhow::Error>,
 }
 
 impl Engine {
     /// Needs a tokio runtime. Hand everything that the second part receives to [`Engine::finished`].
-    pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
+    pub(crate) fn new(parts: Parts) -> io::Result<(Self, UnboundedReceiver<Finished>)> {
         let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains } = parts;
-        let (background, finished) = Background::new();
+        let Kernel { programs, maps } = kernel;
+        let (background, finished) = Background::new(programs)?;
         let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
         let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
         let engine = Self {
-            kernel,
+            kernel: maps,
             clock,
             adoption: Adoption::new(selection, cookies, sampling),
             fleet: Fleet::default(),
@@ -125,8 +130,9 @@ impl Engine {
             collections: 0,
             backoffs: 0,
             adopted: 0,
+            failure: None,
         };
-        (engine, finished)
+        Ok((engine, finished))
     }
 
     /// What has come of the watch since this was asked last.

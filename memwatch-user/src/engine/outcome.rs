@@ -101,7 +101,7 @@ pub(crate) struct Introduction {
 }
 
 /// What of a target can be watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Features {
     /// Collections.
     pub(crate) gc: FeatureState,
@@ -239,8 +239,6 @@ pub(crate) enum Sites {
 pub(crate) struct Loss {
     /// It happened, and is not in the report.
     pub(crate) lost: u64,
-    /// Left out on purpose.
-    pub(crate) sampled_out: u64,
     /// In the report without a value that could not be read.
     pub(crate) malformed: u64,
     /// Half of a pair.

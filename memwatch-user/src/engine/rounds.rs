@@ -92,7 +92,8 @@ impl Engine {
             let cost_s = cost::of_collections(member.collections) + stacks_s;
             self.attribution.natives.leave_for_others(member.id.pid, 100.0 * cost_s / seconds);
         }
-        let rests = self.adoption.attachments.pace(&mut self.kernel, now, &charges);
+        let (rests, jobs) = self.adoption.attachments.pace(now, &charges);
+        self.background.attach(jobs);
         self.backoffs += rests.len() as u64;
         for (pid, rest) in rests {
             let member = self.fleet.member(pid);
@@ -111,7 +112,8 @@ impl Engine {
             let mut counts = self.losses.of(pid);
             self.attribution.natives.add_losses(pid, &mut counts);
             member.process.lost_share = lost_share(&counts, member.collections);
-            let blind = blind.clone().map(|reason| What::Feature(FeatureChange::off("losses", reason)));
+            let off = |why| What::Feature(FeatureChange::off("losses", why));
+            let blind = blind.clone().map(off);
             let news = self.losses.news(pid, &counts).map(What::Losses);
             self.outcomes.extend(blind.into_iter().chain(news).map(|what| member.outcome(now, what)));
         }

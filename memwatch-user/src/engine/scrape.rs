@@ -1,7 +1,7 @@
 //! Reads a target from outside, one reading at a time: that of a large process takes tenths of a second, so it is taken
 //! beside the loop that takes in events. One that has done nothing since is left alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use memwatch_common::outside::OutsideLayout;
 
@@ -155,12 +155,12 @@ impl Scraper {
         let Scrape { sampler, reading, took } = scrape;
         self.rss = reading.rss;
         self.thorough = took.map_or(self.thorough, |took| (reading.at, took));
-        let off = sampler.no_books().map(ToString::to_string);
+        let native = self.native.update(native(&sampler));
         self.resident = reading.resident.map(|resident| (reading.at, resident)).or(self.resident);
         let budget = Budget::of(&reading, self.resident.map(|(_, resident)| resident));
         let budget_age = self.resident.map(|(at, _)| reading.at.since(at));
         self.reader = Some(Reader::Known(sampler));
-        Scraped { native: self.native.update(off.as_deref()), reading, budget, budget_age }
+        Scraped { native, reading, budget, budget_age }
     }
 
     /// The scrape that was under way has failed, and what read the target went with it: the next one makes it anew.
@@ -171,7 +171,7 @@ impl Scraper {
 
 /// Whether the allocator's own account of native memory can be read.
 pub(crate) fn native(sampler: &Sampler) -> FeatureState {
-    sampler.no_books().map_or(FeatureState::On, |why| FeatureState::Off(why.to_string()))
+    sampler.no_books().map_or(FeatureState::On, |why| FeatureState::Off(Arc::clone(why).into()))
 }
 
 #[cfg(test)]

@@ -1,10 +1,18 @@
 //! Errors as one line.
 
+use std::{error::Error, iter};
+
 /// An error with what caused it. Some errors say that themselves: it is said once.
 #[must_use]
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    with_causes(&**error)
+}
+
+/// The same of an error with a type.
+#[must_use]
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
+    for cause in iter::successors(error.source(), |cause| (**cause).source()).map(ToString::to_string) {
         if !line.contains(&cause) {
             line = format!("{line}: {cause}");
         }

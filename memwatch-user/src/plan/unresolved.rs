@@ -84,22 +84,22 @@ pub enum Unresolved {
 
 impl Unresolved {
     /// Reading `what` failed.
-    pub(super) fn unreadable(what: &str, why: impl Display) -> Self {
+    pub(crate) fn unreadable(what: &str, why: impl Display) -> Self {
         Self::Unreadable { what: what.to_owned(), why: why.to_string() }
     }
 
     /// `what` is not understood on `machine`.
-    pub(super) fn on(machine: Machine, what: &str) -> Self {
+    pub(crate) fn on(machine: Machine, what: &str) -> Self {
         Self::Machine { what: what.to_owned(), machine: format!("{machine:?}") }
     }
 
     /// What V8's code or metadata was found to lack.
-    pub(super) fn not_understood(why: impl Display) -> Self {
+    pub(crate) fn not_understood(why: impl Display) -> Self {
         Self::NotUnderstood(why.to_string())
     }
 
     /// `name` has no symbol.
-    pub(super) fn no_symbol(name: &str) -> Self {
+    pub(crate) fn no_symbol(name: &str) -> Self {
         Self::NoSymbol(name.to_owned())
     }
 

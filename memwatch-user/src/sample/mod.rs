@@ -15,7 +15,7 @@ pub(crate) mod proc;
 mod resident;
 mod status;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use memwatch_common::outside::OutsideLayout;
 
@@ -71,7 +71,7 @@ pub struct Sampler {
     cgroup: Option<MemoryCgroup>,
     freezer: Freezer,
     outside: OutsideLayout,
-    books: Result<Books, Unreadable>,
+    books: Result<Books, Arc<Unreadable>>,
     stacks: Stacks,
     descriptors_due: Pace,
     resident_due: Pace,
@@ -101,7 +101,7 @@ impl Sampler {
 
     /// Why the allocator's books cannot be read, if they cannot.
     #[must_use]
-    pub fn no_books(&self) -> Option<&Unreadable> {
+    pub fn no_books(&self) -> Option<&Arc<Unreadable>> {
         self.books.as_ref().err()
     }
 
@@ -163,9 +163,9 @@ impl Sampler {
     }
 }
 
-fn locate(pid: u32) -> Result<Books, Unreadable> {
+fn locate(pid: u32) -> Result<Books, Arc<Unreadable>> {
     let unread = |source| Unreadable::Io { path: format!("/proc/{pid}/maps"), source };
-    Books::locate(pid, &maps::of(pid).map_err(unread)?)
+    Ok(Books::locate(pid, &maps::of(pid).map_err(unread)?)?)
 }
 
 #[cfg(test)]

@@ -306,7 +306,9 @@ pub(crate) mod tests {
         let mut valleys = Valleys::new(Mono(0));
         let scavenge = |t, after| Collection { kind: GcKind::Scavenge, ..mark_compact(t, 0, after) };
         assert!(valleys.uncollected() <= 0.0);
-        [(3.0, 50), (6.0, 70), (9.0, 90)].iter().for_each(|(t, after)| valleys.collection(&scavenge(*t, *after)));
+        [(3.0, 50), (6.0, 70), (9.0, 90)]
+            .iter()
+            .for_each(|(t, after)| valleys.collection(&scavenge(*t, *after)));
         assert_eq!(valleys.uncollected(), 40.0);
         valleys.collection(&mark_compact(12.0, 95, 60));
         assert!(valleys.uncollected() <= 0.0);

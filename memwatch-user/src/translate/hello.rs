@@ -45,7 +45,7 @@ fn features(features: outcome::Features) -> Features {
 fn state(state: FeatureState) -> State {
     match state {
         FeatureState::On => State::On,
-        FeatureState::Off(reason) => State::Off(reason),
+        FeatureState::Off(why) => State::Off(why.to_string()),
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) use self::bye::Farewell;
 use self::stamp::Stamp;
 use crate::{
     engine::{
-        End, FeatureChange,
+        End, FeatureChange, FeatureState,
         outcome::{Loss, Outcome, ScrapeOutcome, What},
     },
     heap::graph::Reachable,
@@ -64,8 +64,11 @@ impl Translator {
 }
 
 fn feature(change: FeatureChange) -> Body {
-    let state = if change.on { Switch::On } else { Switch::Off };
-    Body::Feature(record::Feature { name: change.name.to_owned(), state, reason: change.reason })
+    let (state, reason) = match change.state {
+        FeatureState::On => (Switch::On, "it can be read now".to_owned()),
+        FeatureState::Off(why) => (Switch::Off, why.to_string()),
+    };
+    Body::Feature(record::Feature { name: change.name.to_owned(), state, reason })
 }
 
 fn scrape(stamp: &Stamp, outcome: ScrapeOutcome) -> Vec<Body> {
@@ -81,8 +84,9 @@ fn heap(isolate: u32, reachable: Reachable) -> record::Heap {
 }
 
 fn losses(loss: Loss) -> Body {
-    let Loss { lost, sampled_out, malformed, unmatched, mended, reasons } = loss;
-    Body::Loss(record::Loss { lost, sampled_out, malformed, unmatched, mended, reasons })
+    let Loss { lost, malformed, unmatched, mended, reasons } = loss;
+    // Nothing is left out on purpose; the field is part of the contract.
+    Body::Loss(record::Loss { lost, sampled_out: 0, malformed, unmatched, mended, reasons })
 }
 
 fn end(how: End) -> record::End {

@@ -15,35 +15,35 @@ use super::copies;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A line of standard output, without its end.
-pub(super) struct Line {
-    pub(super) at: Instant,
-    pub(super) text: String,
+pub(crate) struct Line {
+    pub(crate) at: Instant,
+    pub(crate) text: String,
 }
 
 /// A running program; killed when dropped.
-pub(super) struct Talker {
+pub(crate) struct Talker {
     child: Child,
     /// When it was started.
-    pub(super) since: Instant,
+    pub(crate) since: Instant,
     lines: Receiver<Line>,
     name: String,
 }
 
 /// What is left of a program that was interrupted.
-pub(super) struct Interrupted {
+pub(crate) struct Interrupted {
     /// Its remaining lines.
-    pub(super) lines: Vec<Line>,
+    pub(crate) lines: Vec<Line>,
     /// How it ended.
-    pub(super) status: ExitStatus,
+    pub(crate) status: ExitStatus,
     /// From the interrupt until it had ended.
-    pub(super) until_ended: Duration,
+    pub(crate) until_ended: Duration,
     /// From the interrupt until the copy of itself that it leaves its probes to had ended too.
-    pub(super) until_gone: Duration,
+    pub(crate) until_gone: Duration,
 }
 
 impl Talker {
     /// Starts `command`; what it says on standard error is shown.
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         // Node warns about, and allocates a lot for, whatever certificates the environment names.
         command.env_remove("NODE_EXTRA_CA_CERTS").env_remove("NODE_OPTIONS");
@@ -63,18 +63,18 @@ impl Talker {
     }
 
     /// Its process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// Says a line to it.
-    pub(super) fn tell(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let stdin = self.child.stdin.as_mut().context("its standard input is closed")?;
         writeln!(stdin, "{line}").with_context(|| format!("cannot speak to {}", self.name))
     }
 
     /// Waits for a line that contains `what`.
-    pub(super) fn wait_for(&self, what: &str) -> Result<Line> {
+    pub(crate) fn wait_for(&self, what: &str) -> Result<Line> {
         loop {
             let line = self.lines.recv_timeout(PATIENCE);
             let line = line.with_context(|| format!("{} never said `{what}`", self.name))?;
@@ -85,18 +85,18 @@ impl Talker {
     }
 
     /// The lines that have come by now.
-    pub(super) fn so_far(&self) -> impl Iterator<Item = Line> {
+    pub(crate) fn so_far(&self) -> impl Iterator<Item = Line> {
         self.lines.try_iter()
     }
 
     /// Ends its standard input, and waits until it is gone.
-    pub(super) fn end(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn end(&mut self) -> Result<ExitStatus> {
         drop(self.child.stdin.take());
         self.child.wait().with_context(|| format!("cannot wait for {}", self.name))
     }
 
     /// Ctrl-C. Returns once it and all that it had in the kernel are gone.
-    pub(super) fn interrupt(mut self) -> Result<Interrupted> {
+    pub(crate) fn interrupt(mut self) -> Result<Interrupted> {
         copies::adopt()?;
         let began = Instant::now();
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("not a pid")?;

@@ -7,7 +7,7 @@
 mod attach;
 mod batch;
 mod bpf_stats;
-mod child;
+pub(crate) mod child;
 mod copies;
 mod fleet;
 mod footprint;
@@ -16,7 +16,7 @@ mod hit;
 mod http;
 mod machine;
 mod native;
-mod node;
+pub(crate) mod node;
 mod own;
 mod page;
 mod pairs;

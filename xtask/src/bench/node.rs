@@ -100,7 +100,7 @@ fn bring(file: &Path, root: &Path) -> Result<PathBuf> {
 }
 
 /// `$MEMWATCH_NODES/VERSION/bin/node`, else below `.cache/nodes`, where `setup` puts it.
-pub(super) fn program() -> Result<PathBuf> {
+pub(crate) fn program() -> Result<PathBuf> {
     let root = env::var_os("MEMWATCH_NODES").map_or_else(|| repo::cache().join("nodes"), PathBuf::from);
     let path = root.join(VERSION).join("bin/node");
     ensure!(path.exists(), "no Node {VERSION} at {}: run `cargo xtask setup`", path.display());

@@ -2,6 +2,7 @@
 //! `file:line: what, what to do`.
 
 mod circles;
+mod examples;
 mod imports;
 mod layers;
 mod licences;
@@ -62,6 +63,7 @@ pub(crate) fn run(_: &Args) -> Result<()> {
     let mut findings: Vec<Finding> = texts.iter().flat_map(check).collect();
     findings.extend(links::check(&texts, repo::root()));
     findings.extend(circles::check(&texts));
+    findings.extend(examples::check_all(&texts));
     findings.extend(sizes::check_all(&texts));
     findings.extend(licences::check()?);
     for finding in &findings {

@@ -1,5 +1,6 @@
 //! Kernels: the newest package of a series, unpacked below `.cache/vm/kernels`, with an initramfs for it.
 
+use std::error::Error;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,16 +25,28 @@ pub(super) enum Series {
     Of(u32, u32),
 }
 
-impl FromStr for Series {
-    type Err = String;
+/// What was typed is no series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoSeries;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl Error for NoSeries {}
+
+impl fmt::Display for NoSeries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("say MAJOR.MINOR, for instance 6.1, or `newest`")
+    }
+}
+
+impl FromStr for Series {
+    type Err = NoSeries;
+
+    fn from_str(text: &str) -> Result<Self, NoSeries> {
         let numbers =
             text.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
         match numbers {
             _ if text == "newest" => Ok(Self::Newest),
             Some((major, minor)) => Ok(Self::Of(major, minor)),
-            None => Err("say MAJOR.MINOR, for instance 6.1, or `newest`".to_owned()),
+            None => Err(NoSeries),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why the demo could not start.
 
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
@@ -19,11 +19,25 @@ pub enum DemoError {
         source: io::Error,
     },
     /// It ended, or did something else than running our program.
-    #[error("{} did not run the demo's program: {complaint}; name another Node with --node PATH", .node.display())]
+    #[error("{} did not run the demo's program: {why}; name another Node with --node PATH", .node.display())]
     NotReady {
         /// What was started.
         node: PathBuf,
-        /// What it said.
-        complaint: String,
+        /// What it did instead.
+        why: NotReady,
     },
+}
+
+/// What a program did instead of saying that it leaks.
+#[derive(Debug, Error)]
+pub enum NotReady {
+    /// Its standard output or error is not ours.
+    #[error("its output is not connected")]
+    Unconnected,
+    /// It said something else.
+    #[error("{0}")]
+    Complained(String),
+    /// It said nothing.
+    #[error("silent for {} s", .0.as_secs())]
+    Silent(Duration),
 }

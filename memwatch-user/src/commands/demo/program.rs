@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use super::error::DemoError;
+use super::error::{DemoError, NotReady};
 use crate::target::text::printable;
 
 const PROGRAM: &str = include_str!("leaky_checkout.js");
@@ -40,7 +40,7 @@ impl LeakyProgram {
         let child =
             command(&node).spawn().map_err(|source| DemoError::Start { node: node.clone(), source })?;
         let mut program = Self { child };
-        program.wait_until_ready().map_err(|complaint| DemoError::NotReady { node, complaint })?;
+        program.wait_until_ready().map_err(|why| DemoError::NotReady { node, why })?;
         Ok(program)
     }
 
@@ -50,14 +50,14 @@ impl LeakyProgram {
         self.child.id()
     }
 
-    fn wait_until_ready(&mut self) -> Result<(), String> {
+    fn wait_until_ready(&mut self) -> Result<(), NotReady> {
         let (Some(stdout), Some(stderr)) = (self.child.stdout.take(), self.child.stderr.take()) else {
-            return Err("its output is not connected".to_owned());
+            return Err(NotReady::Unconnected);
         };
         match first_line(stdout).recv_timeout(START_TIMEOUT) {
             Ok(line) if line.trim_end() == "ready" => Ok(()),
-            Ok(_) => Err(self.complaint(stderr)),
-            Err(_) => Err(format!("silent for {} s", START_TIMEOUT.as_secs())),
+            Ok(_) => Err(NotReady::Complained(self.complaint(stderr))),
+            Err(_) => Err(NotReady::Silent(START_TIMEOUT)),
         }
     }
 

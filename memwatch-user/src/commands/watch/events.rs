@@ -9,7 +9,7 @@ use tokio::{
     time::{Interval, MissedTickBehavior, Sleep, interval, sleep},
 };
 
-use super::signals::Signals;
+use super::{signals::Signals, stop::Stop};
 use crate::{bpf::ring::Ring, engine::Finished};
 
 /// Something that happened.
@@ -24,37 +24,6 @@ pub(super) enum Input {
     Interval,
     /// Stop.
     Stop(Stop),
-}
-
-/// Why we stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// Ctrl-C, SIGTERM, SIGHUP.
-    Interrupted,
-    /// `--duration` is over.
-    Duration,
-    /// Nobody is left.
-    TargetsGone,
-    /// `q`.
-    Quit,
-    /// The verdict that was waited for.
-    Leak,
-    /// Nobody is left who reads the report.
-    OutputClosed,
-}
-
-impl Stop {
-    /// The reason's name in records.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Interrupted => "interrupted",
-            Self::Duration => "duration",
-            Self::TargetsGone => "targets-gone",
-            Self::Quit => "quit",
-            Self::Leak => "leak",
-            Self::OutputClosed => "output-closed",
-        }
-    }
 }
 
 /// What we wait for.
@@ -76,12 +45,16 @@ impl Events {
         stacks: Option<Ring>,
         finished: UnboundedReceiver<Finished>,
         every: Duration,
-        duration: Option<Duration>,
     ) -> Result<Self> {
         let mut interval = interval(every);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let deadline = duration.map(|duration| Box::pin(sleep(duration)));
-        Ok(Self { ring, stacks, finished, signals: Signals::listen()?, interval, deadline, more: false })
+        let signals = Signals::listen()?;
+        Ok(Self { ring, stacks, finished, signals, interval, deadline: None, more: false })
+    }
+
+    /// It is over after `duration` from now.
+    pub(super) fn end_after(&mut self, duration: Option<Duration>) {
+        self.deadline = duration.map(|duration| Box::pin(sleep(duration)));
     }
 
     /// Waits for what is done in the background. Safe to cancel.

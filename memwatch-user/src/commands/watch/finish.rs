@@ -1,13 +1,11 @@
 //! The end of a watch.
 
-use std::io;
-
 use anyhow::{Result, anyhow, ensure};
 
 use super::{
-    events::Stop,
     output::{Output, Reported},
     running::Run,
+    stop::Stop,
 };
 use crate::{
     cli::log::complain,
@@ -29,13 +27,12 @@ pub struct Done {
 
 impl Run {
     /// The report is out before the probes are gone, which takes the kernel some seconds.
-    pub(super) async fn finish(mut self, mut output: Output, stop: io::Result<Stop>) -> Result<Done> {
+    pub(super) async fn finish(mut self, mut output: Output, stop: Stop) -> Result<Done> {
         self.all_records();
         self.names_came().await;
-        let stopped = stop.map(|stop| self.last_words(&mut output, stop));
+        self.last_words(&mut output, stop);
         let Reported { job, is_unread } = output.finish();
-        let mut errors = std::mem::take(&mut self.profiles).write(&self.engine.sampled());
-        errors.extend(stopped.err().map(anyhow::Error::from));
+        let errors = std::mem::take(&mut self.profiles).write(&self.engine.sampled());
         errors.iter().for_each(complain);
         let job = if errors.is_empty() { job } else { Job::Failed };
         let never_node = self.launched.is_some() && self.engine.adopted() == 0;

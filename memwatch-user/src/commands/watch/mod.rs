@@ -1,8 +1,9 @@
 //! `watch`: connects all stages for as long as it lasts.
 //!
-//! [`setup`] makes the parts, [`running`] hands everything that happens ([`events`]) to the engine and what comes of it to the
+//! [`setup`] makes the parts, [`begin`] attaches to who is there, [`running`] hands everything that happens ([`events`]) to the engine and what comes of it to the
 //! [`output`], [`finish`] ends it.
 
+mod begin;
 mod events;
 mod finish;
 mod launch;
@@ -14,6 +15,7 @@ mod selection;
 mod setup;
 mod signals;
 pub(crate) mod sinks;
+mod stop;
 
 use anyhow::Result;
 use tokio::{runtime, task::LocalSet};
@@ -35,6 +37,10 @@ pub fn run(watch: &Watch) -> Result<Done> {
 async fn watch_until_over(watch: &Watch) -> Result<Done> {
     let json = watch.json_files.iter().map(|path| OutFile::open(path)).collect::<Result<_>>()?;
     let mut run = Setup::of(watch)?.start(watch)?;
+    if let Err(error) = run.begin(watch).await {
+        run.engine.let_go();
+        return Err(error);
+    }
     let mut output = Output::open(watch, json)?;
     let stop = run.until_stopped(&mut output).await;
     run.finish(output, stop).await

@@ -2,11 +2,7 @@
 
 use anyhow::Result;
 
-use super::{
-    events::{Input, Stop},
-    out_file::OutFile,
-    sinks,
-};
+use super::{events::Input, out_file::OutFile, sinks, stop::Stop};
 use crate::{
     cli::{job::Watch, log},
     report::{

@@ -1,14 +1,15 @@
 //! A watch under way: what happens goes to the engine, what comes of it to the output.
 
-use std::{io, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use tokio::time::sleep;
 
 use super::{
-    events::{Events, Input, Stop},
+    events::{Events, Input},
     launch::Launched,
     output::Output,
     profiles::Profiles,
+    stop::Stop,
 };
 use crate::{engine::Engine, model::Mono, translate::Translator};
 
@@ -35,28 +36,27 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) async fn until_stopped(&mut self, output: &mut Output) -> io::Result<Stop> {
-        self.welcome_child()?;
+    pub(super) async fn until_stopped(&mut self, output: &mut Output) -> Stop {
         loop {
             self.report(output);
             if self.until_leak && output.has_leak() {
-                return Ok(Stop::Leak);
+                return Stop::Leak;
             }
             if self.is_over() {
-                return Ok(Stop::TargetsGone);
+                return Stop::TargetsGone;
             }
             let input = tokio::select! {
                 input = self.events.next() => input,
                 wanted = output.wants() => wanted,
             };
             if let Input::Stop(stop) = input {
-                return Ok(stop);
+                return stop;
             }
             self.take_in(input);
         }
     }
 
-    fn take_in(&mut self, input: Input) {
+    pub(super) fn take_in(&mut self, input: Input) {
         match input {
             Input::Records => self.records(),
             Input::Stacks => self.stacks(),
@@ -74,11 +74,6 @@ impl Run {
             }
             Input::Stop(_) => {}
         }
-    }
-
-    fn welcome_child(&mut self) -> io::Result<()> {
-        let Some(child) = self.launched.as_ref().map(Launched::pid) else { return Ok(()) };
-        self.engine.child_is_started(child).map_err(io::Error::other)
     }
 
     /// The stack on which a collection began was sent before it ended.

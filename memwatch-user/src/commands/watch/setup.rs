@@ -1,17 +1,9 @@
 //! The parts of a watch, made of what was asked for and what the host allows.
 
-use std::ffi::{OsStr, OsString};
-
 use anyhow::{Result, ensure};
 use memwatch_common::target::TaskLayout;
 
-use super::{
-    events::Events,
-    launch::{self, Launched},
-    profiles::Profiles,
-    running::Run,
-    selection::selection,
-};
+use super::{begin::command, events::Events, profiles::Profiles, running::Run, selection::selection};
 use crate::{
     bpf::{
         load::{Kernel, Settings},
@@ -22,7 +14,7 @@ use crate::{
     },
     cli::{
         args::{Explain, Switch},
-        job::{Watch, Whom},
+        job::Watch,
     },
     engine::{Asked, Engine, Parts, TargetSelection},
     host::{
@@ -57,7 +49,7 @@ impl Setup {
         Ok(Self { kernel, features, task, selection, profiles })
     }
 
-    /// Attaches to everyone who is meant.
+    /// Connects the parts.
     pub(super) fn start(self, watch: &Watch) -> Result<Run> {
         let Self { mut kernel, features, task, selection, profiles } = self;
         let ring = Ring::open(&mut kernel)?;
@@ -67,23 +59,12 @@ impl Setup {
         let keeps_stacks = profiles.are_wanted();
         let explains = watch.explain == Explain::Auto;
         let parts = Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains };
-        let (mut engine, finished) = Engine::new(parts);
-        let adopted = engine.adopt_running()?;
-        let events = Events::new(ring, stack_ring, finished, watch.interval, watch.duration)?;
-        let launched = launch(watch, &mut engine)?;
-        if let Some(nobody) = engine.nobody().filter(|_| launched.is_none()) {
-            log::warn!("{nobody}; waiting for one that does");
-        }
-        ensure!(engine.may_grow() || adopted > 0 || launched.is_some(), "no process to watch");
+        let (engine, finished) = Engine::new(parts)?;
+        let events = Events::new(ring, stack_ring, finished, watch.interval)?;
         let translator = Translator { clock, budget_pct: watch.budget_pct };
-        let since = clock::now();
-        Ok(Run { engine, events, translator, launched, since, until_leak: watch.until_leak, profiles })
+        let (since, until_leak) = (clock::now(), watch.until_leak);
+        Ok(Run { engine, events, translator, launched: None, since, until_leak, profiles })
     }
-}
-
-/// The program to start, if there is one. It gets our limits, which stay as they are until it has.
-fn command(watch: &Watch) -> Option<&[OsString]> {
-    if let Whom::Command(command) = &watch.whom { Some(command) } else { None }
 }
 
 /// What the host offers, or why nothing can be watched here.
@@ -109,7 +90,7 @@ fn task_layout(features: Features) -> TaskLayout {
 fn load(watch: &Watch, features: Features, task: TaskLayout, follow_all: bool) -> Result<Kernel> {
     let debug = watch.verbose > 1;
     let mut kernel = Kernel::load(Settings { cookies: features.attach_cookie, follow_all, task, debug })?;
-    for (tracepoint, reason) in kernel.attach_tracepoints() {
+    for (tracepoint, reason) in kernel.programs.attach_tracepoints() {
         log::warn!(
             "the tracepoint {tracepoint} cannot be used, so less is known of how processes end: {reason}"
         );
@@ -126,14 +107,4 @@ fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Option<St
         return Ok((None, None));
     }
     Ok((Some(Ring::open_stacks(kernel)?), Some(StackMaps::open(kernel)?)))
-}
-
-/// Starts the program, if there is one to start.
-fn launch(watch: &Watch, engine: &mut Engine) -> Result<Option<Launched>> {
-    let Some(command) = command(watch) else { return Ok(None) };
-    let program = launch::program(command.first().map_or(OsStr::new(""), OsString::as_os_str))?;
-    engine.expect_child(program.as_deref())?;
-    let launched = Launched::start(command, watch.output.json)?;
-    own::open_more_files();
-    Ok(Some(launched))
 }

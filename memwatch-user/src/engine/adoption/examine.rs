@@ -6,7 +6,12 @@ use memwatch_common::outside::OutsideLayout;
 
 use super::introduction;
 use crate::{
-    engine::{attribution::stacks::Walk, outcome::Introduction, scrape},
+    engine::{
+        attribution::stacks::Walk,
+        features::{FeatureOff, FeatureState},
+        outcome::Introduction,
+        scrape,
+    },
     host::{cgroup::MemoryCgroup, clock},
     model::Mono,
     plan::{self, Cache, Plan, PlanError, StackPlan, Stripped},
@@ -31,7 +36,7 @@ pub(crate) struct Examined {
     /// Which probe goes where in it; of a stripped file there is less to say.
     pub(crate) plan: Result<Plan, Box<Stripped>>,
     /// Its stacks, or why they cannot be walked.
-    pub(crate) walk: Result<Walk, String>,
+    pub(crate) walk: Result<Walk, FeatureOff>,
     pub(crate) cgroup: Option<MemoryCgroup>,
     pub(crate) sampler: Sampler,
     pub(crate) introduction: Introduction,
@@ -49,12 +54,13 @@ impl ExamineJob {
             Err(PlanError::Stripped(stripped)) => Err(stripped),
             Err(error) => return Err(error.into()),
         };
-        let walk = if self.stacks { walk(&target, &plan) } else { Err("not wanted".to_owned()) };
+        let walk = if self.stacks { walk(&target, &plan) } else { Err(FeatureOff::NotWanted) };
         let cgroup = MemoryCgroup::of(self.pid);
         let sampler = Sampler::new(self.pid, cgroup.clone(), outside_layout(&plan));
-        let (mut introduction, semi_spaces) =
-            introduction::of(&target, plan.as_ref().map_err(|stripped| &**stripped));
-        introduction.features.native = scrape::native(&sampler);
+        let js_stacks = FeatureState::of(walk.as_ref().map_err(Clone::clone));
+        let native = scrape::native(&sampler);
+        let (introduction, semi_spaces) =
+            introduction::of(&target, plan.as_ref().map_err(|stripped| &**stripped), js_stacks, native);
         Ok(Examined { looked_at, target, plan, walk, cgroup, sampler, introduction, semi_spaces })
     }
 }
@@ -64,19 +70,15 @@ impl Examined {
     pub(crate) fn outside_layout(&self) -> OutsideLayout {
         outside_layout(&self.plan)
     }
-}
 
-impl Examined {
     /// How its stacks are walked, or why they are not.
-    pub(crate) fn stacks(&self) -> Result<StackPlan, String> {
-        self.plan
-            .as_ref()
-            .map_or_else(|_| Err(String::new()), |plan| plan.stacks.clone().map_err(|why| why.to_string()))
+    pub(crate) fn stacks(&self) -> Result<StackPlan, FeatureOff> {
+        stacks(&self.plan).cloned()
     }
 
     /// How the stacks that call native code are walked, if they can be.
     pub(crate) fn callers(&self) -> Option<StackPlan> {
-        self.plan.as_ref().ok().and_then(|plan| plan.stacks.as_ref().ok()).cloned()
+        self.stacks().ok()
     }
 }
 
@@ -84,26 +86,25 @@ fn outside_layout(plan: &Result<Plan, Box<Stripped>>) -> OutsideLayout {
     plan.as_ref().map_or(OutsideLayout::UNKNOWN, Plan::outside_layout)
 }
 
-fn walk(target: &Target, plan: &Result<Plan, Box<Stripped>>) -> Result<Walk, String> {
-    plan.as_ref().map_or_else(
-        |_| Err(String::new()),
-        |plan| {
-            let stacks = plan.stacks.as_ref().map_err(ToString::to_string);
-            Walk::of(target, stacks)
-        },
-    )
+fn walk(target: &Target, plan: &Result<Plan, Box<Stripped>>) -> Result<Walk, FeatureOff> {
+    Ok(Walk::of(target, stacks(plan)?)?)
+}
+
+fn stacks(plan: &Result<Plan, Box<Stripped>>) -> Result<&StackPlan, FeatureOff> {
+    let plan = plan.as_ref().map_err(|stripped| FeatureOff::from(&**stripped))?;
+    Ok(plan.stacks.as_ref().map_err(Clone::clone)?)
 }
 
 /// A process whose V8 has begun since it was examined.
 pub(crate) struct SettleJob {
     pub(crate) target: Target,
-    pub(crate) stacks: Result<StackPlan, String>,
+    pub(crate) stacks: Result<StackPlan, FeatureOff>,
 }
 
 /// What could not be known before.
 pub(crate) struct Settled {
     pub(crate) target: Target,
-    pub(crate) walk: Result<Walk, String>,
+    pub(crate) walk: Result<Walk, FeatureOff>,
 }
 
 impl SettleJob {
@@ -112,7 +113,7 @@ impl SettleJob {
         let Self { mut target, stacks } = self;
         let pid = target.process.id.pid;
         target.libc = maps::of(pid).ok().and_then(|maps| target::libc::libc(&maps)).or(target.libc);
-        let walk = Walk::of(&target, stacks.as_ref().map_err(Clone::clone));
+        let walk = stacks.and_then(|stacks| Ok(Walk::of(&target, &stacks)?));
         Settled { target, walk }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{
-        features::FeatureState,
+        features::{FeatureOff, FeatureState},
         outcome::{Features, Introduction},
     },
     plan::{Plan, Stripped},
@@ -10,12 +10,23 @@ use crate::{
 };
 
 /// The introduction, and how many semi-spaces the limit of its heaps counts. Of a stripped file there is less to say.
-pub(super) fn of(target: &Target, plan: Result<&Plan, &Stripped>) -> (Introduction, u64) {
-    let limit = match plan {
-        Ok(plan) => {
-            plan.limit_factor(target.process.id.pid, target.image.bias).map_err(|why| why.to_string())
-        }
-        Err(stripped) => Err(blindness(stripped)),
+pub(super) fn of(
+    target: &Target,
+    plan: Result<&Plan, &Stripped>,
+    js_stacks: FeatureState,
+    native: FeatureState,
+) -> (Introduction, u64) {
+    let limit = plan
+        .map_err(FeatureOff::from)
+        .and_then(|plan| Ok(plan.limit_factor(target.process.id.pid, target.image.bias)?));
+    let semi_spaces = *limit.as_ref().unwrap_or(&0);
+    let outside = plan.map_err(FeatureOff::from).and_then(|plan| Ok(plan.outside.clone()?));
+    let features = Features {
+        gc: FeatureState::of(plan.map_err(FeatureOff::from)),
+        heap_limit: FeatureState::of(limit),
+        external: FeatureState::of(outside),
+        native,
+        js_stacks,
     };
     let (node_version, v8_version) = match plan {
         Ok(plan) => (&plan.node_version, &plan.v8_version),
@@ -32,28 +43,8 @@ pub(super) fn of(target: &Target, plan: Result<&Plan, &Stripped>) -> (Introducti
         allocator: target.allocator,
         container: target.container.clone(),
         matched: None,
-        features: features(plan, &limit),
+        features,
         missing: plan.map_or_else(|_| Vec::new(), |plan| plan.missing.clone()),
     };
-    (introduction, limit.unwrap_or(0))
-}
-
-fn features(plan: Result<&Plan, &Stripped>, limit: &Result<u64, String>) -> Features {
-    let blind = |stripped: &Stripped| FeatureState::Off(blindness(stripped));
-    let later = || FeatureState::Off(String::new());
-    Features {
-        gc: plan.map_or_else(blind, |_| FeatureState::On),
-        js_stacks: plan.map_or_else(blind, |_| later()),
-        heap_limit: FeatureState::of(limit.clone()),
-        external: plan
-            .map_or_else(blind, |plan| FeatureState::of(plan.outside.as_ref().map_err(ToString::to_string))),
-        native: later(),
-    }
-}
-
-fn blindness(stripped: &Stripped) -> String {
-    format!(
-        "{} is stripped, and V8's collections have no symbols in it: run the binary as released",
-        stripped.path
-    )
+    (introduction, semi_spaces)
 }

@@ -3,23 +3,31 @@
 pub(crate) mod examine;
 mod introduction;
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use memwatch_common::target::UNCLAIMED;
 
 use self::examine::{ExamineJob, Examined};
-use super::{probes::Attachments, selection::TargetSelection};
+use super::{
+    probes::{Attachments, NoProbes, Service, job::AttachJob},
+    selection::TargetSelection,
+};
 use crate::{
-    bpf::load::Kernel,
+    bpf::targets::TargetMaps,
     plan::{self, Cache},
-    target::{image, process},
+    target::{Target, image, process},
 };
 
 /// What it takes to make targets of processes.
 pub(crate) struct Adoption {
     pub(crate) attachments: Attachments,
     pub(crate) selection: TargetSelection,
+    /// Who was there when the watch began, and is not examined yet: one after the other, as the first of a file finds out what the
+    /// others only have to check.
+    waiting: VecDeque<u32>,
+    /// Who of them is being examined.
+    examining: Option<u32>,
     /// Whether probes carry cookies.
     cookies: bool,
     cache: Option<Cache>,
@@ -31,7 +39,32 @@ impl Adoption {
     /// `stacks`: the share of one CPU that sampling may cost each target, if it is wanted.
     pub(crate) fn new(selection: TargetSelection, cookies: bool, stacks: Option<f64>) -> Self {
         let attachments = Attachments::new(cookies, stacks);
-        Self { attachments, selection, cookies, cache: Cache::of_user(), stacks: stacks.is_some() }
+        let (waiting, examining, cache) = (VecDeque::new(), None, Cache::of_user());
+        Self { attachments, selection, waiting, examining, cookies, cache, stacks: stacks.is_some() }
+    }
+
+    /// These were there when the watch began.
+    pub(crate) fn found(&mut self, pids: Vec<u32>) {
+        self.waiting = pids.into();
+    }
+
+    /// Whether some of them are still to be examined.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The next of them, if none is being examined.
+    pub(crate) fn next(&mut self) -> Option<u32> {
+        if self.examining.is_none() {
+            self.examining = self.waiting.pop_front();
+            return self.examining;
+        }
+        None
+    }
+
+    /// `pid` was examined.
+    pub(crate) fn was_examined(&mut self, pid: u32) {
+        self.examining = self.examining.filter(|examining| *examining != pid);
     }
 
     /// What it takes to examine `pid`.
@@ -39,40 +72,46 @@ impl Adoption {
         ExamineJob { pid, cache: self.cache.clone(), stacks: self.stacks }
     }
 
-    /// Attaches what an examined process needs, and admits it: the number of what serves it. `None` if it has executed another
-    /// program meanwhile: what was found out is about the one before.
-    pub(crate) fn attach(&mut self, kernel: &mut Kernel, examined: &Examined) -> Result<Option<u32>> {
+    /// What serves an examined process, now or soon.
+    pub(crate) fn serve(&mut self, maps: &mut TargetMaps, examined: &Examined) -> Result<Service, NoProbes> {
         let target = &examined.target;
-        let pid = target.process.id.pid;
-        let number = match &examined.plan {
-            Ok(plan) => self.attachments.serve(kernel, pid, &target.image, plan)?,
-            Err(_) => UNCLAIMED,
-        };
-        kernel.add_target(pid, number)?;
-        if self.selection.follows_children() {
-            kernel.follow(pid)?;
+        match &examined.plan {
+            Ok(plan) => self.attachments.serve(maps, target.process.id.pid, &target.image, plan),
+            Err(_) => Ok(Service::Live(UNCLAIMED)),
         }
-        ensure!(
-            process::current(pid) == Some(target.process.id),
-            "process {pid} ended while it was being attached to"
-        );
-        Ok(target.image.is_current().then_some(number))
+    }
+
+    /// Admits a process, which the attachment of that number serves. Whether it still runs what was examined: if not, what was found
+    /// out is about the program before.
+    pub(crate) fn admit(&self, maps: &mut TargetMaps, target: &Target, number: u32) -> Result<bool> {
+        let id = target.process.id;
+        maps.add_target(id.pid, number)?;
+        if self.selection.follows_children() {
+            maps.follow(id.pid)?;
+        }
+        let now = process::current(id.pid);
+        ensure!(now.is_some(), "process {} ended while it was being attached to", id.pid);
+        Ok(now == Some(id) && target.image.is_current())
     }
 
     /// A process is no target any more.
-    pub(crate) fn let_go(&mut self, kernel: &mut Kernel, pid: u32) {
-        kernel.remove_target(pid);
+    pub(crate) fn let_go(&mut self, maps: &mut TargetMaps, pid: u32) {
+        maps.remove_target(pid);
         self.attachments.release(pid);
     }
 
     /// Sees to it that a program about to be started is heard from its first instruction: whatever descends from us is
-    /// followed, and if `program` is a Node its probes are live before it runs.
-    pub(crate) fn expect_child(&mut self, kernel: &mut Kernel, program: Option<&Path>) -> Result<()> {
-        if let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies)
-            && let Ok((plan, _)) = plan::prepare(&image, self.cache.as_ref())
-        {
-            self.attachments.prepare(kernel, &image, &plan)?;
-        }
-        kernel.follow(std::process::id()).context("cannot follow what we start")
+    /// followed, and if `program` is a Node its probes are to be live before it runs.
+    pub(crate) fn expect_child(
+        &mut self,
+        maps: &mut TargetMaps,
+        program: Option<&Path>,
+    ) -> Result<Option<AttachJob>> {
+        maps.follow(std::process::id()).context("cannot follow what we start")?;
+        let Some(image) = program.and_then(image::of_program).filter(|_| self.cookies) else {
+            return Ok(None);
+        };
+        let Ok((plan, _)) = plan::prepare(&image, self.cache.as_ref()) else { return Ok(None) };
+        Ok(Some(self.attachments.prepare(maps, &image, &plan)?))
     }
 }

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, panic, thread, time::Duration};
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    detect::Level,
     engine::judged::taken::Taken,
     heap::{
         graph::Reachable,
@@ -14,7 +15,6 @@ use crate::{
         questions::{Census, GrownHolder, compare, holdings},
         take::{self, Pause},
     },
-    detect::Level,
     host::{clock, own},
     model::{Mono, ProcessId},
     sample::{
@@ -180,7 +180,11 @@ impl HeapHolders {
     }
 
     /// A take was made: what is to be judged of it. Or it was not: what there is to say if the target is left alone from now on.
-    pub(crate) fn taken(&mut self, id: ProcessId, holdings: Result<Holdings>) -> Result<Taken, Option<String>> {
+    pub(crate) fn taken(
+        &mut self,
+        id: ProcessId,
+        holdings: Result<Holdings>,
+    ) -> Result<Taken, Option<anyhow::Error>> {
         let now = clock::now();
         self.is_busy = false;
         let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id).ok_or(None)?;
@@ -192,7 +196,7 @@ impl HeapHolders {
                 suspect.wait(now, pause);
                 Ok(Taken { at, reachable, held_share: suspect.held_share() })
             }
-            Err(error) => Err(suspect.has_failed(now).then(|| format!("{error:#}"))),
+            Err(error) => Err(suspect.has_failed(now).then_some(error)),
         }
     }
 
@@ -323,8 +327,9 @@ fn without_what_encloses(holders: impl Iterator<Item = HeapHolder>) -> impl Iter
 mod tests {
     use super::*;
 
-    const ID: ProcessId = ProcessId { pid: 7, start_ticks: 1 };
-    const OTHER: ProcessId = ProcessId { pid: 8, start_ticks: 2 };
+    // Beyond any pid: of a process that is not there it cannot be told whether it does anything.
+    const ID: ProcessId = ProcessId { pid: 1 << 23, start_ticks: 1 };
+    const OTHER: ProcessId = ProcessId { pid: (1 << 23) + 1, start_ticks: 2 };
 
     const MIB: u64 = 1 << 20;
 
@@ -413,14 +418,14 @@ mod tests {
         heaps.suspect(OTHER);
         let first = heaps.job(later(0)).map(|(id, _)| id);
         assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert_eq!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))), None);
+        assert!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))).is_ok());
         assert!(heaps.job(later(3)).is_none(), "not for more than 5 % of a CPU");
         assert_eq!(heaps.job(later(4)).map(|(id, _)| id), Some(OTHER));
-        assert_eq!(heaps.taken(OTHER, Ok(take(Duration::ZERO))), None);
+        assert!(heaps.taken(OTHER, Ok(take(Duration::ZERO))).is_ok());
         assert!(heaps.job(later(4)).is_none(), "neither is due before five seconds have passed");
         assert!(heaps.job(later(6)).is_some());
-        heaps.forget(7);
-        assert_eq!(heaps.taken(ID, Ok(take(Duration::ZERO))), None, "it is gone");
+        heaps.forget(ID.pid);
+        assert!(matches!(heaps.taken(ID, Ok(take(Duration::ZERO))), Err(None)), "it is gone");
     }
 
     #[test]
@@ -430,9 +435,9 @@ mod tests {
         let mut said = Vec::new();
         for attempt in 0..3 {
             assert!(heaps.job(later(11 * attempt)).is_some());
-            said.extend(heaps.taken(ID, Err(anyhow::anyhow!("torn"))));
+            said.extend(heaps.taken(ID, Err(anyhow::anyhow!("torn"))).err().flatten());
         }
-        assert_eq!(said, ["torn"]);
+        assert_eq!(said.iter().map(ToString::to_string).collect::<Vec<_>>(), ["torn"]);
         assert!(heaps.job(later(100_000)).is_none());
     }
 
@@ -444,7 +449,7 @@ mod tests {
         heaps.suspect(id(33));
         assert!(!heaps.suspects.contains_key(&33), "there is no room");
         for _ in 0..TAKES {
-            assert_eq!(heaps.taken(id(5), Ok(take(Duration::ZERO))), None);
+            assert!(heaps.taken(id(5), Ok(take(Duration::ZERO))).is_ok());
         }
         heaps.suspect(id(33));
         assert!(heaps.suspects.contains_key(&33) && !heaps.suspects.contains_key(&5));

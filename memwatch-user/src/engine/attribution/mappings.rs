@@ -1,13 +1,13 @@
 //! The direct mappings of all targets: whose are followed, and when.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::asked::Asked;
 use crate::{
     engine::features::FeatureChange,
     native::{
         Holder, Javascript, Mode, NativeError,
-        direct::{self, Direct},
+        direct::{self, Direct, Refused},
     },
 };
 
@@ -58,9 +58,9 @@ impl Mappings {
         let target = self.targets.get_mut(&pid)?;
         let wanted = grows || self.asked.mode == Mode::Full;
         let refused = match (target.state, wanted) {
-            (State::Waits, true) => {
-                begin(&mut self.direct, &self.asked, pid, target).err().map(|why| why.to_string())
-            }
+            (State::Waits, true) => begin(&mut self.direct, &self.asked, pid, target)
+                .err()
+                .map(|why| Refused::from(Arc::new(why))),
             (State::Follows, true) => self.direct.as_ref().and_then(|direct| direct.refusal(pid)),
             (State::Follows, false) => {
                 target.state = State::Waits;
@@ -69,9 +69,9 @@ impl Mappings {
             }
             (State::Waits, false) | (State::Refused, _) => None,
         };
-        refused.map(|reason| {
+        refused.map(|why| {
             self.refuse(pid);
-            FeatureChange::off(NAME, reason)
+            FeatureChange::off(NAME, why)
         })
     }
 

@@ -1,6 +1,9 @@
 //! The native memory of all targets: a tracker each, and who holds what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{asked::Asked, mappings::Mappings};
 use crate::{
@@ -55,7 +58,7 @@ impl Natives {
         pid: u32,
         tracker: Result<Tracker, NativeError>,
     ) -> Option<FeatureChange> {
-        let tracker = tracker.map_err(|reason| FeatureChange::off("native_sites", reason.to_string()));
+        let tracker = tracker.map_err(|reason| FeatureChange::off("native_sites", Arc::new(reason)));
         tracker.map(|tracker| self.trackers.insert(pid, tracker)).err()
     }
 

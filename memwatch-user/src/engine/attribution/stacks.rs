@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
+    sync::Arc,
 };
 
 use memwatch_common::{
@@ -16,11 +17,14 @@ use super::{
 };
 use crate::{
     attribute::{self, Sampled, Site, Volumes},
-    bpf::stacks::StackMaps,
-    engine::{cost::Charge, features::FeatureState},
+    bpf::{error::LoadError, stacks::StackMaps},
+    engine::{
+        cost::Charge,
+        features::{FeatureOff, FeatureState},
+    },
     ingest,
     model::{Collection, Frame, FrameKind, Stack, StackEnd},
-    plan::StackPlan,
+    plan::{StackPlan, Unresolved},
     symbols::js::{Memory, ProcessMemory, Resolver},
     target::Target,
 };
@@ -93,12 +97,10 @@ enum Trial {
 
 impl Walk {
     /// Of `target`, whose file has the `plan`.
-    pub(crate) fn of(target: &Target, plan: Result<&StackPlan, String>) -> Result<Self, String> {
-        let plan = plan?;
-        let unreadable = |error| format!("its memory cannot be read: {error}");
+    pub(crate) fn of(target: &Target, plan: &StackPlan) -> Result<Self, Unresolved> {
+        let unreadable = |error| Unresolved::unreadable("its memory", error);
         let memory = ProcessMemory::open(target.process.id.pid).map_err(unreadable)?;
-        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to));
-        let layout = layout.map_err(|why| why.to_string())?;
+        let layout = plan.layout(target.image.bias, target.libc, |address, to| memory.read(address, to))?;
         Ok(Self { memory, layout, plan: plan.clone() })
     }
 }
@@ -134,9 +136,9 @@ impl Stacks {
 
     /// Begins to walk stacks of a target, or says why not. Once more, if they are not what they were taken for: what was seen so
     /// far is wrong.
-    pub(crate) fn adopt(&mut self, pid: u32, walk: Result<Walk, String>) -> FeatureState {
+    pub(crate) fn adopt(&mut self, pid: u32, walk: Result<Walk, FeatureOff>) -> FeatureState {
         let Some(maps) = &mut self.maps else {
-            return FeatureState::Off("not wanted: --stacks off".to_owned());
+            return FeatureState::Off(FeatureOff::NotWanted);
         };
         if let Some(before) = self.processes.remove(&pid) {
             if walk.as_ref().is_ok_and(|walk| walk.layout == before.layout) {
@@ -147,7 +149,7 @@ impl Stacks {
             before.known.into_keys().chain(before.names.end()).for_each(|key| maps.forget(key));
         }
         self.numbers += 1;
-        let process = walk.and_then(|walk| begin(maps, pid, self.numbers, walk));
+        let process = walk.and_then(|walk| Ok(begin(maps, pid, self.numbers, walk).map_err(Arc::new)?));
         FeatureState::of(process.map(|process| self.processes.insert(pid, process)))
     }
 
@@ -173,7 +175,7 @@ impl Stacks {
     }
 
     /// Takes in names. Why stacks of the process are not walked any more, if these show that they are not understood.
-    pub(crate) fn named(&mut self, pid: u32, named: Named) -> Option<String> {
+    pub(crate) fn named(&mut self, pid: u32, named: Named) -> Option<FeatureOff> {
         let (process, maps) = (self.processes.get_mut(&pid)?, self.maps.as_mut()?);
         process.named(maps, named);
         self.news = true;
@@ -181,7 +183,7 @@ impl Stacks {
             return None;
         }
         self.forget(pid);
-        Some(format!("none of {TRIAL} stacks had a function that could be read"))
+        Some(FeatureOff::NoFunctions { stacks: TRIAL })
     }
 
     /// Whether names of any stack are still to come.
@@ -272,9 +274,9 @@ fn charge(maps: &StackMaps, pid: u32) -> Charge {
     Charge::of(hits, walks)
 }
 
-fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Process, String> {
+fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Process, LoadError> {
     let Walk { memory, layout, plan } = walk;
-    maps.walk(pid, layout).map_err(|error| error.to_string())?;
+    maps.walk(pid, layout)?;
     let resolver = Resolver::new(memory, &plan, PathBuf::from(format!("/proc/{pid}/root")));
     Ok(Process {
         layout,

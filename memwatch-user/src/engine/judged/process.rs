@@ -9,8 +9,8 @@ use crate::{
         features::External,
         outcome::{IsolateFacts, Shown},
     },
-    model::{Collection, GcKind, LimitParts, Mono, Reading},
     heap::graph::Reachable,
+    model::{Collection, GcKind, LimitParts, Mono, Reading},
     series,
     vocabulary::Seen,
 };

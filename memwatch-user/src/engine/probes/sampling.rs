@@ -1,85 +1,106 @@
 //! The probes on allocations in one file: they come and go as the budget allows.
 
-use std::{collections::BTreeMap, fs::File, os::fd::AsRawFd, path::PathBuf, thread};
+use std::{collections::BTreeMap, sync::Arc, thread};
 
-use super::pace::{Pace, Rest, Turn};
+use super::{
+    job::{AttachJob, Order},
+    pace::{Pace, Rest, Turn},
+};
 use crate::{
-    bpf::{
-        attach::{AttachError, Attachment, Place, Scope, detach_all},
-        load::Kernel,
-    },
+    bpf::attach::{Attachment, Binary, Scope, detach_all},
     engine::cost::Charge,
     host::clock,
     model::Mono,
     plan::ProbeSite,
-    target::Image,
 };
 
 /// The probes on allocations in one file.
 pub(crate) struct Sampling {
     number: u32,
     scope: Scope,
-    /// Held open: names lead elsewhere by the time probes come again.
-    file: File,
+    binary: Arc<Binary>,
     sites: Vec<ProbeSite>,
-    live: Option<Attachment>,
+    probes: Probes,
     pace: Pace,
 }
 
+/// Where its probes are.
+enum Probes {
+    /// They are being attached.
+    Coming(Order),
+    Live(Attachment),
+    /// They rest, or were refused.
+    Away,
+}
+
+/// What is due.
+pub(crate) enum Due {
+    /// Nothing.
+    Nothing,
+    /// A rest that has begun.
+    Rest(Rest),
+    /// The probes are to come again.
+    Attach(AttachJob),
+}
+
 impl Sampling {
-    /// Attaches to `sites` of `image`. `budget`: the share of one CPU that each process may be charged.
-    pub(crate) fn start(
-        kernel: &mut Kernel,
-        number: u32,
-        scope: Scope,
-        image: &Image,
-        sites: Vec<ProbeSite>,
-        budget: f64,
-    ) -> Result<Self, AttachError> {
-        let file = image
-            .elf
-            .descriptor()
-            .map_err(|source| AttachError::File { file: image.path.clone(), source })?;
-        let pace = Pace::new(budget, clock::now());
-        let mut sampling = Self { number, scope, file, sites, live: None, pace };
-        sampling.attach(kernel)?;
-        Ok(sampling)
+    /// At the sites of the job `first`, which brings them. `budget`: the share of one CPU that each process may be charged.
+    pub(super) fn new(first: &AttachJob, sites: Vec<ProbeSite>, budget: f64) -> Self {
+        let AttachJob { order, number, scope, .. } = *first;
+        let binary = Arc::clone(&first.binary);
+        Self {
+            number,
+            scope,
+            binary,
+            sites,
+            probes: Probes::Coming(order),
+            pace: Pace::new(budget, clock::now()),
+        }
     }
 
-    /// Does what is due. `charges`: of each process that the file serves. A rest that has begun.
-    pub(crate) fn turn(
-        &mut self,
-        kernel: &mut Kernel,
-        now: Mono,
-        charges: &BTreeMap<u32, Charge>,
-    ) -> Option<Rest> {
+    /// What is due. `charges`: of each process that the file serves; `order` is what the next job has.
+    pub(super) fn turn(&mut self, now: Mono, charges: &BTreeMap<u32, Charge>, order: Order) -> Due {
         match self.pace.turn(now, charges) {
-            Turn::Stay => None,
+            Turn::Stay => Due::Nothing,
             Turn::Rest(rest) => {
-                // In a thread of its own because the kernel takes its time.
-                if let Some(live) = self.live.take() {
-                    thread::spawn(move || detach_all([live]));
-                }
-                Some(rest)
+                self.rest();
+                Due::Rest(rest)
             }
             Turn::Resume => {
-                if let Err(error) = self.attach(kernel) {
-                    log::warn!("what JavaScript allocates is not sampled any more: {error}");
-                }
-                None
+                self.probes = Probes::Coming(order);
+                Due::Attach(self.job(order))
             }
         }
     }
 
-    /// The probes that are live.
-    pub(crate) fn into_live(self) -> Option<Attachment> {
-        self.live
+    /// Takes the probes away, in a thread of its own because the kernel takes its time.
+    fn rest(&mut self) {
+        if let Probes::Live(live) = std::mem::replace(&mut self.probes, Probes::Away) {
+            thread::spawn(move || detach_all([live]));
+        }
     }
 
-    fn attach(&mut self, kernel: &mut Kernel) -> Result<(), AttachError> {
-        let places: Vec<Place<'_>> = self.sites.iter().map(Place::from).collect();
-        let path = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
-        self.live = Some(kernel.attach(self.number, &path, self.scope, &places)?);
-        Ok(())
+    fn job(&self, order: Order) -> AttachJob {
+        let Self { number, scope, ref binary, ref sites, .. } = *self;
+        let binary = Arc::clone(binary);
+        AttachJob { order, number, binary, scope, sites: sites.clone(), samplers: None }
+    }
+
+    /// Whether it waits for the answer to `order`.
+    pub(super) fn awaits(&self, order: Order) -> bool {
+        matches!(self.probes, Probes::Coming(awaited) if awaited == order)
+    }
+
+    /// They came, or were refused.
+    pub(super) fn came(&mut self, probes: Option<Attachment>) {
+        self.probes = probes.map_or(Probes::Away, Probes::Live);
+    }
+
+    /// The probes that are live.
+    pub(super) fn into_live(self) -> Option<Attachment> {
+        match self.probes {
+            Probes::Live(live) => Some(live),
+            Probes::Coming(_) | Probes::Away => None,
+        }
     }
 }

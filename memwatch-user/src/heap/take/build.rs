@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::TakeError;
 use crate::{
+    plan::Unresolved,
     target::{
         Image,
         elf::{Elf, Machine, Symbol},
@@ -27,36 +28,34 @@ pub struct Build {
 impl Build {
     /// Reads it from the file that holds V8 in a process.
     pub fn of(image: &Image) -> Result<Self, TakeError> {
-        Self::read(&image.elf).map_err(|why| {
-            TakeError::Unsupported(format!("the heap of {} cannot be read: {why}", image.path))
-        })
+        Self::read(&image.elf).map_err(|why| TakeError::Unsupported { path: image.path.clone(), why })
     }
 
-    fn read(elf: &Elf) -> Result<Self, String> {
+    fn read(elf: &Elf) -> Result<Self, Unresolved> {
         if elf.machine != Machine::X86_64 {
-            return Err(format!("it is not understood on {:?}", elf.machine));
+            return Err(Unresolved::on(elf.machine, "it"));
         }
         let version = v8_version(elf)?;
         let names = [METADATA, NUMBER_OF_HANDLES[0], NUMBER_OF_HANDLES[1], GLOBALIZE[0], GLOBALIZE[1]];
         let found = elf.symbols(&names, |name| names.iter().any(|prefix| name.starts_with(prefix)));
-        let found = found.map_err(|error| error.to_string())?;
-        let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(|error| error.to_string())?;
+        let found = found.map_err(Unresolved::not_understood)?;
+        let layout = HeapLayout::new(&version, &metadata(elf, &found)).map_err(Unresolved::not_understood)?;
         let address = |prefixes: &[&str]| {
             let starting = |prefix: &str| found.iter().find(|symbol| symbol.name.starts_with(prefix));
             let symbol = prefixes.iter().find_map(|prefix| starting(prefix));
-            symbol.map(|symbol| symbol.address).ok_or_else(|| format!("{} has no symbol", prefixes[0]))
+            symbol.map(|symbol| symbol.address).ok_or_else(|| Unresolved::no_symbol(prefixes[0]))
         };
         let places = HandlePlaces::decode(address(&NUMBER_OF_HANDLES)?, address(&GLOBALIZE)?, &|address| {
             code(elf, address)
         });
-        Ok(Self { layout, handles: places.map_err(|error| error.to_string())? })
+        Ok(Self { layout, handles: places.map_err(Unresolved::not_understood)? })
     }
 }
 
-fn v8_version(elf: &Elf) -> Result<String, String> {
-    let range = elf.read_only_data().map_err(|error| error.to_string())?.unwrap_or_default();
-    let found = version::find(range, |at, to| elf.read(at, to)).map_err(|error| error.to_string())?;
-    found.v8.ok_or_else(|| "the version of V8 is not found in the file".to_owned())
+fn v8_version(elf: &Elf) -> Result<String, Unresolved> {
+    let range = elf.read_only_data().map_err(Unresolved::not_understood)?.unwrap_or_default();
+    let found = version::find(range, |at, to| elf.read(at, to)).map_err(Unresolved::not_understood)?;
+    found.v8.ok_or(Unresolved::NoVersion)
 }
 
 /// The values of V8's metadata: ints in the file's data.

@@ -29,7 +29,7 @@ pub use self::{
     taker::Taker,
 };
 use super::graph::{IsolateId, RootKind};
-use crate::{units, v8::heap_layout::HeapLayout};
+use crate::{plan::Unresolved, units, v8::heap_layout::HeapLayout};
 
 /// How a take was had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +96,13 @@ pub struct Take {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum TakeError {
     /// The heap of this process is not understood.
-    #[error("{0}")]
-    Unsupported(String),
+    #[error("the heap of {path} cannot be read: {why}")]
+    Unsupported {
+        /// The file that holds its V8.
+        path: String,
+        /// What is not understood.
+        why: Unresolved,
+    },
     /// It has ended, or executes another program.
     #[error("process {pid} has ended or runs another program by now")]
     Gone {

@@ -25,7 +25,7 @@ use tokio::{
 
 use super::{
     super::{Javascript, error::NativeError},
-    SHARE_OF_BUDGET, Shared,
+    Refused, SHARE_OF_BUDGET, Shared,
     process::{Mapped, Process},
 };
 use crate::{
@@ -82,7 +82,7 @@ pub(super) fn run(
     }));
     if let Err(error) = done.unwrap_or_else(|payload| Err(NativeError::panicked(&*payload))) {
         log::warn!("mappings are not followed: {error}");
-        shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(error.to_string());
+        shared.lock().unwrap_or_else(PoisonError::into_inner).refusal = Some(Arc::new(error).into());
     }
 }
 
@@ -130,7 +130,7 @@ impl<'a> Feed<'a> {
             Command::Follow { pid, v8, javascript } => {
                 if let Err(error) = self.follow(pid, v8, javascript.as_deref()) {
                     log::warn!("the mappings of process {pid} are not followed: {error}");
-                    self.shared().refusals.insert(pid, error.to_string());
+                    self.shared().refusals.insert(pid, Arc::new(error).into());
                 }
             }
             Command::Leave(pid) => self.leave(pid),
@@ -190,12 +190,8 @@ impl<'a> Feed<'a> {
         };
         for (pid, per_s) in self.processes.iter_mut().filter_map(charged).collect::<Vec<_>>() {
             self.leave(pid);
-            let reason = format!(
-                "it maps and unmaps memory {per_s:.0} times a second, which costs it {:.1} % of one CPU; \
-                 {SHARE_OF_BUDGET} of --budget, which is {budget_pct} %, is for that",
-                100.0 * per_s * change_s
-            );
-            self.shared().refusals.insert(pid, reason);
+            let too_dear = Refused::TooDear { per_s, cost_pct: 100.0 * per_s * change_s, budget_pct };
+            self.shared().refusals.insert(pid, too_dear);
         }
     }
 

@@ -53,15 +53,31 @@ struct Shared {
     is_in_kernel: bool,
     cost_s: f64,
     /// Why nothing is followed.
-    refusal: Option<String>,
+    refusal: Option<Refused>,
     /// Why a process is not.
-    refusals: BTreeMap<u32, String>,
+    refusals: BTreeMap<u32, Refused>,
 }
 
-/// Why the programs do not run.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(String);
+/// Why mappings are not followed, or not any more.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refused {
+    /// It cannot be done.
+    #[error(transparent)]
+    Failed(#[from] Arc<NativeError>),
+    /// It costs a process too much.
+    #[error(
+        "it maps and unmaps memory {per_s:.0} times a second, which costs it {cost_pct:.1} % of one CPU; \
+         {SHARE_OF_BUDGET} of --budget, which is {budget_pct} %, is for that"
+    )]
+    TooDear {
+        /// So often.
+        per_s: f64,
+        /// Percent of one CPU.
+        cost_pct: f64,
+        /// What all probes may cost it, percent of one CPU.
+        budget_pct: f64,
+    },
+}
 
 impl Direct {
     /// Begins, with what the kernel has; nobody is followed yet. `task`: where it keeps what leads to a thread's isolate;
@@ -78,12 +94,12 @@ impl Direct {
     }
 
     /// Waits until the programs run. Whether they do so in the kernel, and see calls that are made without a C library too; the
-    /// error says in words why they do not run.
+    /// error says why they do not run.
     pub fn attached(&self) -> Result<bool, Refused> {
         // An answer means that they do.
         let _nothing = self.mapped(0);
         let shared = self.shared();
-        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), |why| Err(Refused(why)))
+        shared.refusal.clone().map_or(Ok(shared.is_in_kernel), Err)
     }
 
     /// Follows `pid` from now on; `v8` is the file that holds its V8, as the process knows it and fit to be shown. With
@@ -138,7 +154,7 @@ impl Direct {
 
     /// Why `pid` is not followed, if that turned out to be impossible.
     #[must_use]
-    pub fn refusal(&self, pid: u32) -> Option<String> {
+    pub fn refusal(&self, pid: u32) -> Option<Refused> {
         let shared = self.shared();
         shared.refusal.as_ref().or_else(|| shared.refusals.get(&pid)).cloned()
     }

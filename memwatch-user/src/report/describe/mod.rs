@@ -13,8 +13,8 @@ pub(crate) mod verdict;
 use super::{
     color::Tone,
     record::{
-        Body, Bye, Cgroup, End, Feature, Gc, Governor, Heap, Isolate, IsolateState, Leak, Loss, Memory, Missed,
-        Stats,
+        Body, Bye, Cgroup, End, Feature, Gc, Governor, Heap, Isolate, IsolateState, Leak, Loss, Memory,
+        Missed, Stats,
     },
     text::{LONGEST_SENTENCE, escape_to, escape_untrusted, join},
 };
@@ -89,8 +89,11 @@ fn isolate(isolate: &Isolate) -> String {
 }
 
 fn heap(heap: &Heap) -> String {
-    let reachable =
-        format!("{} of {} reachable", bytes(heap.reachable_bytes), units::things(heap.reachable_objects, "object"));
+    let reachable = format!(
+        "{} of {} reachable",
+        bytes(heap.reachable_bytes),
+        units::things(heap.reachable_objects, "object")
+    );
     let external = format!("{} outside of the heap", bytes(heap.external_bytes));
     join([reachable, if heap.external_bytes > 0 { external } else { String::new() }])
 }
