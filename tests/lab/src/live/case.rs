@@ -9,6 +9,8 @@ use crate::cases::Set;
 
 /// The variant that leaks; every other is healthy.
 const LEAKY: &str = "leaky";
+/// The kind of verdict about objects of JavaScript's.
+const JS_HEAP: &str = "js-heap";
 
 /// What `case.json` holds.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +26,10 @@ pub struct Case {
     pub source: String,
     /// The kinds of verdict that are right for the leaky variant, as the records spell them.
     pub kinds: Vec<String>,
+    /// What holds the objects of a leaky variant whose heap leaks: words, any of which is in `CLASS in PLACE`, as
+    /// `heap diff` prints it.
+    #[serde(default)]
+    pub holder: Vec<String>,
     /// How long it is watched, seconds.
     #[serde(default = "usual_secs")]
     pub secs: u64,
@@ -97,6 +103,12 @@ fn read(file: &std::path::Path) -> Result<Case> {
 }
 
 impl Case {
+    /// Whether its leaky variant keeps objects of JavaScript's.
+    #[must_use]
+    pub fn leaks_objects(&self) -> bool {
+        self.kinds.iter().any(|kind| kind == JS_HEAP)
+    }
+
     /// Its processes.
     pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let run = |variant: &String, node: &String| Run {
@@ -148,6 +160,7 @@ mod tests {
         assert!(cases.len() >= 40, "{}", cases.len());
         for case in cases {
             assert!(case.runs().all(|run| run.leaks() <= !case.kinds.is_empty()), "{}", case.name);
+            assert_eq!(case.leaks_objects(), !case.holder.is_empty(), "{}", case.name);
             assert!(case.restart_s.is_none_or(|at| at < case.secs), "{}", case.name);
             assert!(corpus().join(&case.name).join("driver.js").exists(), "{}", case.name);
         }
