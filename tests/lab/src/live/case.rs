@@ -11,6 +11,8 @@ use crate::cases::Set;
 const LEAKY: &str = "leaky";
 /// The kind of verdict about objects of JavaScript's.
 const JS_HEAP: &str = "js-heap";
+/// The oldest release of Node whose heap is read.
+const OLDEST_READ: &str = "16.20.2";
 
 /// What `case.json` holds.
 #[derive(Clone, Debug, Deserialize)]
@@ -118,6 +120,23 @@ impl Case {
         };
         self.runs.iter().flat_map(move |(variant, nodes)| nodes.iter().map(move |node| run(variant, node)))
     }
+
+    /// Those whose heap is read, if objects leak in the leaky variant: of a release too old for that the oldest that is not.
+    #[must_use]
+    pub fn heap_runs(&self) -> Vec<Run> {
+        let read =
+            |run: Run| if is_read(&run.node) { run } else { Run { node: OLDEST_READ.to_owned(), ..run } };
+        let mut runs: Vec<Run> = self.runs().filter(|_| self.leaks_objects()).map(read).collect();
+        runs.sort();
+        runs.dedup();
+        runs
+    }
+}
+
+/// Whether the heap of that release of Node is read.
+fn is_read(node: &str) -> bool {
+    let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major(node) >= major(OLDEST_READ)
 }
 
 impl Run {
@@ -144,6 +163,14 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heaps_are_read_of_releases_that_can_be() {
+        assert!(is_read("16.20.2") && is_read("26.10.0") && !is_read("14.21.3"));
+        let case = all().unwrap().into_iter().find(|case| case.name == "inflight-throw").unwrap();
+        let nodes: Vec<String> = case.heap_runs().into_iter().map(|run| run.node).collect();
+        assert_eq!(nodes, ["16.20.2", "26.10.0"]);
+    }
 
     #[test]
     fn every_trace_has_a_case() {
