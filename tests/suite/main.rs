@@ -20,7 +20,8 @@
 //! - [`neighbours`]: what one target does delays no other one.
 //! - [`output`]: help, JSON Lines and plain lines.
 //! - [`doctor`]: what is allowed here, each line with its fix.
-//! - [`heap_take`]: the heap read from outside is the one that V8 describes.
+//! - [`heap_take`]: a heap is read at any moment, or refused with the reason.
+//! - [`heap_truth`]: the heap read from outside is the one that V8 describes.
 //! - [`demo`]: a leak is caught before a newcomer's eyes.
 //! - [`direct_calls`]: the callers of native code that compiled JavaScript calls without an exit frame.
 //! - [`malloc_books`]: the allocator's books read from outside are what it says itself.
@@ -51,9 +52,11 @@ mod gc_starts;
 mod golden;
 mod heap_ask;
 mod heap_diff;
+mod heap_graph;
 mod heap_holders;
 mod heap_judged;
 mod heap_take;
+mod heap_truth;
 mod isolates;
 mod js_profiler;
 mod js_stacks;

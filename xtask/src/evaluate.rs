@@ -35,6 +35,9 @@ struct Recording {
     /// Also what has a recording already.
     #[arg(long)]
     again: bool,
+    /// What holds the heaps of the programs, by `heap diff`, instead of watches.
+    #[arg(long)]
+    heaps: bool,
     /// So many programs at a time.
     #[arg(long)]
     at_once: Option<String>,
@@ -54,7 +57,7 @@ fn record(args: &Recording) -> Result<()> {
     run::say(&format!("ok: programs to watch: {}", setup::corpus()?));
     let recorder = cargo::cargo().args(["run", "--package", "memwatch-recorder", "--"]);
     let recorder = args.only.iter().fold(recorder, |recorder, case| recorder.args(["--only", case]));
-    let recorder = recorder.args(args.again.then_some("--again"));
+    let recorder = recorder.args(args.again.then_some("--again")).args(args.heaps.then_some("--heaps"));
     let recorder = match &args.at_once {
         Some(number) => recorder.args(["--at-once", number]),
         None => recorder,

@@ -14,7 +14,7 @@ fn main() -> Result<()> {
     let outcomes = run::all(&cases, &kinds);
     let judged: Vec<_> = cases.iter().zip(&outcomes).collect();
     let settings = live::settings::all();
-    let live = live::page::sections(&live::score::judge(&settings)?, &settings);
+    let live = live::page::sections(&live::score::judge(&settings)?, &settings, &live::holders::all()?);
     let text = page::page(&judged, &kinds, &recorded::replay(&kinds)?, live)?;
     fs::write(&to, text).with_context(|| format!("cannot write {to}"))
 }

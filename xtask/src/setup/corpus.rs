@@ -3,26 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::{host, installing, nodes, place};
+use super::{host, nodes, packages};
 use crate::repo;
 use crate::run::cmd;
-
-/// The files that npm installs from.
-const MANIFESTS: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// All of it, fetched if need be.
 pub(crate) fn corpus() -> Result<String> {
     host::build_tools()?;
     let folders = folders()?;
-    let with_packages: Vec<&PathBuf> =
-        folders.iter().filter(|folder| folder.join(MANIFESTS[1]).exists()).collect();
+    let with_packages: Vec<&PathBuf> = folders.iter().filter(|folder| packages::has_lock(folder)).collect();
     for folder in &with_packages {
-        packages(folder)?;
+        let name = folder.file_name().context("a case has a name")?;
+        packages::bring(folder, &installed().join(name))?;
     }
     addons()?;
     nodes::bring(&releases(&folders)?)?;
@@ -43,32 +40,6 @@ fn folders() -> Result<Vec<PathBuf>> {
     folders.retain(|path| path.is_dir());
     folders.sort();
     Ok(folders)
-}
-
-/// Installs what the folder's lock file names, unless that is what is installed.
-fn packages(folder: &Path) -> Result<()> {
-    let name = folder.file_name().context("a case has a name")?;
-    let to = installed().join(name);
-    let lock = |folder: &Path| fs::read(folder.join(MANIFESTS[1])).ok();
-    if lock(&to) == lock(folder) {
-        return Ok(());
-    }
-    if to.exists() {
-        fs::remove_dir_all(&to).with_context(|| format!("cannot remove {}", to.display()))?;
-    }
-    installing(&format!("packages of {} from npm", name.display()));
-    place::fill(&to, |partial| install(folder, partial))
-        .with_context(|| format!("cannot install the packages of {}", name.display()))
-}
-
-fn install(folder: &Path, to: &Path) -> Result<()> {
-    for manifest in MANIFESTS {
-        fs::copy(folder.join(manifest), to.join(manifest)).with_context(|| format!("no {manifest}"))?;
-    }
-    // Not `npm ci`: it refuses lock files that npm 11 writes where two versions of one package (snappy's) each have
-    // optional packages for other machines. Without scripts: what is native comes prebuilt.
-    let options = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
-    cmd("npm").args(options).dir(to).run_quiet()
 }
 
 /// Compiles the addons. They use Node-API only, whose binaries fit every Node; its header is a package of its own.

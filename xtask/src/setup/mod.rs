@@ -10,6 +10,7 @@ mod deno;
 mod host;
 mod linker;
 mod nodes;
+mod packages;
 mod place;
 mod rust;
 
@@ -29,7 +30,7 @@ type Part = (&'static str, fn() -> Result<String>);
 
 /// Brings what is missing. Fails when something still is.
 pub(crate) fn run(_: &Args) -> Result<()> {
-    let parts: [Part; 9] = [
+    let parts: [Part; 10] = [
         ("build tools", host::build_tools),
         ("strace", host::strace),
         ("Go", host::go),
@@ -39,6 +40,7 @@ pub(crate) fn run(_: &Args) -> Result<()> {
         ("Node releases", nodes::releases),
         ("Deno", deno::deno),
         ("other builds of Node", builds::builds),
+        ("packages", packages::of_servers),
     ];
     let missing = parts.iter().filter(|(name, part)| !report(name, &part())).count();
     if missing > 0 {

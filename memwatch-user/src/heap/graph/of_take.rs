@@ -106,7 +106,7 @@ impl Graph {
     /// The same, whatever it is worth.
     pub(super) fn unchecked(take: Take) -> (Self, Linear) {
         let mut walked = walk::walk(&take);
-        let linear = linear::walk(&take.copied, &take.layout, &mut walked.shapes, &walked.marks);
+        let linear = linear::walk(&take, &mut walked.shapes, &walked.marks);
         let checks = Checks {
             bad_slots: walked.bad_slots,
             forwarded: walked.forwarded,

@@ -51,7 +51,7 @@ impl Heap {
     }
 
     fn put(&mut self, address: u64, word: u64) {
-        for (page, room) in self.copied.room(|_| true) {
+        for (page, room) in self.copied.room(|_, _| true) {
             if let Some(at) = address.checked_sub(page).filter(|at| *at < PAGE_BYTES) {
                 let at = usize::try_from(at).unwrap();
                 room[at..at + 8].copy_from_slice(&word.to_le_bytes());
@@ -89,6 +89,23 @@ fn edges(graph: &Graph, word: u64) -> Vec<(u32, NodeId, EdgeKind)> {
     let mut edges = Vec::new();
     graph.edges(graph.node_at(word).unwrap(), &mut |edge| edges.push((edge.slot, edge.child, edge.kind)));
     edges
+}
+
+/// What lies in the area that V8 fills next is of earlier objects, cut anywhere: no garbage, and nothing to be explained.
+#[test]
+fn the_area_that_is_being_filled_is_left_out() {
+    let mut heap = Heap::new(1);
+    let object = heap.map(JS_OBJECT, 3);
+    let kept = heap.object(object, &[smi(1), smi(2)]);
+    let top = heap.next;
+    for _ in 0..100 {
+        heap.object(object, &[smi(1), smi(2)]);
+        heap.put(heap.next, 0xdead_0008);
+        heap.next += 8;
+    }
+    heap.roots = vec![kept, PAGE + 16, top, heap.next, 7, 8];
+    let checks = heap.graph().checks();
+    assert_eq!((checks.garbage_bytes, checks.walked_bytes), (0, checks.explained_bytes));
 }
 
 #[test]
@@ -248,7 +265,7 @@ fn nonsense(random: &mut Random) -> Heap {
         _ => random.below(u64::MAX),
     };
     let first = heap.next;
-    for (address, room) in heap.copied.room(|_| true) {
+    for (address, room) in heap.copied.room(|_, _| true) {
         for (at, bytes) in (address..).step_by(8).zip(room.chunks_exact_mut(8)) {
             if at >= first {
                 bytes.copy_from_slice(&word(random).to_le_bytes());

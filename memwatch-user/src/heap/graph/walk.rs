@@ -74,6 +74,8 @@ struct Walk<'a> {
     marks: Marks,
     /// The first node that was not visited.
     next: u32,
+    /// Compiled code whose references are followed when nothing else is left.
+    code: Vec<u32>,
     ephemerons: Option<u16>,
     /// Values of weak collections by the position of their key, which was not reached yet: table and slot.
     waiting: FxHashMap<u32, Vec<(u32, u32)>>,
@@ -92,6 +94,7 @@ impl<'a> Walk<'a> {
             shapes: Shapes::new(&take.layout),
             marks: Marks::new(take.copied.all().len()),
             next: 0,
+            code: Vec::new(),
             ephemerons: None,
             waiting: FxHashMap::default(),
             bad_slots: 0,
@@ -110,19 +113,35 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Visits all nodes that were reached. Objects do not overlap, so that they are not longer together than all pages: those
-    /// that a hostile process forged, each as long as the rest of its page, would take for ever.
+    /// Visits all nodes that were reached. What compiled code refers to comes last: V8 holds most of it weakly there
+    /// (`Code::IsWeakObject`, src/objects/code.h), and what holds it really is to be told.
     fn visit_all(&mut self) {
+        self.visit_reached();
+        while !self.code.is_empty() {
+            for node in std::mem::take(&mut self.code) {
+                self.follow(node);
+            }
+            self.visit_reached();
+        }
+    }
+
+    /// Objects do not overlap, so that they are not longer together than all pages: those
+    /// that a hostile process forged, each as long as the rest of its page, would take for ever.
+    fn visit_reached(&mut self) {
         let most = self.copied.all().len() as u64 * 8;
         while self.next < self.nodes.len() && self.live_bytes <= most {
             let node = self.next;
             self.next += 1;
-            self.visit(node);
+            let shape = ShapeId(self.nodes.shape[node as usize]);
+            match self.shapes.fields(shape).kind {
+                Kind::Code | Kind::InstructionStream => self.code.push(node),
+                _ => self.follow(node),
+            }
         }
     }
 
     /// Follows all references of a node.
-    fn visit(&mut self, node: u32) {
+    fn follow(&mut self, node: u32) {
         let at = node as usize;
         let (position, shape) = (Position(self.nodes.position[at]), ShapeId(self.nodes.shape[at]));
         let fields = *self.shapes.fields(shape);

@@ -52,6 +52,8 @@ pub struct LiveNames<'a, G, M> {
     closures: HashMap<Object, u32>,
     /// Closures by their context, once that was asked for: one of each function.
     users: Option<HashMap<Object, Vec<NodeId>>>,
+    /// How functions, by what their closures share, deal with variables.
+    uses: HashMap<(Object, String), Option<(Use, Function)>>,
     /// What objects of each shape are.
     kinds: Vec<Option<Kind>>,
     keys: bool,
@@ -67,6 +69,7 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
             classes: Classes::default(),
             closures: HashMap::new(),
             users: None,
+            uses: HashMap::new(),
             kinds: vec![None; graph.shapes() as usize],
             keys: how.keys,
         }
@@ -123,6 +126,20 @@ impl<'a, G: HeapGraph, M: Memory> LiveNames<'a, G, M> {
             self.classes.number(function.map_or_else(unknown_function, |function| class_of(&function)));
         self.closures.insert(shared, class);
         class
+    }
+
+    /// How the function of a closure deals with a variable, and which one it is; `None` if it does not. There may be a million
+    /// contexts of one function.
+    fn use_of(&mut self, closure: NodeId, name: &str) -> Option<(Use, Function)> {
+        let closure = self.object(closure);
+        let key = (self.functions.shared(&self.view, closure)?, name.to_owned());
+        if let Some(known) = self.uses.get(&key) {
+            return known.clone();
+        }
+        let used = Some(self.functions.use_of(&self.view, closure, name)).filter(|used| *used != Use::None);
+        let function = used.and_then(|used| Some((used, self.functions.function(&self.view, closure)?)));
+        self.uses.insert(key, function.clone());
+        function
     }
 
     fn reference(&mut self, node: NodeId, slot: u32) -> Option<Reference> {
@@ -243,14 +260,8 @@ impl<G: HeapGraph, M: Memory> Names for LiveNames<'_, G, M> {
         let object = Object(self.graph.address(context));
         let candidates = users.get(&object).cloned().unwrap_or_default();
         self.users = Some(users);
-        let mut rated = Vec::new();
-        for node in candidates.into_iter().take(MOST_USERS) {
-            let closure = self.object(node);
-            let used = self.functions.use_of(&self.view, closure, name);
-            if used != Use::None {
-                rated.extend(self.functions.function(&self.view, closure).map(|function| (used, function)));
-            }
-        }
+        let rated: Vec<_> =
+            candidates.into_iter().take(MOST_USERS).filter_map(|node| self.use_of(node, name)).collect();
         // Of equals the first in the file, so that two takes name the same one.
         let best = rated.into_iter().max_by_key(|(used, of)| (*used, of.name.is_some(), Reverse(of.clone())));
         best.map(|(_, function)| function)

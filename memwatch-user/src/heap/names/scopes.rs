@@ -17,8 +17,9 @@ impl<M: Memory> View<M> {
         let is_module = flags & named::SCOPE_KIND == self.layout.module_scope;
         let is_counted = is_module && self.layout.module_scope_has_count;
         let names = self.layout.scope_first_names / 8 + u32::from(is_counted);
-        if count >= named::SCOPE_MOST_INLINED {
-            return self.in_table(self.object(scope, names)?, local);
+        // V8 9 has them all inlined.
+        if let Some(table) = self.object(scope, names).filter(|first| count > 0 && !self.is_string(*first)) {
+            return if count >= named::SCOPE_MOST_INLINED { self.in_table(table, local) } else { None };
         }
         // The slot behind the variables has the function itself; its name is behind the variables' properties.
         let place = if local < count { names + local } else { names + 2 * count };
@@ -27,13 +28,12 @@ impl<M: Memory> View<M> {
 
     fn in_table(&self, table: Object, local: u32) -> Option<Object> {
         let words = 2 + self.number(table, 1)?.min(2 * MAX_VARIABLES);
-        let mut entries = (named::TABLE_BODY..words).step_by(2);
-        let is_it = |entry: &u32| {
-            self.word(table, entry + 1).is_some_and(|word| word & 1 == 0 && number(word) == local)
-        };
-        let entry = entries.find(|entry| {
-            self.object(table, *entry).is_some_and(|key| self.is_string(key)) && is_it(entry)
-        })?;
+        let entries = (named::TABLE_BODY..words).step_by(2);
+        // What claims to be longer than what can be read ends there.
+        let mut values = entries.map_while(|entry| Some((entry, self.word(table, entry + 1)?)));
+        let is_it = |value: u64| value & 1 == 0 && number(value) == local;
+        let is_name = |entry: u32| self.object(table, entry).is_some_and(|key| self.is_string(key));
+        let (entry, _) = values.find(|(entry, value)| is_it(*value) && is_name(*entry))?;
         self.object(table, entry)
     }
 }

@@ -23,6 +23,10 @@ const LEAST_PART: u64 = 1_000;
 const LEAST_BYTES: u64 = 16 * 1024;
 /// Growth of a place below this part of what it held is no growth: tables are enlarged by doubling.
 const LEAST_GROWTH: u64 = 4 * 1024;
+/// What grew by less than this part of the largest growth, without more objects, did not grow.
+const LITTLE: i64 = 10;
+/// What Node and V8 hold for themselves varies by less.
+const MOST_OWN: u64 = 256 * 1024;
 /// Classes whose objects are asked why they live, those with most bytes first.
 const CLASSES_ASKED: usize = 60;
 /// A cause of less than this part of what a class grew by is not told.
@@ -31,6 +35,8 @@ const LEAST_CAUSE: u64 = 20;
 const LARGEST_PART: u64 = 100;
 /// Growth in one interval is as steady as in the other if neither is more than so many times the other.
 const STEADY: f64 = 3.0;
+/// Of less growth nothing is said: connections come and go, and buffers with them.
+const LEAST_TREND: i64 = 128 * 1024;
 
 /// What is kept of a take.
 #[derive(Debug, Default)]
@@ -114,7 +120,7 @@ pub struct GrownHolder {
     pub grown_count: i64,
     /// How many bytes more.
     pub grown_bytes: i64,
-    /// Whether it is Node's or V8's own.
+    /// Whether it is Node's or V8's own, and not most of what grew.
     pub is_own: bool,
 }
 
@@ -246,27 +252,43 @@ fn details(before: &Census, after: &Census) -> Vec<Detail> {
 
 fn grown(before: &Census, after: &Census) -> Vec<GrownHolder> {
     let all = difference(after.held, before.held);
-    let mut grown = Vec::new();
-    for (place, contents) in &after.places {
-        let old = before.places.get(place).map(|contents| contents.sum).unwrap_or_default();
-        let grown_bytes = difference(contents.sum.bytes, old.bytes);
-        let grown_count = difference(contents.sum.count, old.count);
-        // Without more objects, and by more than everything grew: what it holds was there, and counted for another holder,
-        // such as a cache of V8's that a collection has cleared.
-        let is_moved = grown_count <= 0 && grown_bytes > all;
-        if !is_moved && grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0) {
-            grown.push(GrownHolder {
-                place: place.clone(),
-                class: contents.class.clone(),
-                count: contents.sum.count,
-                bytes: contents.sum.bytes,
-                grown_count,
-                grown_bytes,
-                is_own: contents.is_own,
-            });
-        }
+    let mut grown: Vec<_> =
+        after.places.iter().filter_map(|(place, now)| grown_at(before, place, now)).collect();
+    let largest = grown.iter().map(|holder| holder.grown_bytes).max().unwrap_or(0);
+    grown.retain(|holder| !is_moved(holder, all, largest));
+    for holder in &mut grown {
+        holder.is_own &= !is_most(holder, all, largest);
     }
     grown
+}
+
+/// What more there is in a place, if that is worth a word.
+fn grown_at(before: &Census, place: &Place, now: &Contents) -> Option<GrownHolder> {
+    let old = before.places.get(place).map(|contents| contents.sum).unwrap_or_default();
+    let grown_bytes = difference(now.sum.bytes, old.bytes);
+    let is_growth = grown_bytes > difference(LEAST_GROWTH.max(old.bytes / 100), 0);
+    is_growth.then(|| GrownHolder {
+        place: place.clone(),
+        class: now.class.clone(),
+        count: now.sum.count,
+        bytes: now.sum.bytes,
+        grown_count: difference(now.sum.count, old.count),
+        grown_bytes,
+        is_own: now.is_own,
+    })
+}
+
+/// Whether what the place of `holder` holds more was there, and counted for another one: it has no more objects, and grew by
+/// more than everything did (a cache of V8's was cleared), or by little (another way became the shortest).
+fn is_moved(holder: &GrownHolder, all: i64, largest: i64) -> bool {
+    let is_little = holder.grown_bytes < largest.max(all) / LITTLE;
+    holder.grown_count <= 0 && (is_little || holder.grown_bytes > all)
+}
+
+/// Whether `holder` grew so much that it has to be told, whoever made it: a list of timers that a program never clears is Node's.
+fn is_most(holder: &GrownHolder, all: i64, largest: i64) -> bool {
+    let is_much = holder.grown_bytes >= difference(MOST_OWN, 0) && holder.grown_count > 0;
+    is_much && holder.grown_bytes >= all / 2 && holder.grown_bytes >= largest / 2
 }
 
 /// Of the classes that grew, what more of their objects are alive by than before. What is only part of an object that is
@@ -300,10 +322,14 @@ fn is_part(part: &GrownCause, whole: &GrownCause) -> bool {
     rest == whole.path && first.ends_with(&format!(" of {}", whole.class.full_name()))
 }
 
-/// Whether what grew in `first` and `second`, bytes in two intervals of these lengths in seconds, grows steadily.
+/// Whether what grew in `first` and `second`, bytes in two intervals of these lengths in seconds, grows steadily; `None` if it
+/// grew by too little to say.
 #[must_use]
 pub fn trend(first: (i64, f64), second: (i64, f64)) -> Option<Trend> {
     let rate = |(bytes, seconds): (i64, f64)| bytes as f64 / seconds.max(f64::MIN_POSITIVE);
+    if first.0.saturating_add(second.0) < LEAST_TREND {
+        return None;
+    }
     let (first, second) = (rate(first), rate(second));
     if first <= 0.0 && second <= 0.0 {
         return None;

@@ -4,10 +4,12 @@
 mod causes;
 mod find;
 mod growth;
+mod handles;
 mod held;
 mod histogram;
 mod holders;
 mod place;
+mod spots;
 
 pub use causes::{Cause, causes, full_path, instances};
 pub use find::{Finding, FindingKind, find};

@@ -162,6 +162,12 @@ fn joined(parts: &[String]) -> String {
 }
 
 impl Place {
+    /// Handles of one kind to objects of `class`.
+    pub(super) fn of_handles(kind: RootKind, class: &str) -> Self {
+        let (anchor, label) = (Anchor::Root(kind), String::new());
+        Self { class: format!("handles to {class}"), label, anchor, function: None, is_code: false }
+    }
+
     /// Whether it is Node's or V8's own, as far as the way to it says.
     #[must_use]
     pub fn is_own(&self) -> bool {

@@ -219,6 +219,23 @@ fn a_list_is_held_by_its_head() {
     assert_eq!(holder.place.label, "queue");
 }
 
+/// Each is held by a handle of its own, and so are its parts; what one of them has in a place of its own is told there.
+#[test]
+fn objects_of_one_class_that_only_handles_hold_are_a_place() {
+    let mut made = Made::with_sessions(50);
+    for _ in 0..40 {
+        let socket = made.add(0, 100, Role::Object, "TCP", EdgeName::Root(RootKind::GlobalHandle));
+        made.add(socket, 50, Role::Object, "Socket", EdgeName::Property("[owner]".to_owned()));
+    }
+    made.add(0, 10, Role::Object, "Once", EdgeName::Root(RootKind::GlobalHandle));
+    let found = made.ask(holders);
+    let told: Vec<_> =
+        found.program.iter().map(|one| (one.place.to_string(), one.count, one.bytes)).collect();
+    let handles = ("handles to TCP (global handles)".to_owned(), 40, 6_000);
+    assert_eq!(told, [handles, ("Map `sessions` (closure of remember, server.js:12)".to_owned(), 50, 5_232)]);
+    assert_eq!(found.own, []);
+}
+
 #[test]
 fn tables_of_node_and_v8_are_apart() {
     let mut made = Made::with_sessions(50);
@@ -268,10 +285,11 @@ fn growth_has_the_objects_their_holder_and_why() {
 
 #[test]
 fn steady_growth_is_told_from_a_step() {
-    assert_eq!(trend((100, 1.0), (300, 3.0)), Some(Trend::Steady));
-    assert_eq!(trend((100, 1.0), (0, 1.0)), Some(Trend::Step));
-    assert_eq!(trend((-5, 1.0), (900, 1.0)), Some(Trend::Step));
-    assert_eq!(trend((0, 1.0), (-1, 1.0)), None);
+    let of = |first: i64, second: i64| trend((first << 10, 1.0), (second << 10, 3.0));
+    assert_eq!(of(100, 300), Some(Trend::Steady));
+    assert_eq!(of(200, 0), Some(Trend::Step));
+    assert_eq!(of(-5, 900), Some(Trend::Step));
+    assert_eq!((of(0, -1), of(30, 90)), (None, None));
 }
 
 #[test]

@@ -98,17 +98,17 @@ impl Copied {
         true
     }
 
-    /// The bytes of each page that `wanted` says, with its address: room to copy it to.
-    pub fn room(&mut self, wanted: impl Fn(&Page) -> bool) -> Vec<(u64, &mut [u8])> {
+    /// The bytes of each page that `wanted` says, by number, with its address: room to copy it to.
+    pub fn room(&mut self, wanted: impl Fn(usize, &Page) -> bool) -> Vec<(u64, &mut [u8])> {
         let (mut rest, mut at) = (&mut self.buffer[..], 0);
         let mut rooms = Vec::with_capacity(self.pages.len());
-        for (page, base) in self.pages.iter().zip(&self.bases) {
+        for (number, (page, base)) in self.pages.iter().zip(&self.bases).enumerate() {
             let base = *base as usize * 8;
             let (_, from_base) = std::mem::take(&mut rest).split_at_mut(base - at);
             let (room, after) = from_base.split_at_mut(page.words().unwrap_or_default() * 8);
             at = base + room.len();
             rest = after;
-            if wanted(page) {
+            if wanted(number, page) {
                 rooms.push((page.address, room));
             }
         }

@@ -7,6 +7,7 @@ mod access;
 mod build;
 mod copied;
 mod copying;
+mod hot;
 mod isolates;
 mod mappings;
 mod pages;

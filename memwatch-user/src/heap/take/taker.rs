@@ -10,7 +10,7 @@ use super::{
     Build, Copied, How, Page, Pause, RootWords, Take, TakeError,
     access::{can_be_read, unreadable},
     copying::{self, Clock},
-    isolates,
+    hot, isolates,
     mappings::{self, Mapping},
     pages, room,
     roots::{self, Place},
@@ -86,7 +86,7 @@ impl<'a> Taker<'a> {
     /// rest inside of it would be short, but not exact: nothing tells which words of old objects the process wrote meanwhile.
     pub fn take(mut self, pause: Pause) -> Result<Take, TakeError> {
         let Pause::AtMost(allowed) = pause else { return self.running() };
-        let per_byte = copying::trial(self.pid, self.copied.room(|_| true), &self.mappings);
+        let per_byte = copying::trial(self.pid, self.copied.room(|_, _| true), &self.mappings);
         if self.is_planned(allowed, per_byte)
             && let Some(beside) = self.paused(allowed)?
         {
@@ -108,7 +108,7 @@ impl<'a> Taker<'a> {
         let clock = Clock::new(allowed.saturating_sub(MARGIN));
         let run = || {
             let stopped = Stopped::stop(pid, clock.end())?;
-            let is_copied = self.copy_all(&clock);
+            let is_copied = self.copy_new(&clock, |_, _| true);
             let beside = is_copied.then(|| self.beside(&clock, || stopped.registers()));
             // What was read when the time ran out is not whole.
             let is_whole = !clock.is_over();
@@ -123,30 +123,29 @@ impl<'a> Taker<'a> {
         }
     }
 
+    /// What is young changes fast, and all that a program does next may hang on it. So it is copied last and at once, with the
+    /// old pages that refer to it and right after the roots; what changes in between is what may be missing.
     fn running(mut self) -> Result<Take, TakeError> {
-        // What roots refer to is there, if its page is read after them.
-        let pid = self.pid;
-        let beside = self.beside(&Clock::endless(), || stacks::running(pid));
-        self.copy_all(&Clock::endless());
+        let (pid, clock) = (self.pid, Clock::endless());
+        copying::copy(pid, self.copied.room(|_, page| !page.is_young), &self.mappings, &clock);
+        let is_hot = hot::pages(&self.copied);
+        let beside = self.beside(&clock, || stacks::running(pid));
+        copying::copy(pid, self.copied.room(|number, _| is_hot[number]), &self.mappings, &clock);
+        self.copy_new(&clock, |number, page| page.is_young || number >= is_hot.len());
         if self.copied.is_blank() {
             return Err(TakeError::Gone { pid });
         }
         Ok(self.finish(How::Running, beside))
     }
 
-    /// Copies all pages, those too that came meanwhile.
-    fn copy_all(&mut self, clock: &Clock) -> bool {
+    /// Copies the pages that are `wanted`, by number, those among them that came meanwhile.
+    fn copy_new(&mut self, clock: &Clock, wanted: impl Fn(usize, &Page) -> bool) -> bool {
         let known: BTreeSet<u64> = self.copied.pages().iter().map(|page| page.address).collect();
         let Some(mappings) = self.now() else { return false };
         let new = pages::find(self.pid, &mappings, &known, clock);
         let fits = new.into_iter().all(|page| self.copied.add(page));
         self.mappings = mappings;
-        // What is new is referred to by what is old: read before it, none of it is missing, unless a collection moves it meanwhile.
-        let mut copy = |is_young| {
-            let rooms = self.copied.room(|page| page.is_young == is_young);
-            copying::copy(self.pid, rooms, &self.mappings, clock)
-        };
-        fits && copy(false) && copy(true)
+        fits && copying::copy(self.pid, self.copied.room(wanted), &self.mappings, clock)
     }
 
     fn now(&self) -> Option<Vec<Mapping>> {

@@ -222,7 +222,7 @@ pub struct GrownHolder {
     pub grown_count: i64,
     /// Of three takes: `steady`, or `step` if it grew in one of the intervals only.
     pub trend: Option<String>,
-    /// Whether it is Node's or V8's own.
+    /// Whether it is Node's or V8's own, and not most of what grew.
     pub own: bool,
 }
 

@@ -9,6 +9,10 @@ use crate::cases::Set;
 
 /// The variant that leaks; every other is healthy.
 const LEAKY: &str = "leaky";
+/// The kind of verdict about objects of JavaScript's.
+const JS_HEAP: &str = "js-heap";
+/// The oldest release of Node whose heap is read.
+const OLDEST_READ: &str = "16.20.2";
 
 /// What `case.json` holds.
 #[derive(Clone, Debug, Deserialize)]
@@ -24,6 +28,10 @@ pub struct Case {
     pub source: String,
     /// The kinds of verdict that are right for the leaky variant, as the records spell them.
     pub kinds: Vec<String>,
+    /// What holds the objects of a leaky variant whose heap leaks: words, any of which is in `CLASS in PLACE`, as
+    /// `heap diff` prints it.
+    #[serde(default)]
+    pub holder: Vec<String>,
     /// How long it is watched, seconds.
     #[serde(default = "usual_secs")]
     pub secs: u64,
@@ -97,6 +105,12 @@ fn read(file: &std::path::Path) -> Result<Case> {
 }
 
 impl Case {
+    /// Whether its leaky variant keeps objects of JavaScript's.
+    #[must_use]
+    pub fn leaks_objects(&self) -> bool {
+        self.kinds.iter().any(|kind| kind == JS_HEAP)
+    }
+
     /// Its processes.
     pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let run = |variant: &String, node: &String| Run {
@@ -106,6 +120,23 @@ impl Case {
         };
         self.runs.iter().flat_map(move |(variant, nodes)| nodes.iter().map(move |node| run(variant, node)))
     }
+
+    /// Those whose heap is read, if objects leak in the leaky variant: of a release too old for that the oldest that is not.
+    #[must_use]
+    pub fn heap_runs(&self) -> Vec<Run> {
+        let read =
+            |run: Run| if is_read(&run.node) { run } else { Run { node: OLDEST_READ.to_owned(), ..run } };
+        let mut runs: Vec<Run> = self.runs().filter(|_| self.leaks_objects()).map(read).collect();
+        runs.sort();
+        runs.dedup();
+        runs
+    }
+}
+
+/// Whether the heap of that release of Node is read.
+fn is_read(node: &str) -> bool {
+    let major = |version: &str| version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major(node) >= major(OLDEST_READ)
 }
 
 impl Run {
@@ -134,6 +165,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn heaps_are_read_of_releases_that_can_be() {
+        assert!(is_read("16.20.2") && is_read("26.10.0") && !is_read("14.21.3"));
+        let case = all().unwrap().into_iter().find(|case| case.name == "inflight-throw").unwrap();
+        let nodes: Vec<String> = case.heap_runs().into_iter().map(|run| run.node).collect();
+        assert_eq!(nodes, ["16.20.2", "26.10.0"]);
+    }
+
+    #[test]
     fn every_trace_has_a_case() {
         let known: Vec<PathBuf> = all().unwrap().iter().flat_map(Case::runs).map(|run| run.trace()).collect();
         let folder = known[0].parent().unwrap();
@@ -148,6 +187,7 @@ mod tests {
         assert!(cases.len() >= 40, "{}", cases.len());
         for case in cases {
             assert!(case.runs().all(|run| run.leaks() <= !case.kinds.is_empty()), "{}", case.name);
+            assert_eq!(case.leaks_objects(), !case.holder.is_empty(), "{}", case.name);
             assert!(case.restart_s.is_none_or(|at| at < case.secs), "{}", case.name);
             assert!(corpus().join(&case.name).join("driver.js").exists(), "{}", case.name);
         }

@@ -4,16 +4,21 @@ use std::collections::BTreeSet;
 
 use super::{
     bars,
-    case::Run,
+    case::{Case, Run},
+    holders::{self, Answer},
     replay::Setting,
     score::{self, Judged},
     tables,
 };
 use crate::{HOUR, cases::Set};
 
-/// The sections, from all traces there are; of none, how to make some.
+/// The sections, from all traces and answers there are; of none, how to make some.
 #[must_use]
-pub fn sections(judged: &[Judged], settings: &[Setting]) -> String {
+pub fn sections(judged: &[Judged], settings: &[Setting], answers: &[(Case, Answer)]) -> String {
+    [watched(judged, settings), holders::section(answers)].join("\n")
+}
+
+fn watched(judged: &[Judged], settings: &[Setting]) -> String {
     if judged.is_empty() {
         return format!("{HEAD}Nothing is recorded yet: run `cargo xtask evaluate --record`.\n");
     }

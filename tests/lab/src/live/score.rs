@@ -274,7 +274,7 @@ mod tests {
         assert!((all[0].rate_error().unwrap() - 0.1).abs() < 1e-9 && all[1].rate_error().is_none());
         let count = |right: &str, said: &str| confusion(&set)[&(right.to_owned(), said.to_owned())];
         assert_eq!((count("js-heap", "native"), count("none", "fds"), count("js-heap", "none")), (1, 1, 1));
-        assert!(page::sections(&all, &settings::all()).contains("0.67"));
+        assert!(page::sections(&all, &settings::all(), &[]).contains("0.67"));
     }
 
     #[test]
