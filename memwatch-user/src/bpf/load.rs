@@ -1,11 +1,9 @@
 //! The object, loaded into the kernel: its maps as typed methods.
 
-use std::{collections::BTreeSet, thread};
-
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{Array, HashMap, MapData},
-    programs::{RawTracePoint, UProbe},
+    programs::RawTracePoint,
 };
 use memwatch_common::{
     names::{global, map, tracepoint},
@@ -17,6 +15,7 @@ use super::{
     error::{LoadError, in_map, in_program, typed},
     losses::{LossMaps, Losses},
     object,
+    walker::Walker,
 };
 
 /// aya-log's map of debug lines.
@@ -44,6 +43,7 @@ pub struct Kernel {
     followed: HashMap<MapData, u32, u8>,
     heap_layouts: Array<MapData, HeapLayout>,
     losses: LossMaps,
+    walker: Option<Walker>,
 }
 
 impl Kernel {
@@ -54,7 +54,7 @@ impl Kernel {
 
     /// The same, with programs that count how long they take, for [`super::times::HitTimes`].
     pub fn load_timed(settings: Settings) -> Result<Self, LoadError> {
-        Self::load_with(settings, COUNTERS)
+        Self::load_with(settings, COUNTERS + 1)
     }
 
     fn load_with(settings: Settings, times: u32) -> Result<Self, LoadError> {
@@ -83,11 +83,12 @@ impl Kernel {
     }
 
     fn from_ebpf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
+        let walker = Some(Walker::of(&ebpf)?);
         let targets = typed(&mut ebpf, map::TARGETS)?;
         let followed = typed(&mut ebpf, map::FOLLOWED)?;
         let heap_layouts = typed(&mut ebpf, map::HEAP_LAYOUTS)?;
         let losses = LossMaps::of(&mut ebpf)?;
-        let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses };
+        let mut kernel = Self { ebpf, targets, followed, heap_layouts, losses, walker };
         // Until the collector has looked at it, a process that was admitted by the kernel side is nobody's.
         kernel.set_heap_layout(UNCLAIMED, HeapLayout::UNKNOWN)?;
         Ok(kernel)
@@ -114,20 +115,9 @@ impl Kernel {
         Ok(())
     }
 
-    /// Has the kernel verify uprobe programs side by side, so that attaching them does not wait for one after the other: each
-    /// that walks stacks takes 35 to 55 ms (6.18), and only callers without rights take turns (`bpf_verifier_lock` in
-    /// kernel/bpf/verifier.c). What is refused here is refused again when it is attached, and said there.
-    pub fn verify(&mut self, wanted: &BTreeSet<&str>) {
-        thread::scope(|threads| {
-            for (name, program) in self.ebpf.programs_mut() {
-                if let Ok(program) = <&mut UProbe>::try_from(program)
-                    && wanted.contains(name)
-                    && program.fd().is_err()
-                {
-                    threads.spawn(move || drop(program.load()));
-                }
-            }
-        });
+    /// What it takes to load the program that walks stacks; once.
+    pub fn walker(&mut self) -> Option<Walker> {
+        self.walker.take()
     }
 
     /// Makes a process a target that is served by `attachment`, or by none ([`UNCLAIMED`]) if it has no probes.

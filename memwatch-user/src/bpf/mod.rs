@@ -9,6 +9,8 @@
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
+//! * [`relocated`]: programs of the object that aya does not load;
+//! * [`walker`]: the one that walks stacks;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
 //! * [`parting`]: letting go of everything without waiting for it;
 //! * [`times`]: how long programs take, for the bench;
@@ -26,7 +28,9 @@ pub mod multi;
 pub mod object;
 pub(crate) mod parting;
 pub(crate) mod raw;
+mod relocated;
 pub mod ring;
 pub mod stacks;
 pub mod times;
 pub(crate) mod trial;
+pub mod walker;

@@ -52,7 +52,7 @@ pub(crate) use self::{
 };
 use crate::{
     attribute::Sampled,
-    bpf::{load::Kernel, parting, stacks::StackMaps},
+    bpf::{load::Kernel, parting, stacks::StackMaps, walker::Walker},
     host::clock::WallClock,
     native::Mode,
     native::Tracker,
@@ -74,6 +74,8 @@ pub(crate) struct Parts {
     pub(crate) native: Asked,
     /// The kernel side's maps of stacks, if those are wanted.
     pub(crate) stacks: Option<StackMaps>,
+    /// What walks them, likewise.
+    pub(crate) walker: Option<Walker>,
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
     /// Whether heaps that grow are read for what holds them.
@@ -86,6 +88,8 @@ const SHARE_OF_STACKS: f64 = 0.5;
 /// The engine.
 pub(crate) struct Engine {
     kernel: Kernel,
+    /// Until it is loaded.
+    walker: Option<Walker>,
     clock: WallClock,
     adoption: Adoption,
     fleet: Fleet,
@@ -103,12 +107,14 @@ pub(crate) struct Engine {
 impl Engine {
     /// Needs a tokio runtime. Hand everything that the second part receives to [`Engine::finished`].
     pub(crate) fn new(parts: Parts) -> (Self, UnboundedReceiver<Finished>) {
-        let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains } = parts;
+        let Parts { kernel, cookies, clock, selection, native, stacks, walker, keeps_stacks, explains } =
+            parts;
         let (background, finished) = Background::new();
         let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
         let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
         let engine = Self {
             kernel,
+            walker,
             clock,
             adoption: Adoption::new(selection, cookies, sampling),
             fleet: Fleet::default(),

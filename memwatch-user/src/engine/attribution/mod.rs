@@ -100,7 +100,7 @@ impl Attribution {
 
     /// Where a collection of the isolate `serial` started, if stacks of the target are walked and that is known.
     pub(crate) fn trigger(&mut self, pid: u32, serial: u32, collection: &Collection) -> Option<Vec<Frame>> {
-        if !self.stacks.are_of(pid) {
+        if !self.stacks.are_of(pid) || !self.stacks.are_seen(collection) {
             return None;
         }
         let frames = self.stacks.known(pid, collection).and_then(attribute::started_in);

@@ -144,6 +144,14 @@ impl Attachments {
         rests
     }
 
+    /// What JavaScript allocates is not sampled any more, in any process.
+    pub(crate) fn end_sampling(&mut self) {
+        self.stacks = None;
+        let ended: Vec<Attachment> =
+            self.live.values_mut().filter_map(|live| live.sampling.take()?.into_live()).collect();
+        thread::spawn(move || detach_all(ended));
+    }
+
     /// Detaches everything.
     pub(crate) fn detach(self) {
         detach_all(self.live.into_values().flat_map(Live::probes));
@@ -161,8 +169,6 @@ impl Attachments {
         let scope = key.process.map_or(Scope::File, Scope::Process);
         let (samplers, others): (Vec<_>, Vec<_>) =
             plan.probes.iter().cloned().partition(|site| SAMPLERS.contains(&site.program.as_str()));
-        let sampled = self.stacks.map(|_| &samplers).into_iter().flatten();
-        kernel.verify(&others.iter().chain(sampled).map(|site| site.program.as_str()).collect());
         let places: Vec<Place<'_>> = others.iter().map(Place::from).collect();
         let attachment = kernel.attach(number, &image.elf.descriptor_path(), scope, &places)?;
         let budget = self.stacks.filter(|_| plan.stacks.is_ok());
