@@ -39,7 +39,8 @@ pub(crate) fn send<T: 'static, const HEAD: usize>(
 fn caller(bytes: u64, sp: u64) -> Option<(StackKey, u64)> {
     let thread = raw::current();
     let layout = raw::written_by_collector(&STACK_LAYOUTS, thread.tgid())?;
-    let stack = walk::count(thread, sp, layout, StackVolume::sample(bytes))?;
+    let stack = walk::walk(thread, sp, layout)?;
+    walk::count(thread, layout, stack, StackVolume::sample(bytes));
     if stack.end == stack_end::NOWHERE {
         losses::count(LossReason::NoExitFrame);
     }

@@ -4,7 +4,7 @@
 use aya_ebpf::{
     Global,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf},
 };
 use memwatch_common::{
     collection::ThreadState,
@@ -74,6 +74,10 @@ pub(crate) static SAMPLERS: HashMap<Thread, Sampler> = HashMap::with_max_entries
 /// Where a walk writes.
 #[map]
 pub(crate) static WALK: PerCpuArray<StackEvent> = PerCpuArray::with_max_entries(1, 0);
+
+/// The program that walks stacks. The collector puts it there once it is loaded; until then nothing is walked.
+#[map]
+pub(crate) static WALKER: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Outstanding blocks by address, or those sampled in the open window. Written by the probes, the latter removed by the
 /// collector. An instance that follows an allocator gives it its size when it is loaded. Full: `LossReason::BlocksFull`.

@@ -11,7 +11,7 @@ use aya_ebpf::{
         bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_probe_read_user, bpf_probe_read_user_buf,
         bpf_probe_read_user_str_bytes,
     },
-    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, ProgramArray, RingBuf},
 };
 use memwatch_common::{
     collection::ThreadState,
@@ -143,6 +143,14 @@ pub(crate) fn read_kernel_u32(addr: u64) -> Option<u32> {
 pub(crate) fn read_user_str(addr: u64, to: &mut [u8]) -> bool {
     // SAFETY: the helper checks the address itself and writes at most `to.len()` bytes.
     unsafe { bpf_probe_read_user_str_bytes(addr as *const u8, to) }.is_ok()
+}
+
+/// Goes on with the program at `index`, and does not come back; if there is none, it does nothing.
+#[inline(always)]
+pub(crate) fn go_on_with<C: EbpfContext>(programs: &ProgramArray, ctx: &C, index: u32) {
+    // SAFETY: the context is the one the program was called with, and nothing that has to be given back is held here: no
+    // program reserves a record across a call.
+    unsafe { programs.tail_call(ctx, index) };
 }
 
 /// What the running thread has in `map`, to be changed in place.

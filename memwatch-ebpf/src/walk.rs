@@ -10,6 +10,7 @@
 //! Nothing that varies by path is carried from one pass of the loop to the next in a register: the verifier would follow
 //! each combination (a million instructions at 32 passes), and 5.10 has no `bpf_loop`.
 
+use aya_ebpf::programs::ProbeContext;
 use memwatch_common::{
     loss::LossReason,
     stack::{
@@ -22,8 +23,9 @@ use memwatch_common::{
 use crate::{
     frames::{RawFrame, SharedFields},
     losses,
-    maps::{STACK_COUNTS, STACK_EVENTS, STACK_LAYOUTS, STACKS, TASK_LAYOUT, WALK},
+    maps::{STACK_COUNTS, STACK_EVENTS, STACKS, TASK_LAYOUT, WALK, WALKER},
     raw::{self, Thread},
+    times,
 };
 
 /// V8's tag of pointers to heap objects.
@@ -45,46 +47,37 @@ struct Start {
     pc: u64,
 }
 
-/// Counts `volume` for the stack that the thread is in, whose stack pointer is `sp`, and sends the stack if it is new. `None`
-/// as of [`walk`].
+/// Goes on with the program that walks the stack, and does not come back; until that is loaded nothing is walked. `began`: when
+/// this program did.
 #[inline(always)]
-pub(crate) fn count(
-    thread: Thread,
-    sp: u64,
-    layout: &StackLayout,
-    volume: StackVolume,
-) -> Option<&'static StackEvent> {
-    if let Some(counts) = raw::cpu_value(&STACK_COUNTS, thread.tgid()) {
-        counts.walks += 1;
-    }
-    let event = walk(thread, sp, layout)?;
+pub(crate) fn begin(ctx: &ProbeContext, began: u64) {
+    times::hand_on(began);
+    raw::go_on_with(&WALKER, ctx, 0);
+}
+
+/// Counts `volume` for a stack that the thread is in, and sends it if it is new.
+#[inline(always)]
+pub(crate) fn count(thread: Thread, layout: &StackLayout, event: &mut StackEvent, volume: StackVolume) {
     let key = event.key;
     if let Some(known) = raw::shared(&STACKS, key) {
         let StackVolume { bytes, samples } = known.get();
         known.set(StackVolume { bytes: bytes + volume.bytes, samples: samples + volume.samples });
-        return Some(event);
+        return;
     }
     find_code(thread, layout, event);
     // First the event: a stack that is counted is known to the collector.
     if raw::send(&STACK_EVENTS, event).is_err() || STACKS.insert(key, volume, 0).is_err() {
         losses::count(LossReason::StacksFull);
     }
-    Some(event)
 }
 
-/// Hash of the stack that the thread is in, of which nothing is counted; the stack is sent if it is new. 0 if stacks of
-/// the process are not walked, or as of [`walk`].
-#[inline(always)]
-pub(crate) fn identify(thread: Thread, sp: u64) -> u64 {
-    raw::written_by_collector(&STACK_LAYOUTS, thread.tgid())
-        .and_then(|layout| count(thread, sp, layout, StackVolume::default()))
-        .map_or(0, |event| event.key.hash)
-}
-
-/// Walks the running thread's stack. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
+/// Walks the running thread's stack, whose stack pointer is `sp`. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
 /// in between; the latter is counted.
 #[inline(always)]
-fn walk(thread: Thread, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+pub(crate) fn walk(thread: Thread, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
+    if let Some(counts) = raw::cpu_value(&STACK_COUNTS, thread.tgid()) {
+        counts.walks += 1;
+    }
     let isolate = isolate(layout)?;
     let event = raw::cpu_element(&WALK, 0)?;
     let number = event.first.wrapping_add(1);

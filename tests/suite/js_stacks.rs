@@ -12,7 +12,7 @@ use memwatch_tests::{
     machine, node, releases, scratch,
     tool::{self, Finished, Tool},
 };
-use memwatch_user::report::record::{Body, Governor, Hello, State};
+use memwatch_user::report::record::{Body, Governor, Hello, Record, State};
 
 /// The first release whose stacks are walked.
 const FIRST: u32 = 16;
@@ -127,6 +127,26 @@ fn probes_on_allocations_that_are_refused_cost_the_stacks_alone() -> Result<()> 
         "{watched} files: no collection"
     );
     Ok(())
+}
+
+/// It is loaded in a thread whose first call of bpf(2) that is; the first one of the others only asks what the kernel has.
+#[test]
+fn a_walk_that_the_verifier_refuses_costs_the_stacks_alone() -> Result<()> {
+    let _machine = machine::shared();
+    let mut node = node::running("stacks")?;
+    let mut strace = Command::new("strace");
+    strace.args(["--quiet=all", "--follow-forks", "--output=/dev/null", "--trace=bpf"]);
+    strace.arg("--inject=bpf:error=EPERM:when=1").arg(tool::binary()?);
+    strace.args(["--pid", &node.pid().to_string(), "--native", "off", "--json"]);
+    let mut tool = Tool::spawn(&mut strace).context("no strace: run `cargo xtask setup`")?;
+    tool.attached(node.pid())?;
+    let is_off = |record: &Record| match &record.body {
+        Body::Feature(feature) => feature.name == "js_stacks" && feature.reason.contains("program stack"),
+        _ => false,
+    };
+    tool.wait("the feature that is off", is_off)?;
+    tool.wait("a collection", |record| tool::gc(record).is_some())?;
+    node.healthy()
 }
 
 fn with_files(pid: u32, most: u32) -> Result<Finished> {

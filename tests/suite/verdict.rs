@@ -1,11 +1,13 @@
 //! A leak is called one, of the right kind, and a cache is not; the exit status says which.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use memwatch_tests::{
     machine, node,
     tool::{self, Finished, Tool},
 };
-use memwatch_user::report::record::{Kind, Level, Record, Resource, Unit, Verdict};
+use memwatch_user::report::record::{Frame, Kind, Level, Record, Resource, Unit, Verdict};
 
 #[test]
 fn a_leak_is_called_and_the_status_is_1() -> Result<()> {
@@ -52,6 +54,29 @@ fn descriptors_that_stay_open_are_named() -> Result<()> {
     ensure!((hourly / 36_000.0 - 1.0).abs() < 0.1, "{hourly} instead of 36000 an hour");
     ensure!(verdict.exhausts == Some(Resource::FdLimit), "{verdict:?}");
     tool.interrupt()?.expect(1)
+}
+
+/// Buffers are blocks of malloc: whose line took them is said of the verdict on external memory, not of native memory.
+#[test]
+fn buffers_that_are_kept_have_the_line_that_makes_them() -> Result<()> {
+    let _machine = machine::shared();
+    let node = node::running("leak_buffers")?;
+    let source = fs::read_to_string(node::fixture("leak_buffers"))?;
+    let line = source.lines().position(|line| line.contains("Buffer.alloc")).context("no such line")? + 1;
+    let mut tool = Tool::watch(&[node.pid()])?;
+    let is_it = |frame: &Frame| {
+        frame.function.as_deref() == Some("receive") && frame.line == u32::try_from(line).ok()
+    };
+    let is_named = |verdict: &Verdict| {
+        let grows = verdict.kind == Kind::External && verdict.verdict >= Level::Suspect;
+        grows && verdict.sites.first().is_some_and(|site| site.frames.iter().any(is_it))
+    };
+    tool.wait("verdict with its line", |record| tool::verdict(record).is_some_and(is_named))?;
+    let records = tool.interrupt()?.records()?;
+    let native = |verdict: &&Verdict| verdict.kind == Kind::Native && verdict.verdict >= Level::Growing;
+    let grows = records.iter().filter_map(tool::verdict).find(native);
+    ensure!(grows.is_none(), "{grows:?}");
+    Ok(())
 }
 
 #[test]

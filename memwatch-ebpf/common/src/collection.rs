@@ -55,17 +55,23 @@ impl ThreadState {
         self.start_ns != 0
     }
 
-    /// `Heap::CollectGarbage` was entered, on `stack` (0 if it is not known). Returns a loss if the previous collection
-    /// never ended.
+    /// `Heap::CollectGarbage` was entered. Returns a loss if the previous collection never ended.
     #[inline(always)]
-    pub fn start(&mut self, now_ns: u64, heap: u64, reason: u8, stack: u64) -> Option<LossReason> {
+    pub fn start(&mut self, now_ns: u64, heap: u64, reason: u8) -> Option<LossReason> {
         let unfinished = self.is_collecting().then_some(LossReason::StartWithoutEnd);
         self.start_ns = now_ns;
         self.heap = heap;
         self.reason = reason;
-        self.stack = stack;
+        self.stack = 0;
         self.close_sizes();
         unfinished
+    }
+
+    /// The stack on which the open collection was entered has been walked, which took until now: that is no part of its pause.
+    #[inline(always)]
+    pub fn walked(&mut self, now_ns: u64, stack: u64) {
+        self.start_ns = now_ns;
+        self.stack = stack;
     }
 
     /// A collector was entered. If there are two in one collection the more thorough one names it.
@@ -166,7 +172,7 @@ mod tests {
 
     fn mark_compact_sizes(sizes: &[u64]) -> GcEvent {
         let mut thread = ThreadState::IDLE;
-        assert_eq!(thread.start(10, HEAP, 1, 0), None);
+        assert_eq!(thread.start(10, HEAP, 1), None);
         thread.size(sizes[0]);
         thread.collector(gc_kind::MARK_COMPACT);
         for &bytes in &sizes[1..] {
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn last_size_before_the_collector_counts() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1, 0);
+        thread.start(10, HEAP, 1);
         thread.size(5);
         thread.size(6);
         thread.collector(gc_kind::SCAVENGE);
@@ -221,10 +227,11 @@ mod tests {
     #[test]
     fn a_start_without_end_is_a_loss_and_forgets_the_first() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1, 0);
+        thread.start(10, HEAP, 1);
         thread.size(5);
         thread.collector(gc_kind::MARK_COMPACT);
-        assert_eq!(thread.start(20, HEAP, 2, 7), Some(LossReason::StartWithoutEnd));
+        assert_eq!(thread.start(15, HEAP, 2), Some(LossReason::StartWithoutEnd));
+        thread.walked(20, 7);
         thread.collector(gc_kind::SCAVENGE);
         let event = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((event.start_ns, event.reason, event.kind), (20, 2, gc_kind::SCAVENGE));
@@ -234,7 +241,7 @@ mod tests {
     #[test]
     fn a_pair_without_a_collector_is_no_collection() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1, 0);
+        thread.start(10, HEAP, 1);
         assert_eq!(thread.end(NO_LIMIT, OutsideBytes::UNKNOWN), Err(LossReason::NoCollector));
         assert!(!thread.is_collecting());
     }
@@ -244,17 +251,17 @@ mod tests {
         let mut thread = ThreadState::IDLE;
         thread.marking(5, 12);
         thread.compaction(true);
-        thread.start(10, HEAP, 1, 0);
+        thread.start(10, HEAP, 1);
         thread.collector(gc_kind::SCAVENGE);
         let scavenge = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((scavenge.compacted, scavenge.marking_start_ns), (compaction::UNKNOWN, 0));
 
-        thread.start(20, HEAP, 9, 0);
+        thread.start(20, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
         let full = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((full.compacted, full.marking_start_ns, full.marking_reason), (compaction::YES, 5, 12));
 
-        thread.start(30, HEAP, 9, 0);
+        thread.start(30, HEAP, 9);
         thread.collector(gc_kind::MARK_COMPACT);
         let atomic = thread.end(NO_LIMIT, OutsideBytes::UNKNOWN).unwrap();
         assert_eq!((atomic.compacted, atomic.marking_start_ns), (compaction::UNKNOWN, 0));
@@ -263,7 +270,7 @@ mod tests {
     #[test]
     fn probes_that_fire_twice_change_nothing() {
         let mut thread = ThreadState::IDLE;
-        thread.start(10, HEAP, 1, 0);
+        thread.start(10, HEAP, 1);
         thread.size(5);
         thread.size(5);
         thread.collector(gc_kind::SCAVENGE);
@@ -286,7 +293,7 @@ mod tests {
             (NO_LIMIT, OutsideBytes { external: u64::MAX, ..known }, seen::ARRAY_BUFFERS),
         ] {
             let mut thread = ThreadState::IDLE;
-            thread.start(10, HEAP, 1, 0);
+            thread.start(10, HEAP, 1);
             thread.collector(gc_kind::SCAVENGE);
             let event = thread.end(limit, outside).unwrap();
             assert_eq!((event.seen, event.outside), (expected, outside));

@@ -30,8 +30,11 @@ pub mod probe {
     /// Entry of the allocators of large objects.
     pub const ALLOC_LARGE: &str = "alloc_large";
 
+    /// What those of the above go on with that want the stack: in no place of its own.
+    pub const STACK: &str = "stack";
+
     /// All of them.
-    pub const ALL: [&str; 13] = [
+    pub const ALL: [&str; 14] = [
         GC_ENTER,
         GC_EXIT,
         SCAVENGE,
@@ -45,6 +48,7 @@ pub mod probe {
         HEAP_TEAR_DOWN,
         ALLOC_SLOW,
         ALLOC_LARGE,
+        STACK,
     ];
 }
 
@@ -147,6 +151,8 @@ pub mod map {
     pub const SAMPLERS: &str = "SAMPLERS";
     /// Where a walk writes: one [`crate::stack::StackEvent`] a CPU.
     pub const WALK: &str = "WALK";
+    /// 0 → the program that walks stacks, once it is loaded.
+    pub const WALKER: &str = "WALKER";
     /// address → [`crate::native::Block`].
     pub const BLOCKS: &str = "BLOCKS";
     /// return address → [`crate::native::CallSite`].
@@ -167,7 +173,7 @@ pub mod map {
     pub const HIT_TIMES: &str = "HIT_TIMES";
 
     /// All of them.
-    pub const ALL: [&str; 22] = [
+    pub const ALL: [&str; 23] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -181,6 +187,7 @@ pub mod map {
         STACK_EVENTS,
         SAMPLERS,
         WALK,
+        WALKER,
         BLOCKS,
         CALL_SITES,
         IN_FLIGHT,

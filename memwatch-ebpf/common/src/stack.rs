@@ -225,24 +225,43 @@ pub struct Sampler {
     pub bytes: u64,
     /// Bytes at which the next one is due.
     pub due: u64,
+    /// Bytes that the sample stands for whose stack is walked next.
+    pub taken: u64,
 }
-const _: () = assert!(size_of::<Sampler>() == 16);
+const _: () = assert!(size_of::<Sampler>() == 24);
 
 impl Sampler {
-    /// Takes in `bytes`. Once a sample is due it returns how many bytes it stands for. The distance to the next one is
-    /// drawn anew, between half and one and a half of `interval`: a program that allocates in step with V8's pages would
-    /// otherwise be sampled at the same place for ever. `random` is any number.
+    /// Of a thread that has taken no sample yet. `random`: any number.
     #[inline(always)]
-    pub fn take(&mut self, bytes: u64, interval: u64, random: u32) -> Option<u64> {
+    #[must_use]
+    pub fn new(interval: u64, random: u32) -> Self {
+        Self { bytes: 0, due: distance(interval, random), taken: 0 }
+    }
+
+    /// Takes in `bytes`; whether a sample was due, and is taken. What is as large as the interval stands for itself, and not for
+    /// small ones before it. `random`: any number.
+    #[inline(always)]
+    pub fn take(&mut self, bytes: u64, interval: u64, random: u32) -> bool {
+        if bytes >= interval {
+            self.taken = bytes;
+            return true;
+        }
         self.bytes += bytes;
         if self.bytes < self.due {
-            return None;
+            return false;
         }
-        let weight = self.bytes;
+        self.taken = self.bytes;
         self.bytes = 0;
-        self.due = interval / 2 + ((interval * u64::from(random)) >> 32);
-        Some(weight)
+        self.due = distance(interval, random);
+        true
     }
+}
+
+/// From one sample to the next, between half and one and a half of `interval`: a program that allocates in step with V8's pages
+/// would otherwise be sampled at the same place for ever.
+#[inline(always)]
+fn distance(interval: u64, random: u32) -> u64 {
+    interval / 2 + ((interval * u64::from(random)) >> 32)
 }
 
 /// A step of the stack's hash (the multiplication and shift of splitmix64).
@@ -259,19 +278,28 @@ mod tests {
 
     #[test]
     fn samples_stand_for_all_bytes_at_distances_that_vary_around_the_interval() {
-        let (mut sampler, mut total, mut weights) = (Sampler::default(), 0, [0; 3]);
+        let interval = 1 << 20;
+        let distances = [0, u32::MAX, 1 << 31].map(|random| Sampler::new(interval, random).due);
+        assert_eq!(distances, [1 << 19, (1 << 20) + (1 << 19) - 1, 1 << 20]);
+        let mut sampler = Sampler::new(interval, 0);
+        let (mut total, mut stood_for) = (0, 0);
         for random in [0, u32::MAX, 1 << 31] {
-            assert_eq!(sampler.take(0, 1 << 20, random), Some(0), "due is drawn");
-            let drawn = sampler.due;
-            weights.rotate_left(1);
-            weights[2] = drawn;
-            while sampler.take(1000, 1 << 20, 0).is_none() {
+            total += 1000;
+            while !sampler.take(1000, interval, random) {
                 total += 1000;
             }
-            sampler.due = 0;
+            stood_for += sampler.taken;
         }
-        assert_eq!(weights, [1 << 19, (1 << 20) + (1 << 19) - 1, 1 << 20]);
-        assert!(total > 3 << 19);
+        assert_eq!(stood_for, total);
+        assert!((5 << 19..(5 << 19) + 4000).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn what_is_large_stands_for_itself_alone() {
+        let mut sampler = Sampler::new(1000, 0);
+        assert!(!sampler.take(400, 1000, 0));
+        assert!(sampler.take(5000, 1000, 0));
+        assert_eq!((sampler.taken, sampler.bytes), (5000, 400));
     }
 
     #[test]

@@ -25,7 +25,7 @@ const STEP_SHIFT: u32 = 5;
 pub const STEP_NS: u32 = 1 << STEP_SHIFT;
 /// Steps of a histogram: 65 µs. What takes longer counts in the last.
 pub const STEPS: u32 = 2048;
-/// Counters of all histograms.
+/// Counters of all histograms. Behind them is one element more, by which programs tell each other when they began.
 pub const COUNTERS: u32 = (Did::Start as u32 + 1) * STEPS;
 
 /// Which counter of all histograms is that of `did` in `took_ns`.

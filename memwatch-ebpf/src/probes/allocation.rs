@@ -6,7 +6,7 @@
 use aya_ebpf::{macros::uprobe, programs::ProbeContext};
 use memwatch_common::{
     loss::LossReason,
-    stack::{Sampler, StackLayout, StackVolume},
+    stack::{Sampler, StackLayout},
     times::Did,
 };
 
@@ -26,15 +26,13 @@ const LARGEST_OBJECT: u64 = 1 << 31;
 #[uprobe]
 fn alloc_slow(ctx: ProbeContext) -> u32 {
     let began = times::begin();
-    let mut did = Did::Count;
     if let (Some((thread, layout)), Some(owner)) = (allocating(&ctx), ctx.arg::<u64>(0))
         && let Some(bytes) = used_up(layout, owner)
-        && let Some(weight) = sampled(thread, bytes, layout)
+        && is_sampled(thread, bytes, layout)
     {
-        let _disturbed = walk::count(thread, raw::registers(&ctx).sp, layout, StackVolume::sample(weight));
-        did = Did::Sample;
+        walk::begin(&ctx, began);
     }
-    times::end(began, did);
+    times::end(began, Did::Count);
     0
 }
 
@@ -51,15 +49,10 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     if size >= LARGEST_OBJECT {
         return 0;
     }
-    // One that is as large as the interval stands for itself, and not for small ones before it.
-    let weight = if size >= layout.interval { Some(size) } else { sampled(thread, size, layout) };
-    let did = if let Some(weight) = weight {
-        let _disturbed = walk::count(thread, raw::registers(&ctx).sp, layout, StackVolume::sample(weight));
-        Did::Sample
-    } else {
-        Did::Count
-    };
-    times::end(began, did);
+    if is_sampled(thread, size, layout) {
+        walk::begin(&ctx, began);
+    }
+    times::end(began, Did::Count);
     0
 }
 
@@ -86,17 +79,20 @@ fn used_up(layout: &StackLayout, owner: u64) -> Option<u64> {
     top.checked_sub(start).filter(|bytes| *bytes <= LARGEST_AREA)
 }
 
-/// How many bytes a sample stands for, if one is due.
+/// Whether a sample is due, and is taken.
 #[inline(always)]
-fn sampled(thread: Thread, bytes: u64, layout: &StackLayout) -> Option<u64> {
-    let Some(sampler) = raw::own(&SAMPLERS, thread) else {
-        let due = raw::random();
-        let mut sampler = Sampler::default();
-        let _first = sampler.take(bytes, layout.interval, due);
-        if SAMPLERS.insert(thread, sampler, 0).is_err() {
-            losses::count(LossReason::SamplersFull);
-        }
-        return None;
-    };
-    sampler.take(bytes, layout.interval, raw::random())
+fn is_sampled(thread: Thread, bytes: u64, layout: &StackLayout) -> bool {
+    let sampler = sampler_or_new(thread, layout);
+    sampler.is_some_and(|sampler| sampler.take(bytes, layout.interval, raw::random()))
+}
+
+#[inline(always)]
+fn sampler_or_new(thread: Thread, layout: &StackLayout) -> Option<&'static mut Sampler> {
+    if let Some(sampler) = raw::own(&SAMPLERS, thread) {
+        return Some(sampler);
+    }
+    if SAMPLERS.insert(thread, Sampler::new(layout.interval, raw::random()), 0).is_err() {
+        losses::count(LossReason::SamplersFull);
+    }
+    raw::own(&SAMPLERS, thread)
 }

@@ -8,7 +8,6 @@ use aya_log_ebpf::debug;
 use memwatch_common::{
     event::{EventKind, LimitParts, gc_kind},
     outside::OutsideBytes,
-    times::Did,
 };
 
 use super::isolate;
@@ -23,13 +22,11 @@ fn gc_enter(ctx: ProbeContext) -> u32 {
         return 0;
     };
     let Some(state) = threads::state_or_new(hit.thread) else { return 0 };
-    // Before the clock is read: the walk is no part of the pause.
-    let stack = walk::identify(hit.thread, raw::registers(&ctx).sp);
     // GarbageCollectionReason is an enum of one byte; the register's upper bytes are not defined.
-    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8, stack) {
+    if let Some(loss) = state.start(raw::now_ns(), heap, reason as u8) {
         losses::count(loss);
     }
-    times::end(began, Did::Start);
+    walk::begin(&ctx, began);
     0
 }
 

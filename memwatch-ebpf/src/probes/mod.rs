@@ -12,4 +12,6 @@ mod malloc;
 
 mod allocation;
 
+mod stack;
+
 mod mapping;

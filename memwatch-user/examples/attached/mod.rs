@@ -45,6 +45,7 @@ pub(crate) fn attach(times: bool) -> Result<Attached> {
     let settings = Settings { cookies: features.attach_cookie, follow_all: false, task, debug: false };
     let mut kernel = if times { Kernel::load_timed(settings) } else { Kernel::load(settings) }?;
     let mut maps = StackMaps::open(&mut kernel)?;
+    kernel.walker().context("loaded once")?.load()?;
     maps.walk(pid, layout.map_err(anyhow::Error::msg)?)?;
     kernel.maps.set_heap_layout(NUMBER, plan.heap_layout())?;
     let places: Vec<Place<'_>> = plan.probes.iter().map(Place::from).collect();

@@ -41,6 +41,17 @@ pub enum LoadError {
     /// How many CPUs there are cannot be found out.
     #[error("cannot count the CPUs that maps have values for: {0}")]
     Cpus(#[source] std::io::Error),
+    /// Its maps cannot be opened once more.
+    #[error("cannot open the eBPF maps once more: {0}")]
+    MoreDescriptors(#[source] std::io::Error),
+    /// Programs that others go on with.
+    #[error("cannot put the eBPF program {name} where others go on with it: {source}")]
+    GoOn {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The kernel side's debug lines.
     #[error("cannot read the debug lines of the kernel side: {0}")]
     DebugLines(String),

@@ -1,11 +1,6 @@
 //! The object, loaded into the kernel: its programs, and the maps that say whom they look at.
 
-use std::{collections::BTreeSet, thread};
-
-use aya::{
-    Ebpf, EbpfLoader, VerifierLogLevel,
-    programs::{RawTracePoint, UProbe},
-};
+use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::RawTracePoint};
 use memwatch_common::{
     names::{global, map, tracepoint},
     target::TaskLayout,
@@ -16,6 +11,7 @@ use super::{
     error::{LoadError, in_program},
     object,
     targets::TargetMaps,
+    walker::Walker,
 };
 
 /// aya-log's map of debug lines.
@@ -42,6 +38,7 @@ pub struct Kernel {
     pub programs: Programs,
     /// By which it is told whom to look at.
     pub maps: TargetMaps,
+    walker: Option<Walker>,
 }
 
 /// The programs of a loaded object. To attach them takes the kernel its time.
@@ -57,7 +54,7 @@ impl Kernel {
 
     /// The same, with programs that count how long they take, for [`super::times::HitTimes`].
     pub fn load_timed(settings: Settings) -> Result<Self, LoadError> {
-        Self::load_with(settings, COUNTERS)
+        Self::load_with(settings, COUNTERS + 1)
     }
 
     fn load_with(settings: Settings, times: u32) -> Result<Self, LoadError> {
@@ -86,8 +83,14 @@ impl Kernel {
     }
 
     fn from_ebpf(mut ebpf: Ebpf) -> Result<Self, LoadError> {
+        let walker = Some(Walker::of(&ebpf)?);
         let maps = TargetMaps::of(&mut ebpf)?;
-        Ok(Self { programs: Programs { ebpf }, maps })
+        Ok(Self { programs: Programs { ebpf }, maps, walker })
+    }
+
+    /// What it takes to load the program that walks stacks; once.
+    pub fn walker(&mut self) -> Option<Walker> {
+        self.walker.take()
     }
 }
 
@@ -111,21 +114,5 @@ impl Programs {
         program.load().map_err(&failed)?;
         program.attach(tracepoint).map_err(&failed)?;
         Ok(())
-    }
-
-    /// Has the kernel verify uprobe programs side by side, so that attaching them does not wait for one after the other: each
-    /// that walks stacks takes 35 to 55 ms (6.18), and only callers without rights take turns (`bpf_verifier_lock` in
-    /// kernel/bpf/verifier.c). What is refused here is refused again when it is attached, and said there.
-    pub fn verify(&mut self, wanted: &BTreeSet<&str>) {
-        thread::scope(|threads| {
-            for (name, program) in self.ebpf.programs_mut() {
-                if let Ok(program) = <&mut UProbe>::try_from(program)
-                    && wanted.contains(name)
-                    && program.fd().is_err()
-                {
-                    threads.spawn(move || drop(program.load()));
-                }
-            }
-        });
     }
 }

@@ -46,12 +46,36 @@ pub(crate) struct Refusal {
     pub(crate) log: String,
 }
 
-/// Loads a program for links of many uprobes.
-pub(crate) fn load_multi(name: &str, code: &[bpf_insn], license: &CStr) -> Result<OwnedFd, Refusal> {
+/// How a program on uprobes is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attach {
+    /// To one at a time, or to none: others go on with it.
+    ToOne,
+    /// By links of many.
+    ToMany,
+}
+
+impl Attach {
+    /// For programs on one uprobe the kernel wants none.
+    const fn expected(self) -> u32 {
+        match self {
+            Self::ToOne => 0,
+            Self::ToMany => bpf_attach_type::BPF_TRACE_UPROBE_MULTI as u32,
+        }
+    }
+}
+
+/// Loads a program for uprobes.
+pub(crate) fn load(
+    name: &str,
+    code: &[bpf_insn],
+    license: &CStr,
+    attach: Attach,
+) -> Result<OwnedFd, Refusal> {
     let mut log = vec![0_u8; LOG_BYTES as usize];
     let mut attr = no_attr();
     attr.__bindgen_anon_3.prog_type = bpf_prog_type::BPF_PROG_TYPE_KPROBE as u32;
-    attr.__bindgen_anon_3.expected_attach_type = bpf_attach_type::BPF_TRACE_UPROBE_MULTI as u32;
+    attr.__bindgen_anon_3.expected_attach_type = attach.expected();
     attr.__bindgen_anon_3.insn_cnt = u32::try_from(code.len()).unwrap_or(u32::MAX);
     attr.__bindgen_anon_3.insns = address(code.as_ptr());
     attr.__bindgen_anon_3.license = address(license.as_ptr());
@@ -62,13 +86,23 @@ pub(crate) fn load_multi(name: &str, code: &[bpf_insn], license: &CStr) -> Resul
     let mut shown = [0; 16];
     shown[..15].iter_mut().zip(name.bytes()).for_each(|(to, byte)| *to = byte.cast_signed());
     attr.__bindgen_anon_3.prog_name = shown;
-    bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr).map_err(|error| {
+    descriptor_of(bpf(bpf_cmd::BPF_PROG_LOAD, &mut attr)).map_err(|error| {
         let end = log.iter().position(|byte| *byte == 0).unwrap_or(log.len());
         Refusal { error, log: String::from_utf8_lossy(&log[..end]).into_owned() }
     })
 }
 
-/// Links a program of [`load_multi`] to many places of the file at `path`, each with its cookie, in the process `pid`.
+/// Puts a program into a map of programs.
+pub(crate) fn put(map: BorrowedFd<'_>, index: u32, program: BorrowedFd<'_>) -> io::Result<()> {
+    let program = program.as_raw_fd();
+    let mut attr = no_attr();
+    attr.__bindgen_anon_2.map_fd = map.as_raw_fd().cast_unsigned();
+    attr.__bindgen_anon_2.key = address(ptr::from_ref(&index));
+    attr.__bindgen_anon_2.__bindgen_anon_1.value = address(ptr::from_ref(&program));
+    bpf(bpf_cmd::BPF_MAP_UPDATE_ELEM, &mut attr).map(drop)
+}
+
+/// Links a program of [`load`] to many places of the file at `path`, each with its cookie, in the process `pid`.
 pub(crate) fn link_multi(
     program: BorrowedFd<'_>,
     path: &CStr,
@@ -88,7 +122,7 @@ pub(crate) fn link_multi(
     if is_return {
         attr.link_create.__bindgen_anon_3.uprobe_multi.flags = BPF_F_UPROBE_MULTI_RETURN;
     }
-    bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr)
+    descriptor_of(bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr))
 }
 
 /// Opens a uprobe at `offset` of the file at `path`, for this process, without a program. `kind` is the number of the kernel's
@@ -123,18 +157,23 @@ fn address<T>(of: *const T) -> u64 {
     of.expose_provenance() as u64
 }
 
-/// bpf(2), of a command that returns a descriptor. What `attr` points to must live until this returns: the callers above
-/// borrow it.
+/// bpf(2). What `attr` points to must live until this returns: the callers above borrow it.
 #[expect(unsafe_code, reason = "aya has no way to say this to the kernel")]
-fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<OwnedFd> {
+fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<RawFd> {
     // SAFETY: `attr` is as long as is said, and the addresses in it are of slices and strings that outlive the call with the
-    // lengths that stand beside them; the kernel writes to the log alone, which is borrowed mutably.
-    let fd = unsafe {
+    // lengths that stand beside them, or of the key and the value of a map of words; the kernel writes to the log alone, which is
+    // borrowed mutably.
+    let returned = unsafe {
         libc::syscall(libc::SYS_bpf, cmd as libc::c_long, ptr::from_mut(attr), size_of::<bpf_attr>())
     };
-    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: both commands return a new descriptor, which nobody else has.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    i32::try_from(returned).ok().filter(|returned| *returned >= 0).ok_or_else(io::Error::last_os_error)
+}
+
+/// What a command returned that makes a descriptor: the callers above ask for no other.
+#[expect(unsafe_code, reason = "the kernel returns a number")]
+fn descriptor_of(returned: io::Result<RawFd>) -> io::Result<OwnedFd> {
+    // SAFETY: it is a new descriptor, which nobody else has.
+    returned.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Leaves a copy of this process behind that ends when this one has, and so is the last to close what this process has open by

@@ -10,7 +10,10 @@ use std::{
 
 use rustix::thread::{CapabilitySet, capabilities};
 
-use super::{multi, raw};
+use super::{
+    raw::{self, Attach},
+    relocated,
+};
 use crate::{
     host::{
         features::UPROBE_PMU,
@@ -37,7 +40,7 @@ pub(crate) fn essential_rights() -> Rights {
 /// Does what is needed, on ourselves or on processes of other users.
 fn attempt(need: Need) -> io::Result<()> {
     match need {
-        Need::LoadPrograms => multi::load_nothing().map(drop),
+        Need::LoadPrograms => relocated::load_nothing(Attach::ToOne).map(drop),
         Need::PlaceProbes => probe_ourselves(),
         Need::ReadProcesses => of_others("exe", |path| fs::read_link(path).map(drop)),
         Need::ReadMemory => of_others("mem", |path| fs::File::open(path).map(drop)),

@@ -192,6 +192,7 @@ impl Engine {
                 Err(error) => self.failed(pid, Arc::clone(error).into()),
             }
         }
+        self.load_walker();
     }
 
     /// Its probes are live. Watches it, unless it has executed another program meanwhile.

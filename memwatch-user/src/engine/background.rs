@@ -31,7 +31,7 @@ use super::{
     scrape::{Scrape, ScrapeJob},
 };
 use crate::{
-    bpf::{attach::AttachError, load::Programs, raw},
+    bpf::{attach::AttachError, error::LoadError, load::Programs, raw, walker::Walker},
     model::ProcessId,
     native::{NativeError, Tracker},
     target::process,
@@ -71,6 +71,8 @@ pub(super) enum Done {
     Tracker(ProcessId, Result<Result<Tracker, NativeError>, Panicked>),
     /// What a take of the heap of a target showed, or why there is none.
     Take(ProcessId, Result<anyhow::Result<Holdings>, Panicked>),
+    /// The program that walks stacks was loaded, or why it was not.
+    Walker(Result<Result<(), LoadError>, Panicked>),
     /// It is time to examine a process again that had not yet mapped what it runs.
     ExamineAgain(u32),
     /// A process has ended.
@@ -126,6 +128,10 @@ impl Background {
 
     pub(super) fn take(&self, id: ProcessId, job: TakeJob) {
         self.run(|| job.run(), move |holdings| Done::Take(id, holdings));
+    }
+
+    pub(super) fn walker(&self, walker: Walker) {
+        self.run(|| walker.load(), Done::Walker);
     }
 
     /// Says when to examine `pid` again, once.

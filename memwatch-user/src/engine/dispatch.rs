@@ -18,6 +18,7 @@ use super::{
     scrape::{Scrape, Scraped},
 };
 use crate::{
+    bpf::error::LoadError,
     host::clock,
     ingest::{self, Event, What as Happened},
     model::{Collection, LimitParts, Mono, ProcessId},
@@ -206,6 +207,31 @@ impl Engine {
         self.adoption.let_go(&mut self.kernel, pid);
     }
 
+    /// Stacks that are wanted are walked from a moment later on: no collection waits for the verifier.
+    pub(super) fn load_walker(&mut self) {
+        if let Some(walker) = self.walker.take() {
+            self.background.walker(walker);
+        }
+    }
+
+    fn walker_loaded(&mut self, loaded: Result<Result<(), LoadError>, Panicked>) {
+        let why = match loaded {
+            Ok(Ok(())) => return self.attribution.stacks.begin(clock::now()),
+            Ok(Err(error)) => FeatureOff::Walker(Arc::new(error)),
+            Err(panicked) => panicked.into(),
+        };
+        self.adoption.attachments.end_sampling();
+        for pid in self.attribution.stacks.refuse(why.clone()) {
+            self.say_of(pid, FeatureChange::off(FEATURE, why.clone()));
+        }
+    }
+
+    fn say_of(&mut self, pid: u32, change: FeatureChange) {
+        if let Some(member) = self.fleet.member(pid) {
+            self.outcomes.push(member.outcome(clock::now(), What::Feature(change)));
+        }
+    }
+
     /// Takes in what was done in the background, or has happened meanwhile.
     pub(crate) fn finished(&mut self, finished: Finished) {
         match finished.0 {
@@ -216,6 +242,7 @@ impl Engine {
             Done::Settled(id, settled) => self.settled(id, *settled),
             Done::Tracker(id, tracker) => self.tracked(id, tracker),
             Done::Take(id, holdings) => self.taken(id, holdings),
+            Done::Walker(loaded) => self.walker_loaded(loaded),
             Done::ExamineAgain(pid) => self.examine(pid),
             Done::Ended(id) => self.gone(id),
         }
@@ -270,9 +297,8 @@ impl Engine {
                 Some(panicked.into())
             }
         };
-        if let (Some(reason), Some(member)) = (reason, self.fleet.member(pid)) {
-            let off = What::Feature(FeatureChange::off(FEATURE, reason));
-            self.outcomes.push(member.outcome(clock::now(), off));
+        if let Some(reason) = reason {
+            self.say_of(pid, FeatureChange::off(FEATURE, reason));
         }
         self.stacks_came();
         self.deliver(pid);

@@ -39,6 +39,9 @@ pub(crate) enum FeatureOff {
     /// The kernel refused the probes that stacks are walked at.
     #[error("{}", with_causes(&**.0))]
     Probes(Arc<AttachError>),
+    /// The kernel refused the program that walks stacks.
+    #[error("{}", with_causes(&**.0))]
+    Walker(Arc<LoadError>),
     /// The kernel refused a map, or what is in it cannot be read.
     #[error(transparent)]
     Map(#[from] Arc<LoadError>),

@@ -53,7 +53,7 @@ pub(crate) use self::{
 };
 use crate::{
     attribute::Sampled,
-    bpf::{load::Kernel, parting, stacks::StackMaps, targets::TargetMaps},
+    bpf::{load::Kernel, parting, stacks::StackMaps, targets::TargetMaps, walker::Walker},
     host::clock::WallClock,
     native::Mode,
     native::Tracker,
@@ -75,6 +75,8 @@ pub(crate) struct Parts {
     pub(crate) native: Asked,
     /// The kernel side's maps of stacks, if those are wanted.
     pub(crate) stacks: Option<StackMaps>,
+    /// What walks them, likewise.
+    pub(crate) walker: Option<Walker>,
     /// Whether there will be a profile of the whole watch.
     pub(crate) keeps_stacks: bool,
     /// Whether heaps are read: for whether they grow, and what holds them.
@@ -88,6 +90,8 @@ const SHARE_OF_STACKS: f64 = 0.5;
 pub(crate) struct Engine {
     /// What the kernel side is told of targets.
     kernel: TargetMaps,
+    /// Until it is loaded.
+    walker: Option<Walker>,
     clock: WallClock,
     adoption: Adoption,
     fleet: Fleet,
@@ -107,13 +111,15 @@ pub(crate) struct Engine {
 impl Engine {
     /// Needs a tokio runtime. Hand everything that the second part receives to [`Engine::finished`].
     pub(crate) fn new(parts: Parts) -> io::Result<(Self, UnboundedReceiver<Finished>)> {
-        let Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains } = parts;
-        let Kernel { programs, maps } = kernel;
+        let Parts { kernel, cookies, clock, selection, native, stacks, walker, keeps_stacks, explains } =
+            parts;
+        let Kernel { programs, maps, .. } = kernel;
         let (background, finished) = Background::new(programs)?;
         let share = if matches!(native.mode, Mode::Auto | Mode::Full) { SHARE_OF_STACKS } else { 1.0 };
         let sampling = stacks.is_some().then_some(share * native.budget_pct / 100.0);
         let engine = Self {
             kernel: maps,
+            walker,
             clock,
             adoption: Adoption::new(selection, cookies, sampling),
             fleet: Fleet::default(),

@@ -35,7 +35,7 @@ pub use self::{
     callers::Javascript,
     error::NativeError,
     symbols::Frame,
-    together::together,
+    together::{of_array_buffers, together},
     tracker::{MOST_FULL, Tracker, Trackers},
 };
 use crate::{

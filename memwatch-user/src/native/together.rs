@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::Holder;
+use crate::v8::symbols::takes_array_buffers;
 
 /// Holders that are told.
 const MOST: usize = 20;
@@ -26,6 +27,21 @@ pub fn together(malloc: Vec<Holder>, direct: Vec<Holder>) -> Vec<Holder> {
     all
 }
 
+/// Those who hold array buffers; shares are of what they hold.
+#[must_use]
+pub fn of_array_buffers(mut holders: Vec<Holder>) -> Vec<Holder> {
+    holders.retain(|holder| {
+        holder.frames.iter().filter_map(|frame| frame.function.as_deref()).any(takes_array_buffers)
+    });
+    let all: f64 = holders.iter().map(|holder| holder.share).sum();
+    let scaled = |share: f64| if all > 0.0 { (share / all).min(1.0) } else { 0.0 };
+    for holder in &mut holders {
+        holder.share = scaled(holder.share);
+        holder.interval = holder.interval.map(|ends| ends.map(scaled));
+    }
+    holders
+}
+
 /// What all of them hold, those that are not told included.
 fn whole(holders: &[Holder]) -> f64 {
     let largest = holders.iter().max_by_key(|holder| holder.bytes).filter(|holder| holder.share > 0.0);
@@ -35,11 +51,26 @@ fn whole(holders: &[Holder]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vocabulary::TakenBy;
+    use crate::{native::Frame, vocabulary::TakenBy};
 
     fn holder(by: TakenBy, bytes: u64, share: f64) -> Holder {
         let interval = Some([share / 2.0, share]);
         Holder { by, bytes, share, interval, n: 1, frames: Vec::new(), callers: Vec::new() }
+    }
+
+    #[test]
+    fn array_buffers_have_their_own_shares() {
+        let called = |function: &str, bytes, share| {
+            let frame = Frame { function: Some(function.to_owned()), ..Frame::default() };
+            Holder { frames: vec![frame], ..holder(TakenBy::Malloc, bytes, share) }
+        };
+        let found = of_array_buffers(vec![
+            called("v8::internal::Zone::Expand", 100, 0.5),
+            called("node::NodeArrayBufferAllocator::Allocate", 60, 0.3),
+            called("v8::internal::BackingStore::Allocate", 20, 0.1),
+        ]);
+        let told: Vec<_> = found.iter().map(|one| (one.bytes, (one.share * 100.0).round())).collect();
+        assert_eq!(told, [(60, 75.0), (20, 25.0)]);
     }
 
     #[test]

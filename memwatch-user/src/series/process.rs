@@ -56,6 +56,9 @@ pub struct ProcessSeries {
     pub remainder: Series,
     /// Anonymous bytes.
     pub anonymous: Series,
+    /// Anonymous bytes that malloc does not have in use: of a heap that grows they are the heap, garbage and all, whatever the age
+    /// of the last look at which mapping holds what.
+    pub beside_malloc: Series,
     /// Bytes that the last mark-compacts left in all heaps.
     pub heaps: Series,
     /// Bytes that takes found reachable in all heaps.
@@ -107,6 +110,7 @@ impl ProcessSeries {
         self.outside_of_heaps(t, reading);
         let known = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
         self.anonymous.observe(t, known(reading.rss_anon.map(|anon| anon.saturating_add(swap(reading)))));
+        self.beside_malloc.observe(t, beside_malloc(reading));
         self.heaps.observe(t, known(isolates.live));
         self.allocated.observe(t, Some(self.allocation.so_far(isolates.allocated)));
     }
@@ -245,6 +249,11 @@ fn native(reading: &Reading) -> Option<f64> {
     reading.malloc.map(|books| books.in_use.saturating_sub(buffers) as f64)
 }
 
+fn beside_malloc(reading: &Reading) -> Option<f64> {
+    let anonymous = reading.rss_anon?.saturating_add(swap(reading));
+    Some(anonymous.saturating_sub(reading.malloc?.in_use) as f64)
+}
+
 fn slack(reading: &Reading) -> Option<f64> {
     let held = reading.resident?.malloc;
     reading.malloc.map(|books| held.saturating_sub(books.in_use) as f64)
@@ -318,6 +327,7 @@ mod tests {
             ("native", &with_books.native, 30.0),
             ("slack", &with_books.slack, 10.0),
             ("anonymous", &with_books.anonymous, 120.0),
+            ("beside malloc", &with_books.beside_malloc, 80.0),
             ("nobody's, beside the allocator's", &with_books.remainder, 27.0),
             ("heaps", &with_books.heaps, 7.0),
         ];

@@ -163,6 +163,15 @@ const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
 /// In the name of an allocator of large objects: the overload that the one which is probed ends in, or has inlined.
 const INNER_OVERLOAD: &str = "13ExecutabilityE";
 
+/// What functions are called that take the memory of array buffers: of V8 (`src/objects/backing-store.cc`) and of Node's allocator
+/// (`src/api/environment.cc`, Node 12 to 26).
+const TAKES_ARRAY_BUFFERS: [&str; 2] = ["v8::internal::BackingStore::", "ArrayBufferAllocator::"];
+
+/// Whether a function of that name, in the words of C++, takes the memory of array buffers.
+pub(crate) fn takes_array_buffers(name: &str) -> bool {
+    TAKES_ARRAY_BUFFERS.iter().any(|part| name.contains(part))
+}
+
 /// `Heap::MaxReserved`, whose code tells how the heap's limit is computed; const since Node 20. Never probed.
 pub(crate) const MAX_RESERVED: [&str; 2] =
     ["_ZN2v88internal4Heap11MaxReservedE", "_ZNK2v88internal4Heap11MaxReservedE"];

@@ -252,6 +252,41 @@ fn companions_are_told_with_what_each_brings() {
     assert!(last.contains("explained by the growth in file descriptors (8.0 kB each)"), "{last}");
 }
 
+/// Whether native memory is ever said to grow beside a heap of which nothing is known yet.
+fn native_grows(held: impl Fn(f64) -> Held) -> bool {
+    let mut judge = ProcessJudge::new();
+    let nothing_yet = Finding::nothing_yet(Mono(0));
+    let circumstances = Circumstances { age: Duration::from_secs(600), lost_share: 0.0 };
+    let mut grows = false;
+    for second in 0..100 {
+        let t = f64::from(second);
+        let held = held(t);
+        judge.reading(&held.reading(t, true), &held.isolates());
+        let verdicts = judge.judge(mono(t), &[(1, &nothing_yet)], &circumstances);
+        let is_it =
+            |verdict: &Verdict| verdict.kind == Kind::Native && verdict.finding.level >= Level::Growing;
+        grows |= verdicts.iter().any(is_it);
+    }
+    grows
+}
+
+/// V8 keeps books of each page of its heaps in memory of malloc: they grow before enough full collections tell of the heap.
+#[test]
+fn what_v8_takes_from_malloc_for_its_heaps_is_no_growth_of_its_own() {
+    let beside = |share: f64| {
+        let grown = |t: f64| 40.0 * MIB * t;
+        native_grows(move |t| Held {
+            heap: 30.0 * MIB + grown(t),
+            native: 20.0 * MIB + share * grown(t),
+            ..Held::steady(t)
+        })
+    };
+    assert!(!beside(0.007), "Node 22");
+    assert!(!beside(0.04), "Node 26");
+    assert!(beside(0.2), "more than books");
+    assert!(native_grows(|t| Held { native: 20.0 * MIB + 0.3 * MIB * t, ..Held::steady(t) }), "alone");
+}
+
 #[test]
 fn what_is_used_up_first_is_named() {
     let mut judge = ProcessJudge::new();

@@ -11,6 +11,7 @@ use crate::{
         ring::{self, Ring},
         stacks::StackMaps,
         trial,
+        walker::Walker,
     },
     cli::{
         args::{Explain, Switch},
@@ -53,12 +54,13 @@ impl Setup {
     pub(super) fn start(self, watch: &Watch) -> Result<Run> {
         let Self { mut kernel, features, task, selection, profiles } = self;
         let ring = Ring::open(&mut kernel)?;
-        let (stack_ring, stacks) = stacks(watch, &mut kernel)?;
+        let (stack_ring, stacks, walker) = stacks(watch, &mut kernel)?;
         let (clock, cookies) = (WallClock::sample(), features.attach_cookie);
         let native = Asked { mode: watch.native, budget_pct: watch.budget_pct, features, task };
         let keeps_stacks = profiles.are_wanted();
         let explains = watch.explain == Explain::Auto;
-        let parts = Parts { kernel, cookies, clock, selection, native, stacks, keeps_stacks, explains };
+        let parts =
+            Parts { kernel, cookies, clock, selection, native, stacks, walker, keeps_stacks, explains };
         let (engine, finished) = Engine::new(parts)?;
         let events = Events::new(ring, stack_ring, finished, watch.interval)?;
         let translator = Translator { clock, budget_pct: watch.budget_pct };
@@ -102,9 +104,10 @@ fn load(watch: &Watch, features: Features, task: TaskLayout, follow_all: bool) -
 }
 
 /// What it takes to watch stacks, if that is wanted.
-fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Option<StackMaps>)> {
+fn stacks(watch: &Watch, kernel: &mut Kernel) -> Result<(Option<Ring>, Option<StackMaps>, Option<Walker>)> {
+    let walker = kernel.walker();
     if watch.stacks == Switch::Off {
-        return Ok((None, None));
+        return Ok((None, None, None));
     }
-    Ok((Some(Ring::open_stacks(kernel)?), Some(StackMaps::open(kernel)?)))
+    Ok((Some(Ring::open_stacks(kernel)?), Some(StackMaps::open(kernel)?), walker))
 }

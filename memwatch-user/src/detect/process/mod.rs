@@ -15,7 +15,7 @@ use left::Left;
 
 use super::{
     Circumstances, Finding, Kind, Level,
-    kinds::{Claim, Verdict, reconcile},
+    kinds::{Claim, Verdict, books_of_heaps, reconcile},
 };
 use crate::{
     model::{Collection, Mono, Reading},
@@ -100,6 +100,7 @@ impl ProcessJudge {
 
     fn reconcile(&mut self, now: Mono, heaps: &[(u32, &Finding)]) {
         let mut claims = self.judges.claims(&self.series);
+        books_of_heaps(&mut claims, self.series.beside_malloc.buckets.closed());
         let ProcessSeries { heaps: collected, reachable, .. } = &self.series;
         claims.extend(heaps.iter().map(|(isolate, finding)| {
             let series = if finding.is_of_takes() { reachable } else { collected };

@@ -1,6 +1,8 @@
 //! Finds out all there is to know of a process before it is probed. Reads its memory and parses its files, so it is done
 //! beside the loop once that runs.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use memwatch_common::outside::OutsideLayout;
 
@@ -16,7 +18,7 @@ use crate::{
     model::Mono,
     plan::{self, Cache, Plan, PlanError, StackPlan, Stripped},
     sample::Sampler,
-    target::{self, Target, maps},
+    target::{self, Target, elf::Deadline, maps},
 };
 
 /// A process that is to be examined.
@@ -44,8 +46,13 @@ pub(crate) struct Examined {
     pub(crate) semi_spaces: u64,
 }
 
+/// How long the files of a process are read for: those of a Node that nobody has examined before take 30 ms, on an emulated
+/// machine a second.
+const EXAMINATION: Duration = Duration::from_secs(10);
+
 impl ExamineJob {
     pub(crate) fn run(self) -> Result<Examined> {
+        let _given_up_later = Deadline::within(EXAMINATION);
         let looked_at = clock::now();
         let target = target::examine(self.pid)?;
         let plan = match plan::prepare(&target.image, self.cache.as_ref()) {

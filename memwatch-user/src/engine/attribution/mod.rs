@@ -30,6 +30,9 @@ use crate::{
 /// Memory that objects of JavaScript hold: array buffers are outside of the heap, and what holds them is in it.
 const HELD_BY_OBJECTS: [Kind; 2] = [Kind::JsHeap, Kind::External];
 
+/// Memory whose call sites are known: Node takes array buffers from malloc.
+const TAKEN_BY_NATIVE_CODE: [Kind; 2] = [Kind::Native, Kind::External];
+
 /// All of it.
 pub(crate) struct Attribution {
     pub(crate) stacks: Stacks,
@@ -61,9 +64,9 @@ impl Attribution {
 
     /// Kinds of memory of which more is known than when their verdicts on a target were reported.
     pub(crate) fn found(&self, pid: u32) -> Vec<Kind> {
-        let native = self.natives.has_found(pid).then_some(Kind::Native);
+        let native = TAKEN_BY_NATIVE_CODE.into_iter().filter(|kind| self.natives.has_found(pid, *kind));
         let heap = self.heaps.has_found(pid).then_some(HELD_BY_OBJECTS);
-        native.into_iter().chain(heap.into_iter().flatten()).collect()
+        native.chain(heap.into_iter().flatten()).collect()
     }
 
     fn holders(&mut self, id: ProcessId, verdict: &Verdict) -> Vec<HeapHolder> {
@@ -77,7 +80,9 @@ impl Attribution {
     fn sites(&mut self, pid: u32, verdict: &Verdict) -> Sites {
         match (verdict.kind, verdict.isolate) {
             (Kind::JsHeap, Some(serial)) => Sites::Allocated(self.stacks.sites(pid, serial)),
-            (Kind::Native, _) => Sites::Held(self.natives.holders_for(pid, verdict.finding.level)),
+            (kind, _) if TAKEN_BY_NATIVE_CODE.contains(&kind) => {
+                Sites::Held(self.natives.holders_for(pid, kind, verdict.finding.level))
+            }
             _ => Sites::Unknown,
         }
     }
@@ -95,7 +100,7 @@ impl Attribution {
 
     /// Where a collection of the isolate `serial` started, if stacks of the target are walked and that is known.
     pub(crate) fn trigger(&mut self, pid: u32, serial: u32, collection: &Collection) -> Option<Vec<Frame>> {
-        if !self.stacks.are_of(pid) {
+        if !self.stacks.are_of(pid) || !self.stacks.are_seen(collection) {
             return None;
         }
         let frames = self.stacks.known(pid, collection).and_then(attribute::started_in);

@@ -8,7 +8,7 @@ use std::{
 use super::{asked::Asked, mappings::Mappings};
 use crate::{
     bpf::losses::{self, Counts},
-    detect::Level,
+    detect::{Kind, Level},
     engine::features::FeatureChange,
     model::ProcessId,
     native::{self, Decision, Holder, Javascript, Mode, NativeError, Tracker, Trackers, direct::Direct},
@@ -21,8 +21,8 @@ pub(crate) struct Natives {
     trackers: BTreeMap<u32, Tracker>,
     /// What is mapped past `malloc`.
     mappings: Mappings,
-    /// Targets whose verdict was reported before it was known who holds what grows.
-    nameless: BTreeSet<u32>,
+    /// Targets and kinds whose verdict was reported before it was known who holds what grows.
+    nameless: BTreeSet<(u32, Kind)>,
     /// What trackers that are gone cost, CPU seconds.
     gone_s: f64,
 }
@@ -68,7 +68,7 @@ impl Natives {
             self.gone_s += tracker.known().cost_s;
         }
         self.mappings.remove(pid);
-        self.nameless.remove(&pid);
+        self.nameless.retain(|(of, _)| *of != pid);
     }
 
     /// What has probes on the allocators of targets, and what has programs on the kernel's functions.
@@ -88,26 +88,28 @@ impl Natives {
         self.mappings.turn(pid, grows)
     }
 
-    /// Who holds the native memory that a verdict of `level` is about.
-    pub(crate) fn holders_for(&mut self, pid: u32, level: Level) -> Vec<Holder> {
-        let holders = self.holders(pid);
+    /// Who holds the native memory of `kind` that a verdict of `level` is about.
+    pub(crate) fn holders_for(&mut self, pid: u32, kind: Kind, level: Level) -> Vec<Holder> {
+        let holders = self.holders(pid, kind);
         if holders.is_empty() && level >= Level::Growing {
-            self.nameless.insert(pid);
+            self.nameless.insert((pid, kind));
         } else {
-            self.nameless.remove(&pid);
+            self.nameless.remove(&(pid, kind));
         }
         holders
     }
 
-    /// Whether it is known by now who holds the native memory of a target whose verdict was reported without: it takes a window or
-    /// two, and then some looks, to tell.
-    pub(crate) fn has_found(&self, pid: u32) -> bool {
-        self.nameless.contains(&pid) && !self.holders(pid).is_empty()
+    /// Whether it is known by now who holds the native memory of `kind` of a target whose verdict was reported without: it takes a
+    /// window or two, and then some looks, to tell.
+    pub(crate) fn has_found(&self, pid: u32, kind: Kind) -> bool {
+        self.nameless.contains(&(pid, kind)) && !self.holders(pid, kind).is_empty()
     }
 
-    fn holders(&self, pid: u32) -> Vec<Holder> {
+    /// Array buffers are blocks of malloc as well, and have a kind of their own.
+    fn holders(&self, pid: u32, kind: Kind) -> Vec<Holder> {
         let blocks = self.trackers.get(&pid).map(|tracker| tracker.known().holders);
-        native::together(blocks.unwrap_or_default(), self.mappings.holders(pid))
+        let all = native::together(blocks.unwrap_or_default(), self.mappings.holders(pid));
+        if kind == Kind::External { native::of_array_buffers(all) } else { all }
     }
 
     /// Adds what was lost of a target to what is lost of it beside that.

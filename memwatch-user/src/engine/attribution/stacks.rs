@@ -23,7 +23,7 @@ use crate::{
         features::{FeatureOff, FeatureState},
     },
     ingest,
-    model::{Collection, Frame, FrameKind, Stack, StackEnd},
+    model::{Collection, Frame, FrameKind, Mono, Stack, StackEnd},
     plan::{StackPlan, Unresolved},
     symbols::js::{Memory, ProcessMemory, Resolver},
     target::Target,
@@ -40,6 +40,8 @@ const ATTEMPTS: u8 = 32;
 pub(crate) struct Stacks {
     /// `None` if they are not wanted.
     maps: Option<StackMaps>,
+    /// Since when they are walked, or why they cannot be.
+    begun: Option<Result<Mono, FeatureOff>>,
     processes: BTreeMap<u32, Process>,
     /// How many processes there were.
     numbers: u64,
@@ -109,7 +111,7 @@ impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(crate) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
         let (processes, kept) = (BTreeMap::new(), Volumes::default());
-        Self { maps, processes, numbers: 0, news: false, keeps, kept, gone_s: 0.0 }
+        Self { maps, begun: None, processes, numbers: 0, news: false, keeps, kept, gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -140,6 +142,9 @@ impl Stacks {
         let Some(maps) = &mut self.maps else {
             return FeatureState::Off(FeatureOff::NotWanted);
         };
+        if let Some(Err(reason)) = &self.begun {
+            return FeatureState::Off(reason.clone());
+        }
         if let Some(before) = self.processes.remove(&pid) {
             if walk.as_ref().is_ok_and(|walk| walk.layout == before.layout) {
                 self.processes.insert(pid, before);
@@ -151,6 +156,27 @@ impl Stacks {
         self.numbers += 1;
         let process = walk.and_then(|walk| Ok(begin(maps, pid, self.numbers, walk).map_err(Arc::new)?));
         FeatureState::of(process.map(|process| self.processes.insert(pid, process)))
+    }
+
+    /// Stacks are walked from `now` on.
+    pub(crate) fn begin(&mut self, now: Mono) {
+        self.begun = Some(Ok(now));
+    }
+
+    /// Whether the stack on which a collection began was to be walked.
+    pub(crate) fn are_seen(&self, collection: &Collection) -> bool {
+        let begun = self.begun.as_ref().and_then(|begun| begun.as_ref().ok());
+        collection.stack.is_some() || begun.is_some_and(|begun| *begun <= collection.start)
+    }
+
+    /// None can be walked, in any process, and `why`. Whose were to be.
+    pub(crate) fn refuse(&mut self, why: FeatureOff) -> Vec<u32> {
+        self.begun = Some(Err(why));
+        let pids: Vec<u32> = self.processes.keys().copied().collect();
+        for pid in &pids {
+            self.forget(*pid);
+        }
+        pids
     }
 
     /// Takes in a new stack; its names are to be read.

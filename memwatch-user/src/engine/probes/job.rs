@@ -35,8 +35,6 @@ pub(crate) struct Attached {
 impl AttachJob {
     /// Attaches them, in the order of the plan.
     pub(crate) fn run(&self, programs: &mut Programs) -> Result<Attached, AttachError> {
-        let all = self.sites.iter().chain(self.samplers.iter().flatten());
-        programs.verify(&all.map(|site| site.program.as_str()).collect());
         let probes = self.attach(programs, &self.sites)?;
         let samplers = self.samplers.as_ref().map(|sites| self.attach(programs, sites));
         Ok(Attached { probes, samplers })

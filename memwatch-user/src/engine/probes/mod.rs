@@ -242,6 +242,13 @@ impl Attachments {
         (rests, jobs)
     }
 
+    /// What JavaScript allocates is not sampled any more, in any process.
+    pub(crate) fn end_sampling(&mut self) {
+        self.stacks = None;
+        let ended = self.served.values_mut().filter_map(|served| served.sampling.take()?.into_live());
+        detach(ended.collect::<Vec<_>>());
+    }
+
     /// Detaches everything.
     pub(crate) fn detach(self) {
         detach_all(self.served.into_values().flat_map(Served::live));

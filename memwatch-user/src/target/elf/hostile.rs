@@ -1,10 +1,10 @@
 //! Files whose headers promise more than anybody should read: none of them may be read whole, or take our memory.
 
-use std::{env, fs::File, os::unix::fs::FileExt, path::PathBuf, process};
+use std::{env, fs::File, io::ErrorKind, os::unix::fs::FileExt, path::PathBuf, process, time::Duration};
 
 use object::elf::{PT_NOTE, SHT_DYNSYM, SHT_STRTAB};
 
-use super::{Elf, ElfError};
+use super::{Deadline, Elf, ElfError};
 
 /// More than there is memory, and more than is read in a day.
 const TERABYTE: u64 = 1 << 40;
@@ -131,6 +131,25 @@ fn tables_of_a_million_headers_are_refused() {
     hostile.headers(4096, 0);
     hostile.file.set_len(1 << 20).unwrap();
     assert!(matches!(hostile.open(), Err(ElfError::TooLarge("table of segments"))));
+}
+
+/// Whatever is in it, and however slow what it lies on.
+#[test]
+fn a_file_is_read_for_so_long_and_no_longer() {
+    let hostile = Hostile::new("slow");
+    hostile.with_symbols(format!("\0{NAME}\0").as_bytes(), 1, |_| 1);
+    let elf = hostile.open().unwrap();
+    let found = || elf.symbols(&[NAME], |_| true).map(|found| found.len());
+    {
+        let _over = Deadline::within(Duration::ZERO);
+        assert_eq!(found().unwrap_err().kind(), ErrorKind::TimedOut);
+        {
+            let _enough = Deadline::within(Duration::from_secs(3600));
+            assert_eq!(found().unwrap(), 1);
+        }
+        assert_eq!(found().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+    assert_eq!(found().unwrap(), 1);
 }
 
 #[test]

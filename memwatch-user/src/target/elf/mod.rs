@@ -3,6 +3,7 @@
 //! The file is read, not mapped: a mapped file that is cut short meanwhile kills the reader (SIGBUS).
 
 mod code;
+mod deadline;
 #[cfg(test)]
 mod hostile;
 mod limits;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 use super::file;
 
+pub(crate) use deadline::Deadline;
 #[cfg(test)]
 pub(crate) use symbols::Table;
 pub(crate) use symbols::{Symbol, SymbolRef};
@@ -145,6 +147,7 @@ impl Elf {
 
     /// Fills `to` from `offset` of the file.
     pub fn read(&self, offset: u64, to: &mut [u8]) -> io::Result<()> {
+        deadline::check()?;
         self.file.read_exact_at(to, offset)
     }
 

@@ -4,7 +4,6 @@ use std::{
     collections::{HashMap, HashSet},
     io,
     ops::Range,
-    os::unix::fs::FileExt,
 };
 
 use memchr::{
@@ -153,7 +152,7 @@ impl Elf {
         while start < range.end {
             let len = (range.end - start).min(CHUNK + overlap);
             buffer.resize(usize::try_from(len).unwrap_or_default(), 0);
-            self.file.read_exact_at(&mut buffer, start)?;
+            self.read(start, &mut buffer)?;
             if !visit(start - range.start, &buffer) {
                 break;
             }
@@ -229,7 +228,7 @@ impl Elf {
     fn bytes(&self, range: &Range<u64>) -> io::Result<Vec<u8>> {
         let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut bytes = vec![0; len];
-        self.file.read_exact_at(&mut bytes, range.start)?;
+        self.read(range.start, &mut bytes)?;
         Ok(bytes)
     }
 }
