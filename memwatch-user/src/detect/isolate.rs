@@ -5,7 +5,7 @@ use super::{Circumstances, Finding, HeapJudge, Level, runaway};
 use crate::{
     model::Mono,
     series::Isolate,
-    vocabulary::{Reason, Seen},
+    vocabulary::{Reason, Seen, reason::Course},
 };
 
 /// See [`is_uncollected`].
@@ -53,7 +53,7 @@ impl IsolateJudge {
 
     /// After a collection of any kind: looks, and says, whether the heap runs full.
     pub fn look(&mut self, isolate: &Isolate, now: Mono) -> bool {
-        let newest = isolate.valleys.sizes().points().last().map(|point| point.0);
+        let newest = isolate.sizes.points().last().map(|point| point.0);
         if newest != self.sizes {
             self.sizes = newest;
             self.runaway = runaway::finding(isolate, now, self.runaway.as_deref()).map(Box::new);
@@ -69,7 +69,7 @@ impl IsolateJudge {
             takes.holds(is_held(self.held_share), circumstances.age);
             // What takes show does not depend on which collections were seen.
             let found = takes.judge(isolate, now, &Circumstances { lost_share: 0.0, ..*circumstances });
-            let is_open = found.level == Level::Stable && is_uncollected(isolate);
+            let is_open = found.level == Level::Stable && (is_uncollected(isolate) || has_risen(found));
             let found = with_holders(found, self.held_share);
             self.reachable = (!is_open).then(|| Box::new(found));
         }
@@ -85,11 +85,20 @@ impl IsolateJudge {
     }
 }
 
+/// Whether it is higher by what matters than at first: a chance that is not excluded is no reason to call that stable.
+fn has_risen(found: &Finding) -> bool {
+    let rise = found.reasons.iter().find_map(|reason| match reason.seen {
+        Seen::Course(Course { first, last, .. }) => Some(last - first > MATERIAL.max(MATERIAL_SHARE * first)),
+        _ => None,
+    });
+    rise.unwrap_or(false)
+}
+
 /// Whether so much came since the last full collection that it matters (see `gates`): a take that found none of it reachable may have
 /// lost it, as the chain of spans that hung on a timer was lost in five takes of six, and V8 has not said that it is garbage.
 fn is_uncollected(isolate: &Isolate) -> bool {
     let reachable = isolate.reachable().unwrap_or(0) as f64;
-    isolate.valleys.uncollected() > MATERIAL.max(MATERIAL_SHARE * reachable)
+    isolate.uncollected() > MATERIAL.max(MATERIAL_SHARE * reachable)
 }
 
 fn is_held(held_share: Option<f64>) -> bool {

@@ -33,7 +33,7 @@ const LEAST_TAU: f64 = 0.8;
 /// What the last minute says, if the heap runs full; `None` if it does not, or if what full collections left contradicts it.
 #[must_use]
 pub(super) fn finding(isolate: &Isolate, now: Mono, last: Option<&Finding>) -> Option<Finding> {
-    let points = isolate.valleys.sizes().points();
+    let points = isolate.sizes.points();
     let course = Run::of(points, isolate.room()? as f64)?;
     let kept = course.kept(isolate.valleys.points());
     if kept.is_some_and(|kept| kept < KEPT) {

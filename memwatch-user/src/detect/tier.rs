@@ -103,7 +103,10 @@ fn material(shape: &Shape) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detect::gates, series::Valley};
+    use crate::{
+        detect::{basis::Basis, gates},
+        series::Valley,
+    };
 
     /// The level of a heap of `mib` after full collections that are `every` seconds apart, under a limit of 4 GiB.
     fn level(mib: &[f64], every: f64) -> Level {

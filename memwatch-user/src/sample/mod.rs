@@ -185,7 +185,8 @@ mod tests {
         assert!(reading.descriptors.unwrap().files.unwrap() >= files.len() as u64);
         assert!(reading.limits.host_available.unwrap() > 0 && reading.limits.descriptors.unwrap() > 0);
         let resident = reading.resident.unwrap();
-        assert!(resident.files > 0 && resident.stacks > 0 && resident.v8_heap == 0, "{resident:?}");
+        // Other tests of this process forge pages of V8's: its heap may be there, too.
+        assert!(resident.files > 0 && resident.stacks > 0, "{resident:?}");
         assert!(sampler.details_took() > Duration::ZERO);
         assert_eq!(sampler.read(clock::now(), &Request::everything()).resident, None, "not due yet");
     }

@@ -1,6 +1,6 @@
 //! One isolate: everything that its collections tell, kept up to date collection by collection.
 
-use super::{Memwatch, MemwatchLeak, Pauses, Valleys};
+use super::{Memwatch, MemwatchLeak, Pauses, Sizes, Valleys};
 use crate::model::{Collection, GcKind, Mono};
 
 /// One isolate since it was first seen.
@@ -24,6 +24,8 @@ pub struct Isolate {
     pub memwatch: Memwatch,
     /// Its heap right after mark-compacts.
     pub valleys: Valleys,
+    /// How large its heap was lately, after collections of any kind.
+    pub sizes: Sizes,
     /// The most that takes have found since the last full collection, or what that left if that is less.
     reached: u64,
     /// What was reachable at takes of its heap; `None` before the first.
@@ -45,6 +47,7 @@ impl Isolate {
             pauses: Pauses::default(),
             memwatch: Memwatch::default(),
             valleys,
+            sizes: Sizes::default(),
             reached: 0,
             takes: None,
         }
@@ -58,6 +61,9 @@ impl Isolate {
         self.old_generation = c.limit.map(|parts| parts.max_old_generation).or(self.old_generation);
         self.pauses.add(c.pause());
         self.valleys.collection(c);
+        if let Some(after) = c.after_bytes {
+            self.sizes.add(c.end.since(self.since).as_secs_f64(), after as f64);
+        }
         if c.kind == GcKind::MarkCompact {
             self.reached = c.after_bytes.map_or(self.reached, |left| left.min(self.reached));
             self.memwatch.full_collection(c.end, c.after_bytes)
@@ -76,6 +82,15 @@ impl Isolate {
         self.reached = self.reached.max(bytes);
         let takes = self.takes.get_or_insert_with(|| Box::new(Valleys::new(self.since)));
         takes.take(at, self.reached, self.valleys.allocated());
+    }
+
+    /// By how much its heap has grown since the last mark-compact, as far as that is remembered: what came to stay, and garbage.
+    #[must_use]
+    pub fn uncollected(&self) -> f64 {
+        let since = self.valleys.last().map_or(f64::NEG_INFINITY, |last| last.t);
+        let sizes = self.sizes.points().iter().filter(|size| size.0 > since).map(|size| size.1);
+        let lowest = sizes.clone().fold(f64::INFINITY, f64::min);
+        sizes.last().map_or(0.0, |last| last - lowest)
     }
 
     /// Bytes that its last take found reachable; `None` before the first.
@@ -116,6 +131,22 @@ mod tests {
         assert!((isolate.gc_share(Mono(10_000_000_000)) - 0.1).abs() < 1e-9);
         assert_eq!(isolate.pauses.total(), Duration::from_secs(1));
         assert_eq!(isolate.limit, Some(1 << 30));
+    }
+
+    #[test]
+    fn what_came_since_the_last_mark_compact_is_not_collected() {
+        let mut isolate = Isolate::new(1, 7, false, Mono(0), None);
+        let scavenge = |t, after| Collection { kind: GcKind::Scavenge, ..mark_compact(t, 0, after) };
+        let mut feed = |collections: &[Collection]| {
+            for collection in collections {
+                isolate.collection(collection, None);
+            }
+            isolate.uncollected().round()
+        };
+        assert_eq!(feed(&[]), 0.0);
+        assert_eq!(feed(&[scavenge(3.0, 50), scavenge(6.0, 70), scavenge(9.0, 90)]), 40.0);
+        assert_eq!(feed(&[mark_compact(12.0, 95, 60)]), 0.0);
+        assert_eq!(feed(&[scavenge(15.0, 65), scavenge(18.0, 75)]), 10.0);
     }
 
     #[test]

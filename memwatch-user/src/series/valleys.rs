@@ -3,10 +3,7 @@
 //! Between mark-compacts the heap's size says nothing: a healthy HTTP client was seen to climb from 6 to over 20 MB in
 //! 40 s before the one mark-compact that took it back.
 
-use super::{
-    climb::{Climb, Scavenges},
-    sizes::Sizes,
-};
+use super::climb::{Climb, Scavenges};
 use crate::model::{Collection, GcKind, Mono};
 
 /// Points kept. A pair of neighbours gives one up when there are more, so the reach doubles and the state does not.
@@ -55,7 +52,6 @@ pub struct Valleys {
     after_full: Option<u64>,
     allocated: f64,
     scavenges: Scavenges,
-    sizes: Sizes,
     climbs: [Option<Climb>; CLIMBS],
 }
 
@@ -76,7 +72,6 @@ impl Valleys {
             after_full: None,
             allocated: 0.0,
             scavenges: Scavenges::default(),
-            sizes: Sizes::default(),
             climbs: [None; CLIMBS],
         }
     }
@@ -88,9 +83,6 @@ impl Valleys {
         }
         self.after_any = c.after_bytes;
         let t = c.end.since(self.since).as_secs_f64();
-        if let Some(after) = c.after_bytes {
-            self.sizes.add(t, after as f64);
-        }
         match (c.kind, c.before_bytes, c.after_bytes) {
             // A clock that steps back does not make points go back.
             (GcKind::MarkCompact, Some(before), Some(after)) => {
@@ -141,21 +133,6 @@ impl Valleys {
     #[must_use]
     pub fn climbs(&self) -> &[Option<Climb>] {
         self.climbs.get(..self.len.saturating_sub(1)).unwrap_or_default()
-    }
-
-    /// How large it was lately, after collections of any kind.
-    #[must_use]
-    pub fn sizes(&self) -> &Sizes {
-        &self.sizes
-    }
-
-    /// By how much it has grown since the last mark-compact, as far as it is remembered: what came to stay, and garbage.
-    #[must_use]
-    pub fn uncollected(&self) -> f64 {
-        let since = self.last.map_or(f64::NEG_INFINITY, |last| last.t);
-        let sizes = self.sizes.points().iter().filter(|size| size.0 > since).map(|size| size.1);
-        let lowest = sizes.clone().fold(f64::INFINITY, f64::min);
-        sizes.last().map_or(0.0, |last| last - lowest)
     }
 
     /// Bytes after the last mark-compact.
@@ -299,21 +276,6 @@ pub(crate) mod tests {
         assert_eq!(rates, [Some(5.0), None]);
         let many = fed((0..5).map(|i| (f64::from(i), 100, 50)));
         assert_eq!((many.points().len(), many.climbs().len()), (5, 0));
-    }
-
-    #[test]
-    fn what_came_since_the_last_mark_compact_is_not_collected() {
-        let mut valleys = Valleys::new(Mono(0));
-        let scavenge = |t, after| Collection { kind: GcKind::Scavenge, ..mark_compact(t, 0, after) };
-        assert!(valleys.uncollected() <= 0.0);
-        [(3.0, 50), (6.0, 70), (9.0, 90)]
-            .iter()
-            .for_each(|(t, after)| valleys.collection(&scavenge(*t, *after)));
-        assert_eq!(valleys.uncollected(), 40.0);
-        valleys.collection(&mark_compact(12.0, 95, 60));
-        assert!(valleys.uncollected() <= 0.0);
-        [(15.0, 65), (18.0, 75)].iter().for_each(|(t, after)| valleys.collection(&scavenge(*t, *after)));
-        assert_eq!(valleys.uncollected(), 10.0);
     }
 
     #[test]

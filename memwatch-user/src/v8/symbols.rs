@@ -267,9 +267,11 @@ mod tests {
         let mut programs: Vec<_> = FUNCTIONS.iter().map(|function| function.program).collect();
         assert_eq!(programs[11..], [probe::GC_EXIT, probe::GC_ENTER]);
         programs.sort_unstable();
-        let mut all = probe::ALL;
-        all.sort_unstable();
-        assert_eq!(programs, all);
+        // The one that walks stacks has no place: others go on with it.
+        let mut placed = probe::ALL.to_vec();
+        placed.retain(|program| *program != probe::STACK);
+        placed.sort_unstable();
+        assert_eq!(programs, placed);
     }
 
     #[test]

@@ -269,7 +269,7 @@ impl Suspect {
 
     /// See [`Taken::held_share`].
     fn held_share(&self) -> Option<f64> {
-        let program = self.holders.iter().filter(|holder| !holder.grown.is_own);
+        let program = self.holders.iter().filter(|holder| holder.grown.is_program);
         (self.takes.len() == TAKES).then(|| program.map(|holder| holder.share).sum::<f64>().min(1.0))
     }
 
@@ -378,11 +378,20 @@ mod tests {
             (
                 "Node's own comes after the program's",
                 [
+                    &[("_timers", 5), ("leak", 5), ("other", 5)],
+                    &[("_timers", 15), ("leak", 10), ("other", 10)],
+                    &[("_timers", 23), ("leak", 18), ("other", 14)],
+                ],
+                vec!["leak 32", "other 22", "_timers 45"],
+            ),
+            (
+                "Node's own is most of it",
+                [
                     &[("_timers", 5), ("leak", 5)],
                     &[("_timers", 20), ("leak", 10)],
                     &[("_timers", 30), ("leak", 20)],
                 ],
-                vec!["leak 38", "_timers 62"],
+                vec!["_timers 62", "leak 38"],
             ),
             ("nothing", [&[("cache", 50)], &[("cache", 50)], &[("cache", 50)]], vec![]),
         ] {

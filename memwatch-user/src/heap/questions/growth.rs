@@ -122,6 +122,8 @@ pub struct GrownHolder {
     pub grown_bytes: i64,
     /// Whether it is Node's or V8's own, and not most of what grew.
     pub is_own: bool,
+    /// Whether it is a variable or property of the program.
+    pub is_program: bool,
 }
 
 /// A cause that more objects have than before.
@@ -275,6 +277,7 @@ fn grown_at(before: &Census, place: &Place, now: &Contents) -> Option<GrownHolde
         grown_count: difference(now.sum.count, old.count),
         grown_bytes,
         is_own: now.is_own,
+        is_program: !now.is_own,
     })
 }
 
