@@ -50,7 +50,8 @@ fn process_verdict(c: &mut Criterion) {
 fn judged_process() -> ProcessJudge {
     let mut judge = ProcessJudge::new();
     for second in 0..READINGS {
-        let isolates = Isolates { count: 1 + second / 20, live: Some(second << 16), allocated: 1e6 };
+        let isolates =
+            Isolates { count: 1 + second / 20, live: Some(second << 16), reachable: None, allocated: 1e6 };
         judge.reading(&growing(second), &isolates);
         judge.judge(Mono(second * 1_000_000_000), &[], &OLD);
     }

@@ -59,10 +59,16 @@ pub fn all(basis: Basis, shape: &Shape) -> [Reason; 8] {
         Basis::FullCollections => retention,
         Basis::Takes | Basis::TakesOfHolder => reachability,
     };
-    let questions: [fn(&Shape) -> Reason; 7] =
-        [significance, ratchet, persistence, materiality, spread, retained, independence];
-    let [a, b, c, d, e, f, g] = questions.map(|answer| answer(shape));
-    [a, b, c, d, e, f, g, patience::gate(basis, shape)]
+    [
+        significance(shape),
+        ratchet(shape),
+        persistence(shape),
+        materiality(shape),
+        spread(shape),
+        retained(shape),
+        independence(shape),
+        patience::gate(basis, shape),
+    ]
 }
 
 /// Is it more than chance? Five points must all rise; more points may have some disorder.

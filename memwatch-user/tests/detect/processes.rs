@@ -333,7 +333,7 @@ fn absurd_readings_make_no_absurd_verdicts() {
             suspended: i % 50 == 0,
             ..Reading::default()
         };
-        let isolates = Isolates { count: wild[i % 5], live: value(1), allocated: f64::NAN };
+        let isolates = Isolates { count: wild[i % 5], live: value(1), reachable: None, allocated: f64::NAN };
         judge.reading(&reading, &isolates);
         for verdict in judge.judge(reading.at, &[], &circumstances) {
             let Finding { rate, rate_interval, confidence, exhaustion, .. } = &verdict.finding;

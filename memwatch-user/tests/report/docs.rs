@@ -49,6 +49,7 @@ const fn kind(body: &Body) -> &'static str {
         Body::Stats(_) => "stats",
         Body::Starts(_) => "starts",
         Body::Memory(_) => "memory",
+        Body::Heap(_) => "heap",
         Body::Leak(_) => "leak",
         Body::Verdict(_) => "verdict",
         Body::Governor(_) => "governor",

@@ -24,7 +24,7 @@ use crate::run::say;
 pub(crate) const PAGES: [&str; 3] = ["README.md", "docs/heap.md", "docs/json.md"];
 
 /// All examples.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 20] = [
     "heap",
     "heap-diff",
     "heap-paths",
@@ -37,6 +37,7 @@ pub(crate) const NAMES: [&str; 19] = [
     "record-stats",
     "record-starts",
     "record-memory",
+    "record-heap",
     "record-leak",
     "record-verdict",
     "record-governor",

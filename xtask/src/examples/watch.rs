@@ -57,6 +57,7 @@ fn heap(stage: &Stage) -> Result<(Examples, String)> {
         ("record-isolate", records.last("isolate", any)?),
         ("record-stats", records.last("stats", any)?),
         ("record-memory", records.last("memory", has_parts)?),
+        ("record-heap", records.last("heap", any)?),
         ("record-leak", records.last("leak", any)?),
         ("record-governor", records.last("governor", any)?),
         ("record-bye", records.last("bye", any)?),
