@@ -87,7 +87,12 @@ impl Held {
     }
 
     pub(crate) fn isolates(&self) -> Isolates {
-        Isolates { count: whole(1.0 + self.workers), live: Some(whole(self.heap)), reachable: None, allocated: self.allocated }
+        Isolates {
+            count: whole(1.0 + self.workers),
+            live: Some(whole(self.heap)),
+            reachable: None,
+            allocated: self.allocated,
+        }
     }
 }
 
