@@ -269,8 +269,8 @@ impl Suspect {
 
     /// See [`Taken::held_share`].
     fn held_share(&self) -> Option<f64> {
-        let program = self.holders.iter().filter(|holder| holder.grown.is_program);
-        (self.takes.len() == TAKES).then(|| program.map(|holder| holder.share).sum::<f64>().min(1.0))
+        let [_, before, last] = &self.takes[..] else { return None };
+        Some(held_share(&self.holders, before, last))
     }
 
     fn is_cleared(&self) -> bool {
@@ -310,6 +310,17 @@ fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
         (share >= LEAST_SHARE).then_some(HeapHolder { share, grown })
     });
     without_what_encloses(holders).take(MOST_HOLDERS).collect()
+}
+
+/// Which share of what came between two takes is in those of `holders` that are the program's own.
+fn held_share(holders: &[HeapHolder], before: &Census, last: &Census) -> f64 {
+    let all = last.held.saturating_sub(before.held).max(LEAST_BYTES);
+    let is_held = |grown: &GrownHolder| {
+        grown.is_program && holders.iter().any(|holder| holder.grown.place == grown.place)
+    };
+    let held = compare(before, last).holders.into_iter().filter(is_held);
+    let bytes: u64 = held.filter_map(|grown| u64::try_from(grown.grown_bytes).ok()).sum();
+    (bytes as f64 / all as f64).min(1.0)
 }
 
 /// What explains more than is left to explain holds what was told already: the scope of a variable, where the first take did not
@@ -397,6 +408,20 @@ mod tests {
         ] {
             assert_eq!(shown(takes), expected, "{name}");
         }
+    }
+
+    /// What is not the program's own does not count, nor what has come to an end: a ring of buffers that is full.
+    #[test]
+    fn the_share_that_is_held_is_of_what_came_last() {
+        let census = |variables: &[(&str, u64)]| {
+            let bytes: Vec<_> = variables.iter().map(|(name, mib)| (*name, mib * MIB)).collect();
+            Census::of_variables(&bytes)
+        };
+        let first = census(&[("leak", 5), ("ring", 5), ("_timers", 5)]);
+        let before = census(&[("leak", 10), ("ring", 60), ("_timers", 6)]);
+        let last = census(&[("leak", 19), ("ring", 60), ("_timers", 9)]);
+        let share = held_share(&holders(&first, &before, &last), &before, &last);
+        assert!((share - 0.75).abs() < 0.01, "{share}");
     }
 
     /// A variable's scope holds what the variable does.

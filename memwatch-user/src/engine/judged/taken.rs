@@ -9,7 +9,7 @@ pub(crate) struct Taken {
     pub(crate) at: Mono,
     /// What was reachable of each heap.
     pub(crate) reachable: Vec<Reachable>,
-    /// Which share of the growth since the first take is held by places of the program's own that go on growing, 0 to 1; `None`
+    /// Which share of the growth since the take before is held by places of the program's own that go on growing, 0 to 1; `None`
     /// before there are takes enough to tell.
     pub(crate) held_share: Option<f64>,
 }
