@@ -22,9 +22,9 @@ use tokio::{
 use super::{
     adoption::examine::{ExamineJob, Examined, SettleJob, Settled},
     attribution::{
-        holders::{Holdings, TakeJob},
         names::{NameJob, Named},
         native::TrackerJob,
+        take::{Holdings, TakeJob},
     },
     panicked::Panicked,
     probes::job::{AttachJob, Attached, Order},

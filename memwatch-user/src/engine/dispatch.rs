@@ -6,7 +6,7 @@ use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
-    attribution::{holders::Holdings, names::Named, stacks::FEATURE},
+    attribution::{names::Named, stacks::FEATURE, take::Holdings},
     background::{Done, Finished},
     ending::End,
     features::{FeatureChange, FeatureOff},

@@ -37,7 +37,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::{
     adoption::Adoption,
     allowance::Allowance,
-    attribution::{Attribution, holders::HeapHolders, native::Natives, stacks::Stacks},
+    attribution::{Attribution, heaps::HeapTakes, native::Natives, stacks::Stacks},
     background::Background,
     fleet::Fleet,
     losses::Losses,
@@ -126,7 +126,7 @@ impl Engine {
             attribution: Attribution::new(
                 Stacks::new(stacks, keeps_stacks),
                 Natives::new(native),
-                HeapHolders::new(explains),
+                HeapTakes::new(explains),
                 native.task,
             ),
             losses: Losses::default(),

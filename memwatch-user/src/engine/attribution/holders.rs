@@ -1,47 +1,8 @@
-//! Takes of the heaps of targets: when one is made, and what holds what a JavaScript heap, or the array buffers outside of it, grow by.
-//! The process is never stopped for one, so that it may miss some of what is being written; a holder counts only if two takes in a
-//! row show that it grows. What is reachable goes to the judges of the heaps.
+//! What holds what a JavaScript heap, or the array buffers outside of it, grow by: what three takes say. Each may have missed some of
+//! what was being written, so that a holder counts only if two in a row show that it grows.
 
-use std::{collections::BTreeMap, panic, thread, time::Duration};
+use crate::heap::questions::{Census, GrownHolder, compare};
 
-use anyhow::{Context as _, Result, bail};
-
-use crate::{
-    detect::Level,
-    engine::judged::taken::Taken,
-    heap::{
-        graph::Reachable,
-        picture::Picture,
-        questions::{Census, GrownHolder, compare, holdings},
-        take::{self, Pause},
-    },
-    host::{clock, own},
-    model::{Mono, ProcessId},
-    sample::{
-        activity::{Activity, State},
-        proc,
-    },
-    target::{self, process},
-};
-
-/// Time between two takes: a leak of 1 MB/s has grown by 5 MB, and one of 30 MB/s is not yet too large to be read.
-const BETWEEN: Duration = Duration::from_secs(5);
-/// So many say what grows: the first, the last but one, and the last.
-const TAKES: usize = 3;
-/// After the third they become rarer, up to this.
-const LONGEST: Duration = Duration::from_secs(300);
-/// Takes cost so much of one CPU at most, over all targets, as multiples of the CPU time that the last one took: 5 % until it is
-/// known of a target whether its heap grows and what holds it, and for [`URGENT`] at most; then half a percent.
-const REST: u32 = 20;
-const LONG_REST: u32 = 200;
-const URGENT: Duration = Duration::from_secs(180);
-/// What a take may need of our memory, bytes; nor more than this part of what the host and our cgroup have left.
-const MOST_MEMORY: u64 = 1 << 30;
-const PART_OF_AVAILABLE: u64 = 4;
-/// Takes that fail in a row before a target is left alone.
-const MOST_FAILURES: u32 = 3;
-/// Targets that are looked at: what is kept of a take are its places, some ten kilobytes.
-const MOST_TARGETS: usize = 32;
 /// Holders that are told.
 const MOST_HOLDERS: usize = 3;
 /// A holder of less than this share of the growth explains nothing.
@@ -58,243 +19,10 @@ pub(crate) struct HeapHolder {
     pub(crate) grown: GrownHolder,
 }
 
-/// All targets that are suspected.
-#[derive(Default)]
-pub(crate) struct HeapHolders {
-    /// Whether that is wanted.
-    is_wanted: bool,
-    suspects: BTreeMap<u32, Suspect>,
-    /// A take is being made: one at a time, as each needs memory.
-    is_busy: bool,
-    next: Mono,
-}
-
-/// A target that is suspected.
-struct Suspect {
-    id: ProcessId,
-    /// What the first take showed, the last but one, and the last.
-    takes: Vec<Census>,
-    next: Mono,
-    rest: Duration,
-    failures: u32,
-    holders: Vec<HeapHolder>,
-    /// A verdict was reported before its holders were known.
-    is_nameless: bool,
-    /// It is not known yet whether a heap of it grows.
-    is_undecided: bool,
-    /// Since when it is looked at.
-    since: Mono,
-    /// Whether it does anything: what does nothing is not read again.
-    activity: Activity,
-}
-
-/// A take that is to be made.
-pub(crate) struct TakeJob {
-    id: ProcessId,
-}
-
-/// What the places of the heap held in it.
-pub(crate) struct Holdings {
-    census: Census,
-    took: Duration,
-    /// When it was had.
-    at: Mono,
-    /// What was reachable of each heap.
-    reachable: Vec<Reachable>,
-}
-
-impl TakeJob {
-    /// Makes it, in a thread of its own that uses what CPU time nobody else wants.
-    pub(crate) fn run(self) -> Result<Holdings> {
-        let last_in_line = || {
-            own::give_way();
-            self.take()
-        };
-        let thread = thread::Builder::new().name("take".to_owned());
-        thread::scope(|scope| {
-            let taken = thread.spawn_scoped(scope, last_in_line)?;
-            taken.join().unwrap_or_else(|payload| panic::resume_unwind(payload))
-        })
-    }
-
-    fn take(&self) -> Result<Holdings> {
-        let before = own::thread_cpu();
-        let target = target::examine(self.id.pid)?;
-        if target.process.id != self.id {
-            bail!("process {} has ended", self.id);
-        }
-        if swapped_out(self.id.pid) > 0 {
-            bail!("a part of process {} is swapped out: reading its heap would bring it back", self.id);
-        }
-        let most = (take::available().unwrap_or(u64::MAX) / PART_OF_AVAILABLE).min(MOST_MEMORY);
-        let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
-            .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
-        let (at, reachable) = (clock::now(), picture.graph.reachable());
-        let census = picture.ask(false, |known, names| holdings(known, names));
-        // What was read may be of another process that has its pid by now.
-        if process::current(self.id.pid) != Some(self.id) {
-            bail!("process {} has ended", self.id);
-        }
-        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before), at, reachable })
-    }
-}
-
-impl HeapHolders {
-    pub(crate) fn new(is_wanted: bool) -> Self {
-        Self { is_wanted, ..Self::default() }
-    }
-
-    /// How it stands with the heaps of a target.
-    pub(crate) fn consider(&mut self, id: ProcessId, level: Level) {
-        if self.suspects.len() < MOST_TARGETS {
-            self.suspect(id);
-        }
-        if let Some(suspect) = self.suspects.get_mut(&id.pid) {
-            suspect.is_undecided = !matches!(level, Level::Stable | Level::Leak);
-        }
-    }
-
-    /// A verdict on a target says that what its objects hold grows.
-    pub(crate) fn suspect(&mut self, id: ProcessId) {
-        if !self.is_wanted || self.suspects.contains_key(&id.pid) {
-            return;
-        }
-        if self.suspects.len() >= MOST_TARGETS {
-            // In whose takes nothing grows.
-            let cleared = self.suspects.iter().find(|(_, suspect)| suspect.is_cleared()).map(|(pid, _)| *pid);
-            let Some(cleared) = cleared else { return };
-            self.suspects.remove(&cleared);
-        }
-        self.suspects.insert(id.pid, Suspect::new(id));
-    }
-
-    /// The next take, if it is time for one.
-    pub(crate) fn job(&mut self, now: Mono) -> Option<(ProcessId, TakeJob)> {
-        if self.is_busy || now < self.next {
-            return None;
-        }
-        let due = self.suspects.values_mut().filter_map(|suspect| suspect.is_due(now).then_some(suspect));
-        let suspect = due.min_by_key(|suspect| suspect.next)?;
-        self.is_busy = true;
-        Some((suspect.id, TakeJob { id: suspect.id }))
-    }
-
-    /// A take was made: what is to be judged of it. Or it was not: what there is to say if the target is left alone from now on.
-    pub(crate) fn taken(
-        &mut self,
-        id: ProcessId,
-        holdings: Result<Holdings>,
-    ) -> Result<Taken, Option<anyhow::Error>> {
-        let now = clock::now();
-        self.is_busy = false;
-        let suspect = self.suspects.get_mut(&id.pid).filter(|suspect| suspect.id == id).ok_or(None)?;
-        match holdings {
-            Ok(Holdings { census, took, at, reachable }) => {
-                suspect.add(census);
-                let pause = took.saturating_mul(if suspect.is_urgent(now) { REST } else { LONG_REST });
-                self.next = now.later(pause);
-                suspect.wait(now, pause);
-                Ok(Taken { at, reachable, held_share: suspect.held_share() })
-            }
-            Err(error) => Err(suspect.has_failed(now).then_some(error)),
-        }
-    }
-
-    /// What holds what the heap of a target grows by, the largest first: for a verdict that says that it grows.
-    pub(crate) fn holders_for(&mut self, pid: u32) -> Vec<HeapHolder> {
-        let Some(suspect) = self.suspects.get_mut(&pid) else { return Vec::new() };
-        suspect.is_nameless = suspect.holders.is_empty();
-        suspect.holders.clone()
-    }
-
-    /// Whether that is known by now of a target whose verdict was reported without.
-    pub(crate) fn has_found(&self, pid: u32) -> bool {
-        self.suspects.get(&pid).is_some_and(|suspect| suspect.is_nameless && !suspect.holders.is_empty())
-    }
-
-    /// A target is gone.
-    pub(crate) fn forget(&mut self, pid: u32) {
-        self.suspects.remove(&pid);
-    }
-}
-
-impl Suspect {
-    fn new(id: ProcessId) -> Self {
-        let (takes, holders) = (Vec::new(), Vec::new());
-        Self {
-            id,
-            takes,
-            next: Mono(0),
-            rest: BETWEEN,
-            failures: 0,
-            holders,
-            is_nameless: false,
-            is_undecided: false,
-            since: clock::now(),
-            activity: Activity::of(id.pid),
-        }
-    }
-
-    /// Whether it is time for a take, and there may be something new.
-    fn is_due(&mut self, now: Mono) -> bool {
-        self.next <= now && self.activity.state(now) == State::Active
-    }
-
-    fn add(&mut self, census: Census) {
-        if self.takes.len() == TAKES {
-            // What grows may not have been there, or of no note, at first.
-            self.takes.remove(usize::from(!self.holders.is_empty()));
-        }
-        self.takes.push(census);
-        self.failures = 0;
-        if let [first, before, last] = &self.takes[..] {
-            self.holders = holders(first, before, last);
-        }
-    }
-
-    fn wait(&mut self, now: Mono, pause: Duration) {
-        self.rest = if self.is_awaited() { BETWEEN } else { (self.rest * 2).min(LONGEST) };
-        self.next = now.later(self.rest.max(pause));
-    }
-
-    /// Whether somebody waits for what the next take shows.
-    fn is_awaited(&self) -> bool {
-        self.takes.len() < TAKES || self.is_undecided || self.is_nameless && self.holders.is_empty()
-    }
-
-    /// Whether more may be spent on it for what is not known.
-    fn is_urgent(&self, now: Mono) -> bool {
-        self.is_awaited() && now.since(self.since) < URGENT
-    }
-
-    /// See [`Taken::held_share`].
-    fn held_share(&self) -> Option<f64> {
-        let [_, before, last] = &self.takes[..] else { return None };
-        Some(held_share(&self.holders, before, last))
-    }
-
-    fn is_cleared(&self) -> bool {
-        self.takes.len() == TAKES && self.holders.is_empty() && !self.is_nameless
-    }
-
-    /// Whether it failed too often.
-    fn has_failed(&mut self, now: Mono) -> bool {
-        self.failures += 1;
-        let is_enough = self.failures == MOST_FAILURES;
-        self.next = now.later(if is_enough { Duration::MAX } else { self.rest });
-        is_enough
-    }
-}
-
-/// Bytes of a process that are swapped out; none where the kernel does not say.
-fn swapped_out(pid: u32) -> u64 {
-    proc::text(pid, "status").and_then(|status| proc::bytes(&status, "VmSwap")).unwrap_or(0)
-}
-
 /// Places that hold more than at first, and more than the time before: the program's own before those of Node and V8, which are
 /// told where they are what grows (a table of timers). One that was nowhere before may have had another name: what is seen by
 /// several functions is told by the one that is nearest to a root at the moment.
-fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
+pub(super) fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
     let all = last.held.saturating_sub(first.held).max(LEAST_BYTES);
     let recent = compare(before, last).holders;
     let goes_on = |grown: &GrownHolder| {
@@ -313,7 +41,7 @@ fn holders(first: &Census, before: &Census, last: &Census) -> Vec<HeapHolder> {
 }
 
 /// Which share of what came between two takes is in those of `holders` that are the program's own.
-fn held_share(holders: &[HeapHolder], before: &Census, last: &Census) -> f64 {
+pub(super) fn held_share(holders: &[HeapHolder], before: &Census, last: &Census) -> f64 {
     let all = last.held.saturating_sub(before.held).max(LEAST_BYTES);
     let is_held = |grown: &GrownHolder| {
         grown.is_program && holders.iter().any(|holder| holder.grown.place == grown.place)
@@ -337,10 +65,6 @@ fn without_what_encloses(holders: impl Iterator<Item = HeapHolder>) -> impl Iter
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    // Beyond any pid: of a process that is not there it cannot be told whether it does anything.
-    const ID: ProcessId = ProcessId { pid: 1 << 23, start_ticks: 1 };
-    const OTHER: ProcessId = ProcessId { pid: (1 << 23) + 1, start_ticks: 2 };
 
     const MIB: u64 = 1 << 20;
 
@@ -434,65 +158,5 @@ mod tests {
         };
         let shown = holders(&at(5), &at(20), &at(50));
         assert_eq!(shown.len(), 1, "{shown:?}");
-    }
-
-    fn take(took: Duration) -> Holdings {
-        Holdings { census: Census::default(), took, at: Mono(0), reachable: Vec::new() }
-    }
-
-    fn later(seconds: u64) -> Mono {
-        clock::now().later(Duration::from_secs(seconds))
-    }
-
-    #[test]
-    fn takes_are_made_of_suspects_one_at_a_time_and_with_rests() {
-        let mut heaps = HeapHolders::new(true);
-        assert!(heaps.job(later(0)).is_none(), "nobody is suspected");
-        heaps.suspect(ID);
-        heaps.suspect(OTHER);
-        let first = heaps.job(later(0)).map(|(id, _)| id);
-        assert!(first.is_some() && heaps.job(later(0)).is_none(), "one at a time");
-        assert!(heaps.taken(ID, Ok(take(Duration::from_millis(175)))).is_ok());
-        assert!(heaps.job(later(3)).is_none(), "not for more than 5 % of a CPU");
-        assert_eq!(heaps.job(later(4)).map(|(id, _)| id), Some(OTHER));
-        assert!(heaps.taken(OTHER, Ok(take(Duration::ZERO))).is_ok());
-        assert!(heaps.job(later(4)).is_none(), "neither is due before five seconds have passed");
-        assert!(heaps.job(later(6)).is_some());
-        heaps.forget(ID.pid);
-        assert!(matches!(heaps.taken(ID, Ok(take(Duration::ZERO))), Err(None)), "it is gone");
-    }
-
-    #[test]
-    fn who_cannot_be_read_is_left_alone_after_some_attempts() {
-        let mut heaps = HeapHolders::new(true);
-        heaps.suspect(ID);
-        let mut said = Vec::new();
-        for attempt in 0..3 {
-            assert!(heaps.job(later(11 * attempt)).is_some());
-            said.extend(heaps.taken(ID, Err(anyhow::anyhow!("torn"))).err().flatten());
-        }
-        assert_eq!(said.iter().map(ToString::to_string).collect::<Vec<_>>(), ["torn"]);
-        assert!(heaps.job(later(100_000)).is_none());
-    }
-
-    #[test]
-    fn whoever_is_cleared_makes_room_for_the_next() {
-        let mut heaps = HeapHolders::new(true);
-        let id = |pid| ProcessId { pid, start_ticks: 1 };
-        (1..=32).for_each(|pid| heaps.suspect(id(pid)));
-        heaps.suspect(id(33));
-        assert!(!heaps.suspects.contains_key(&33), "there is no room");
-        for _ in 0..TAKES {
-            assert!(heaps.taken(id(5), Ok(take(Duration::ZERO))).is_ok());
-        }
-        heaps.suspect(id(33));
-        assert!(heaps.suspects.contains_key(&33) && !heaps.suspects.contains_key(&5));
-    }
-
-    #[test]
-    fn nobody_is_suspected_where_nothing_is_to_be_explained() {
-        let mut heaps = HeapHolders::new(false);
-        heaps.suspect(ID);
-        assert!(heaps.job(later(0)).is_none());
     }
 }

@@ -2,22 +2,19 @@
 //! heaps grow by; and where collections start. A stage of its own: it is told of isolates and asked about verdicts, and sees no record.
 
 pub(crate) mod asked;
+pub(crate) mod heaps;
 pub(crate) mod holders;
 pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod native;
 pub(crate) mod room;
 pub(crate) mod stacks;
+pub(crate) mod take;
 pub(crate) mod triggers;
 
 use memwatch_common::{stack::StackLayout, target::TaskLayout};
 
-use self::{
-    holders::{HeapHolder, HeapHolders},
-    native::Natives,
-    stacks::Stacks,
-    triggers::Triggers,
-};
+use self::{heaps::HeapTakes, holders::HeapHolder, native::Natives, stacks::Stacks, triggers::Triggers};
 use super::outcome::{Attributed, IsolateFacts, Sites};
 use crate::{
     attribute::{self, Starts},
@@ -38,13 +35,13 @@ pub(crate) struct Attribution {
     pub(crate) stacks: Stacks,
     pub(crate) natives: Natives,
     pub(crate) triggers: Triggers,
-    pub(crate) heaps: HeapHolders,
+    pub(crate) heaps: HeapTakes,
     /// Where the kernel keeps what leads to a thread's isolate.
     task: TaskLayout,
 }
 
 impl Attribution {
-    pub(crate) fn new(stacks: Stacks, natives: Natives, heaps: HeapHolders, task: TaskLayout) -> Self {
+    pub(crate) fn new(stacks: Stacks, natives: Natives, heaps: HeapTakes, task: TaskLayout) -> Self {
         Self { stacks, natives, heaps, triggers: Triggers::default(), task }
     }
 
