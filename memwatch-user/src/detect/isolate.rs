@@ -70,7 +70,8 @@ impl IsolateJudge {
             // What takes show does not depend on which collections were seen.
             let found = takes.judge(isolate, now, &Circumstances { lost_share: 0.0, ..*circumstances });
             let is_open = found.level == Level::Stable && (is_uncollected(isolate) || has_risen(found));
-            let found = with_holders(found, self.held_share);
+            let is_known = self.reachable.as_ref().is_some_and(|last| last.level == Level::Leak);
+            let found = if is_known { found.clone() } else { with_holders(found, self.held_share) };
             self.reachable = (!is_open).then(|| Box::new(found));
         }
     }
@@ -106,7 +107,8 @@ fn is_held(held_share: Option<f64>) -> bool {
 }
 
 /// What takes found, given what holds it: growth that no variable or property of the program holds is what it works on (a server's
-/// open requests are in Node's own tables), or is scattered. It comes and goes with the load.
+/// open requests are in Node's own tables), or is scattered. It comes and goes with the load. What was once seen to be held is: takes
+/// that miss a part of it take no alarm back.
 fn with_holders(found: &Finding, held_share: Option<f64>) -> Finding {
     let mut finding = found.clone();
     if finding.level >= Level::Suspect {
@@ -129,7 +131,36 @@ fn is_better(takes: Level, collections: Level) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Levels at takes ten seconds apart of a heap that keeps 0.4 MiB a second, with the share of it that is known to be held.
+    fn levels(shares: &[Option<f64>]) -> Vec<Level> {
+        let circumstances = Circumstances { age: Duration::from_secs(3600), lost_share: 0.0 };
+        let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(4 << 30));
+        let mut judge = IsolateJudge::new(Mono(0));
+        let mut level = |(seconds, share): (u64, &Option<f64>)| {
+            let at = Mono(seconds * 1_000_000_000);
+            isolate.take(at, (14 << 20) + seconds * 419_430);
+            judge.holders(*share);
+            judge.judge(&isolate, at, &circumstances);
+            judge.finding().level
+        };
+        (1..).map(|n| n * 10).zip(shares).map(&mut level).collect()
+    }
+
+    #[test]
+    fn growth_that_the_program_holds_is_a_leak_and_stays_one() {
+        let held = levels(&[Some(0.9); 8]);
+        assert_eq!(held.last(), Some(&Level::Leak), "{held:?}");
+        for share in [None, Some(0.1)] {
+            let not_held = levels(&[share; 8]);
+            assert!(not_held.iter().all(|level| *level <= Level::Growing), "{share:?}: {not_held:?}");
+        }
+        let missed = levels(&[[Some(0.9); 8], [Some(0.1); 8]].concat());
+        assert!(missed[7..].iter().all(|level| *level == Level::Leak), "{missed:?}");
+    }
 
     #[test]
     fn who_knows_more() {
