@@ -7,9 +7,9 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// A thread this nice gets a tenth of what another gets that wants the same CPU. The nicest (19) gets a seventieth: on a host whose
+/// A thread this nice gets a thirtieth of what another gets that wants the same CPU. The nicest (19) gets a seventieth: on a host whose
 /// CPUs were all taken several times over, a take of 100 ms was not done after a minute.
-const GIVING_WAY: i32 = 10;
+const GIVING_WAY: i32 = 15;
 
 /// CPU time of all our threads since we started, seconds.
 #[must_use]
