@@ -45,9 +45,6 @@ impl Engine {
             let level = member.process.heap_level();
             self.attribution.heaps.consider(member.id, level);
         }
-        if self.attribution.stacks.came_many() {
-            return;
-        }
         if let Some((id, job)) = self.attribution.heaps.job(now) {
             self.background.take(id, job);
         }

@@ -31,9 +31,6 @@ use crate::{
 
 /// Name of the feature.
 pub(crate) const FEATURE: &str = "js_stacks";
-/// New stacks of an interval that are many: a server has some hundred when it begins, and few later. Of a thousand a second, up to a
-/// third were lost beside a take of the heap with all their functions, on two CPUs.
-const MANY: u64 = 100;
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
@@ -50,8 +47,6 @@ pub(crate) struct Stacks {
     numbers: u64,
     /// Stacks or names have come since it was last looked what there is to do for them.
     news: bool,
-    /// How many came since that was last asked.
-    came: u64,
     /// Whether what is forgotten is kept for a profile of the whole watch.
     keeps: bool,
     kept: Volumes,
@@ -116,7 +111,7 @@ impl Stacks {
     /// With `maps`; without them stacks are not wanted. `keeps`: there will be a profile of the whole watch.
     pub(crate) fn new(maps: Option<StackMaps>, keeps: bool) -> Self {
         let (processes, kept) = (BTreeMap::new(), Volumes::default());
-        Self { maps, begun: None, processes, numbers: 0, news: false, came: 0, keeps, kept, gone_s: 0.0 }
+        Self { maps, begun: None, processes, numbers: 0, news: false, keeps, kept, gone_s: 0.0 }
     }
 
     /// Whether they are wanted.
@@ -191,14 +186,8 @@ impl Stacks {
         if let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) {
             process.event(maps, Box::new(event));
             self.news = true;
-            self.came += 1;
         }
         Ok(())
-    }
-
-    /// Whether so many new stacks came since this was last asked that taking them in leaves no time for more.
-    pub(crate) fn came_many(&mut self) -> bool {
-        std::mem::take(&mut self.came) > MANY
     }
 
     /// Makes room for other stacks if there are many. The names that are to be read next, one job for each process.
