@@ -19,13 +19,13 @@ pub(super) fn too_few(basis: Basis, seen: u64, times: &[f64]) -> Reason {
 /// What `shape` shows, and the answers about it, where they amount to `level` after `watched` seconds.
 pub(super) fn of(basis: Basis, shape: &Shape, gates: &[Reason], level: Level, watched: f64) -> Vec<Reason> {
     let seen = Reason::plain(Seen::Course(course(basis, shape)));
-    if shape.mark_compacts >= MIN_POINTS {
+    if shape.measured >= MIN_POINTS {
         let missing = (level == Level::Inconclusive).then(|| missing(shape, watched));
         return [seen].into_iter().chain(missing).chain(gates.iter().cloned()).collect();
     }
     let times: Vec<f64> = shape.points.iter().map(|point| point.0).collect();
-    let times = &times[times.len() - shape.mark_compacts..];
-    let too_few = || few(basis, shape.mark_compacts as u64, wait(times));
+    let times = &times[times.len() - shape.measured..];
+    let too_few = || few(basis, shape.measured as u64, wait(times));
     vec![seen, if level == Level::Leak { few::why(shape) } else { too_few() }]
 }
 
@@ -39,7 +39,7 @@ fn missing(shape: &Shape, watched_s: f64) -> Reason {
 }
 
 fn course(basis: Basis, shape: &Shape) -> Course {
-    let (n, is_read) = (shape.mark_compacts as u64, basis.is_read());
+    let (n, is_read) = (shape.measured as u64, basis.is_read());
     Course {
         of: if is_read { Counted::Reachable } else { Counted::Heap },
         first: shape.first().1,
@@ -48,7 +48,7 @@ fn course(basis: Basis, shape: &Shape) -> Course {
         rate_per_hour: hourly(shape.trend.slope),
         full_collections: (!is_read).then_some(n),
         takes: is_read.then_some(n),
-        since_birth: shape.mark_compacts < shape.points.len(),
+        since_birth: shape.measured < shape.points.len(),
     }
 }
 

@@ -35,12 +35,12 @@ pub(super) fn is_leak(shape: &Shape, climbs: &[Option<Climb>], gates: &[Reason])
         && is_even(shape, EVENNESS)
         && !gates.iter().any(is_denied)
         && !climbs.iter().flatten().any(is_step)
-        && (shape.mark_compacts >= FEW && keeps_nearly_all(shape) || is_parallel(shape, climbs))
+        && (shape.measured >= FEW && keeps_nearly_all(shape) || is_parallel(shape, climbs))
 }
 
 /// Why it is one.
 pub(super) fn why(shape: &Shape) -> Reason {
-    let full_collections = shape.mark_compacts as u64;
+    let full_collections = shape.measured as u64;
     Reason::test(Seen::Even { full_collections, retained_share: shape.retention }, true)
 }
 

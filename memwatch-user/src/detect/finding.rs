@@ -3,7 +3,7 @@
 use super::Exhaustion;
 use crate::{
     model::Mono,
-    vocabulary::{Level, Reason, Seen, Unit, reason::Course},
+    vocabulary::{Level, Reason, Unit},
 };
 
 /// What a judge says of one series: one isolate's heap, or one kind of memory of a process.
@@ -23,17 +23,13 @@ pub struct Finding {
     pub confidence: Option<f64>,
     /// How long until something is used up; `None` if it does not grow or no limit is known.
     pub exhaustion: Option<Exhaustion>,
+    /// Whether it goes by takes of a heap, and not by what V8's collections showed.
+    pub of_takes: bool,
     /// What was seen, which tests it passed and which it did not.
     pub reasons: Vec<Reason>,
 }
 
 impl Finding {
-    /// Whether it goes by takes of the heap.
-    #[must_use]
-    pub(super) fn is_of_takes(&self) -> bool {
-        self.reasons.iter().any(|reason| matches!(reason.seen, Seen::Course(Course { takes: Some(_), .. })))
-    }
-
     /// What there is to say before anything was seen.
     #[must_use]
     pub fn nothing_yet(since: Mono) -> Self {
@@ -45,6 +41,7 @@ impl Finding {
             since,
             confidence: None,
             exhaustion: None,
+            of_takes: false,
             reasons: Vec::new(),
         }
     }

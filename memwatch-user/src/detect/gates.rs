@@ -125,9 +125,14 @@ fn persistence(shape: &Shape) -> Reason {
 /// Is it enough to matter: beside the heap it started from, or, watched for an hour, beside the noise?
 fn materiality(shape: &Shape) -> Reason {
     let (rise, base) = (shape.rise(), shape.first().1);
-    let at_once = rise > 3.0 * MIB && rise > 0.15 * base;
+    let at_once = matters(rise, base);
     let in_time = shape.span() >= 3600.0 && rise > MIB && rise > 6.0 * shape.trend.noise;
     Reason::test(Seen::Material { growth: rise, base }, at_once || in_time)
+}
+
+/// Whether a rise by so much, from `base`, is enough to matter whatever time it took.
+pub(super) fn matters(rise: f64, base: f64) -> bool {
+    rise > 3.0 * MIB && rise > 0.15 * base
 }
 
 /// Is it spread over the time? Data sets that are loaded make a step each; a leak makes many, as does one in a table that
@@ -156,7 +161,7 @@ fn retention(shape: &Shape) -> Reason {
 
 /// What is reachable stays: garbage is not counted.
 fn reachability(shape: &Shape) -> Reason {
-    let takes = shape.mark_compacts as u64;
+    let takes = shape.measured as u64;
     Reason::test(Seen::Retained(Retained::Reachable { takes }), true)
 }
 

@@ -5,12 +5,9 @@ use super::{Circumstances, Finding, HeapJudge, Level, runaway};
 use crate::{
     model::Mono,
     series::Isolate,
-    vocabulary::{Reason, Seen, reason::Course},
+    vocabulary::{Reason, Seen},
 };
 
-/// See [`is_uncollected`].
-const MATERIAL: f64 = 3.0 * 1_048_576.0;
-const MATERIAL_SHARE: f64 = 0.15;
 /// A leak is growth that places of the program's own hold, at least this share of it.
 const HELD: f64 = 0.5;
 
@@ -20,7 +17,7 @@ pub struct IsolateJudge {
     collections: HeapJudge,
     /// `None` before the first take.
     takes: Option<Box<HeapJudge>>,
-    /// What takes amount to, given what holds the growth.
+    /// What takes amount to, given what holds the growth; `None` likewise.
     reachable: Option<Box<Finding>>,
     /// Which share of the growth is held by places of the program's own that grow on; `None` is not known.
     held_share: Option<f64>,
@@ -69,10 +66,9 @@ impl IsolateJudge {
             takes.holds(is_held(self.held_share), circumstances.age);
             // What takes show does not depend on which collections were seen.
             let found = takes.judge(isolate, now, &Circumstances { lost_share: 0.0, ..*circumstances });
-            let is_open = found.level == Level::Stable && (is_uncollected(isolate) || has_risen(found));
             let is_known = self.reachable.as_ref().is_some_and(|last| last.level == Level::Leak);
             let found = if is_known { found.clone() } else { with_holders(found, self.held_share) };
-            self.reachable = (!is_open).then(|| Box::new(found));
+            self.reachable = Some(Box::new(found));
         }
     }
 
@@ -84,22 +80,6 @@ impl IsolateJudge {
         let found = takes.filter(|takes| is_better(takes.level, collections.level)).unwrap_or(collections);
         self.runaway.as_deref().filter(|runaway| runaway.level > found.level).unwrap_or(found)
     }
-}
-
-/// Whether it is higher by what matters than at first: a chance that is not excluded is no reason to call that stable.
-fn has_risen(found: &Finding) -> bool {
-    let rise = found.reasons.iter().find_map(|reason| match reason.seen {
-        Seen::Course(Course { first, last, .. }) => Some(last - first > MATERIAL.max(MATERIAL_SHARE * first)),
-        _ => None,
-    });
-    rise.unwrap_or(false)
-}
-
-/// Whether so much came since the last full collection that it matters (see `gates`): a take that found none of it reachable may have
-/// lost it, as the chain of spans that hung on a timer was lost in five takes of six, and V8 has not said that it is garbage.
-fn is_uncollected(isolate: &Isolate) -> bool {
-    let reachable = isolate.reachable().unwrap_or(0) as f64;
-    isolate.uncollected() > MATERIAL.max(MATERIAL_SHARE * reachable)
 }
 
 fn is_held(held_share: Option<f64>) -> bool {
@@ -134,6 +114,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::{
+        model::{Collection, GcKind},
+        series::valleys::tests::mark_compact,
+    };
 
     /// Levels at takes ten seconds apart of a heap that keeps 0.4 MiB a second, with the share of it that is known to be held.
     fn levels(shares: &[Option<f64>]) -> Vec<Level> {
@@ -160,6 +144,31 @@ mod tests {
         }
         let missed = levels(&[[Some(0.9); 8], [Some(0.1); 8]].concat());
         assert!(missed[7..].iter().all(|level| *level == Level::Leak), "{missed:?}");
+    }
+
+    /// Levels at takes ten seconds apart that find 14 MiB each, while scavenges leave so many MiB.
+    fn beside(scavenges: impl Fn(u64) -> u64) -> Vec<Level> {
+        let circumstances = Circumstances { age: Duration::from_secs(3600), lost_share: 0.0 };
+        let mut isolate = Isolate::new(1, 1, false, Mono(0), Some(4 << 30));
+        let mut judge = IsolateJudge::new(Mono(0));
+        let mut level = |n: u64| {
+            let after = scavenges(n) << 20;
+            let scavenge =
+                Collection { kind: GcKind::Scavenge, ..mark_compact(n as f64 * 10.0, after, after) };
+            isolate.collection(&scavenge, None);
+            isolate.take(scavenge.end, 14 << 20);
+            judge.judge(&isolate, scavenge.end, &circumstances);
+            judge.finding().level
+        };
+        (1..=8).map(&mut level).collect()
+    }
+
+    #[test]
+    fn nothing_is_stable_beside_what_v8_has_not_collected() {
+        let level = beside(|_| 20);
+        assert_eq!(level.last(), Some(&Level::Stable), "{level:?}");
+        let rising = beside(|n| 20 + n);
+        assert!(rising[4..].iter().all(|level| *level == Level::Inconclusive), "{rising:?}");
     }
 
     #[test]

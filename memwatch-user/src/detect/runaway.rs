@@ -113,6 +113,7 @@ impl Run {
             since,
             confidence: Some(1.0 - self.trend.p),
             exhaustion: self.exhaustion(),
+            of_takes: false,
             reasons: vec![Reason::plain(Seen::Course(course)), Reason::plain(runaway)],
         }
     }

@@ -27,10 +27,10 @@ pub(crate) const MIN_POINTS: usize = 5;
 /// The measures of a window of valleys.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// Seconds and bytes after each mark-compact.
+    /// Seconds and bytes after each mark-compact, or at each take.
     pub points: Vec<Point>,
-    /// How many of them are mark-compacts: all, or all but the birth.
-    pub mark_compacts: usize,
+    /// How many of them were measured: all, or all but the birth.
+    pub measured: usize,
     /// Where the growth began: the first point, or one of the start-up before it.
     pub onset: Point,
     /// What the heap held before it grew, bytes: at the onset, or at its birth if it has grown as evenly since then.
@@ -67,7 +67,7 @@ impl Shape {
         let since_birth = is_whole && grew_since_birth(age, onset, points.last()?.0, trend.slope);
         Some(Self {
             points,
-            mark_compacts: window.len(),
+            measured: window.len(),
             onset,
             base: if since_birth { NEWBORN } else { onset.1 },
             trend,
@@ -243,17 +243,17 @@ mod tests {
         let shape = Shape::of(&valleys(&line), 0.0, Some(1600)).unwrap();
         assert_eq!((shape.span(), shape.rise(), shape.persistence()), (60.0, 600.0, 1.0));
         assert_eq!((shape.early, shape.late, shape.seconds_left()), (10.0, 10.0, Some(100.0)));
-        assert_eq!((shape.retention, shape.mark_compacts), (None, 7));
+        assert_eq!((shape.retention, shape.measured), (None, 7));
     }
 
     #[test]
     fn of_two_points_the_birth_is_the_third_if_all_is_one_line() {
         let mib = 1_048_576.0;
         let two = valleys(&[54.0 * mib, 64.0 * mib]);
-        let shape = Shape::of(&two, 10.0, None).map(|shape| (shape.points.len(), shape.mark_compacts));
+        let shape = Shape::of(&two, 10.0, None).map(|shape| (shape.points.len(), shape.measured));
         assert_eq!(shape, None, "most of it came before");
         let two: Vec<Valley> = two.iter().map(|v| Valley { t: v.t + 40.0, ..*v }).collect();
         let shape = Shape::of(&two, 10.0, None).unwrap();
-        assert_eq!((shape.points.len(), shape.mark_compacts, shape.first()), (3, 2, (-10.0, NEWBORN)));
+        assert_eq!((shape.points.len(), shape.measured, shape.first()), (3, 2, (-10.0, NEWBORN)));
     }
 }

@@ -24,8 +24,8 @@ use super::{
     attribution::{
         names::{NameJob, Named},
         native::TrackerJob,
-        take::{Holdings, TakeJob},
     },
+    heaps::take::{Holdings, TakeJob},
     panicked::Panicked,
     probes::job::{AttachJob, Attached, Order},
     scrape::{Scrape, ScrapeJob},

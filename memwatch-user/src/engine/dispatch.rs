@@ -6,12 +6,13 @@ use memwatch_common::loss::LossReason;
 
 use super::{
     Engine,
-    attribution::{names::Named, stacks::FEATURE, take::Holdings},
+    attribution::{names::Named, stacks::FEATURE},
     background::{Done, Finished},
     ending::End,
     features::{FeatureChange, FeatureOff},
     fleet::Posted,
-    judged::{process::Gone, taken::Taken},
+    heaps::{take::Holdings, taken::Taken},
+    judged::process::Gone,
     member::Member,
     outcome::{CollectionOutcome, IsolateEnd, LastVerdicts, ScrapeOutcome, What},
     panicked::Panicked,
@@ -126,7 +127,7 @@ impl Engine {
             self.attribution.isolate_began(pid, &shown.isolate);
         }
         let trigger = self.attribution.trigger(pid, shown.isolate.serial, collection);
-        let verdicts = self.attribution.attribute(member.id, verdicts);
+        let verdicts = self.attribution.attribute(&mut self.heaps, member.id, verdicts);
         let outcome = CollectionOutcome { collection: *collection, trigger, shown, verdicts };
         self.outcomes.push(member.outcome(collection.end, What::Collection(Box::new(outcome))));
     }
@@ -143,7 +144,7 @@ impl Engine {
     fn heap_torn_down(&mut self, pid: u32, heap: u64, at: Mono) {
         let Some(member) = self.fleet.member(pid) else { return };
         let Some(Gone { isolate, verdicts }) = member.process.torn_down(heap, at) else { return };
-        let verdicts = self.attribution.attribute(member.id, verdicts);
+        let verdicts = self.attribution.attribute(&mut self.heaps, member.id, verdicts);
         let triggers = self.attribution.isolate_ended(pid, &isolate);
         let end = IsolateEnd { isolate, triggers, verdicts };
         self.outcomes.push(member.outcome(at, What::IsolateGone(Box::new(end))));
@@ -158,7 +159,8 @@ impl Engine {
 
     pub(super) fn last_verdicts(&mut self, pid: u32, at: Mono) {
         let Some(member) = self.fleet.member(pid) else { return };
-        let verdicts = self.attribution.attribute(member.id, member.process.last_verdicts(at));
+        let verdicts =
+            self.attribution.attribute(&mut self.heaps, member.id, member.process.last_verdicts(at));
         let last = LastVerdicts { silence: member.process.silence(), verdicts };
         self.outcomes.push(member.outcome(at, What::LastVerdicts(last)));
     }
@@ -204,6 +206,7 @@ impl Engine {
         self.fleet.remove(pid);
         self.losses.forget(pid);
         self.attribution.forget(pid);
+        self.heaps.forget(pid);
         self.adoption.let_go(&mut self.kernel, pid);
     }
 
@@ -258,8 +261,9 @@ impl Engine {
         let Scraped { native, reading, budget, budget_age } = member.scraper.taken(scrape);
         let isolates = member.process.isolate_count();
         member.process.reading(&reading);
-        let again = self.attribution.found(id.pid);
-        let verdicts = self.attribution.attribute(id, member.process.news(reading.at, &again));
+        let again = self.attribution.found(&self.heaps, id.pid);
+        let verdicts =
+            self.attribution.attribute(&mut self.heaps, id, member.process.news(reading.at, &again));
         let outcome = ScrapeOutcome { native, reading, budget, budget_age, isolates, verdicts };
         self.outcomes.push(member.outcome(reading.at, What::Scrape(Box::new(outcome))));
     }
@@ -267,7 +271,7 @@ impl Engine {
     /// A take of a heap was made, or could not be.
     fn taken(&mut self, id: ProcessId, holdings: Result<anyhow::Result<Holdings>, Panicked>) {
         let holdings = holdings.unwrap_or_else(|panicked| Err(panicked.into()));
-        let taken = self.attribution.heaps.taken(id, holdings);
+        let taken = self.heaps.taken(id, holdings);
         let off = taken.map_or_else(
             |why| why,
             |taken| {

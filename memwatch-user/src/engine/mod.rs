@@ -7,7 +7,8 @@
 //!                           (background)                            │
 //!  events of the kernel side ──────────► dispatch ──► judged ───────┤ verdicts ──► attribution ──► outcomes
 //!  stacks ──► names (background) ───────────────────► attribution   │
-//!  interval ──► scrape (background) ────► rounds ──► judged ────────┘
+//!  interval ──► scrape (background) ────► rounds ──► judged ────────┤
+//!           ──► take (background) ──────► heaps ───► judged ────────┘
 //! ```
 
 mod adopting;
@@ -20,6 +21,7 @@ mod dispatch;
 mod ending;
 mod features;
 mod fleet;
+pub(crate) mod heaps;
 mod judged;
 mod losses;
 mod member;
@@ -37,9 +39,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use self::{
     adoption::Adoption,
     allowance::Allowance,
-    attribution::{Attribution, heaps::HeapTakes, native::Natives, stacks::Stacks},
+    attribution::{Attribution, native::Natives, stacks::Stacks},
     background::Background,
     fleet::Fleet,
+    heaps::HeapTakes,
     losses::Losses,
     outcome::Outcome,
 };
@@ -96,6 +99,7 @@ pub(crate) struct Engine {
     adoption: Adoption,
     fleet: Fleet,
     attribution: Attribution,
+    heaps: HeapTakes,
     losses: Losses,
     allowance: Allowance,
     background: Background,
@@ -126,9 +130,9 @@ impl Engine {
             attribution: Attribution::new(
                 Stacks::new(stacks, keeps_stacks),
                 Natives::new(native),
-                HeapTakes::new(explains),
                 native.task,
             ),
+            heaps: HeapTakes::new(explains),
             losses: Losses::default(),
             allowance: Allowance::default(),
             background,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-pub(crate) use super::attribution::holders::HeapHolder;
+pub(crate) use super::heaps::holders::HeapHolder;
 use super::{
     ending::End,
     features::{FeatureChange, FeatureState},

@@ -43,9 +43,9 @@ impl Engine {
     fn take_heap(&mut self, now: Mono) {
         for member in self.fleet.members() {
             let level = member.process.heap_level();
-            self.attribution.heaps.consider(member.id, level);
+            self.heaps.consider(member.id, level);
         }
-        if let Some((id, job)) = self.attribution.heaps.job(now) {
+        if let Some((id, job)) = self.heaps.job(now) {
             self.background.take(id, job);
         }
     }

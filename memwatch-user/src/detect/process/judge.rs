@@ -188,6 +188,7 @@ impl SeriesJudge {
             since,
             confidence: Some(1.0 - growth.trend.p),
             exhaustion: None,
+            of_takes: false,
             reasons: self.reasons(growth, gates),
         };
     }

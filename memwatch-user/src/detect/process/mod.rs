@@ -103,7 +103,7 @@ impl ProcessJudge {
         books_of_heaps(&mut claims, self.series.beside_malloc.buckets.closed());
         let ProcessSeries { heaps: collected, reachable, .. } = &self.series;
         claims.extend(heaps.iter().map(|(isolate, finding)| {
-            let series = if finding.is_of_takes() { reachable } else { collected };
+            let series = if finding.of_takes { reachable } else { collected };
             Claim::of_heap(*isolate, finding, series.buckets.closed())
         }));
         reconcile(&mut claims);

@@ -2,30 +2,27 @@
 //! heaps grow by; and where collections start. A stage of its own: it is told of isolates and asked about verdicts, and sees no record.
 
 pub(crate) mod asked;
-pub(crate) mod heaps;
-pub(crate) mod holders;
 pub(crate) mod mappings;
 pub(crate) mod names;
 pub(crate) mod native;
 pub(crate) mod room;
 pub(crate) mod stacks;
-pub(crate) mod take;
 pub(crate) mod triggers;
 
 use memwatch_common::{stack::StackLayout, target::TaskLayout};
 
-use self::{heaps::HeapTakes, holders::HeapHolder, native::Natives, stacks::Stacks, triggers::Triggers};
-use super::outcome::{Attributed, IsolateFacts, Sites};
+use self::{native::Natives, stacks::Stacks, triggers::Triggers};
+use super::{
+    heaps::HeapTakes,
+    outcome::{Attributed, IsolateFacts, Sites},
+};
 use crate::{
     attribute::{self, Starts},
-    detect::{Kind, Level, Verdict},
+    detect::{Kind, Verdict},
     model::{Collection, Frame, ProcessId},
     native::Javascript,
     plan::StackPlan,
 };
-
-/// Memory that objects of JavaScript hold: array buffers are outside of the heap, and what holds them is in it.
-const HELD_BY_OBJECTS: [Kind; 2] = [Kind::JsHeap, Kind::External];
 
 /// Memory whose call sites are known: Node takes array buffers from malloc.
 const TAKEN_BY_NATIVE_CODE: [Kind; 2] = [Kind::Native, Kind::External];
@@ -35,14 +32,13 @@ pub(crate) struct Attribution {
     pub(crate) stacks: Stacks,
     pub(crate) natives: Natives,
     pub(crate) triggers: Triggers,
-    pub(crate) heaps: HeapTakes,
     /// Where the kernel keeps what leads to a thread's isolate.
     task: TaskLayout,
 }
 
 impl Attribution {
-    pub(crate) fn new(stacks: Stacks, natives: Natives, heaps: HeapTakes, task: TaskLayout) -> Self {
-        Self { stacks, natives, heaps, triggers: Triggers::default(), task }
+    pub(crate) fn new(stacks: Stacks, natives: Natives, task: TaskLayout) -> Self {
+        Self { stacks, natives, triggers: Triggers::default(), task }
     }
 
     /// What it takes to say which JavaScript called what allocates in a target; `None` if stacks are not wanted.
@@ -50,28 +46,24 @@ impl Attribution {
         self.stacks.are_wanted().then_some(Javascript { plan, layout, task: self.task })
     }
 
-    /// Adds to each verdict on a target where the memory comes from and what holds it, if its kind is followed.
-    pub(crate) fn attribute(&mut self, id: ProcessId, verdicts: Vec<Verdict>) -> Vec<Attributed> {
+    /// Adds to each verdict on a target where the memory comes from and, as `heaps` know it, what holds it, if its kind is followed.
+    pub(crate) fn attribute(
+        &mut self,
+        heaps: &mut HeapTakes,
+        id: ProcessId,
+        verdicts: Vec<Verdict>,
+    ) -> Vec<Attributed> {
         let attributed = |verdict: Verdict| {
-            let (sites, holders) = (self.sites(id.pid, &verdict), self.holders(id, &verdict));
+            let (sites, holders) = (self.sites(id.pid, &verdict), heaps.holders_of(id, &verdict));
             Attributed { verdict, sites, holders }
         };
         verdicts.into_iter().map(attributed).collect()
     }
 
     /// Kinds of memory of which more is known than when their verdicts on a target were reported.
-    pub(crate) fn found(&self, pid: u32) -> Vec<Kind> {
+    pub(crate) fn found(&self, heaps: &HeapTakes, pid: u32) -> Vec<Kind> {
         let native = TAKEN_BY_NATIVE_CODE.into_iter().filter(|kind| self.natives.has_found(pid, *kind));
-        let heap = self.heaps.has_found(pid).then_some(HELD_BY_OBJECTS);
-        native.chain(heap.into_iter().flatten()).collect()
-    }
-
-    fn holders(&mut self, id: ProcessId, verdict: &Verdict) -> Vec<HeapHolder> {
-        if !HELD_BY_OBJECTS.contains(&verdict.kind) || verdict.finding.level < Level::Growing {
-            return Vec::new();
-        }
-        self.heaps.suspect(id);
-        self.heaps.holders_for(id.pid)
+        native.chain(heaps.found(pid)).collect()
     }
 
     fn sites(&mut self, pid: u32, verdict: &Verdict) -> Sites {
@@ -109,6 +101,5 @@ impl Attribution {
     pub(crate) fn forget(&mut self, pid: u32) {
         self.stacks.forget(pid);
         self.natives.stop(pid);
-        self.heaps.forget(pid);
     }
 }

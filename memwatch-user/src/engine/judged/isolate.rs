@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::taken::Taken;
 use crate::{
     detect::{Circumstances, Finding, IsolateJudge},
-    engine::outcome::Statistics,
+    engine::{heaps::taken::Taken, outcome::Statistics},
     model::{Collection, GcKind, Mono},
     series::{self, MemwatchLeak},
 };

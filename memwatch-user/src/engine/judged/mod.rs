@@ -2,4 +2,3 @@
 
 pub(crate) mod isolate;
 pub(crate) mod process;
-pub(crate) mod taken;

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{isolate::Isolate, taken::Taken};
+use super::isolate::Isolate;
 use crate::{
     detect::{Circumstances, Kind, Level, ProcessJudge, Verdict},
     engine::{
         features::External,
+        heaps::taken::Taken,
         outcome::{IsolateFacts, Shown},
     },
     heap::graph::Reachable,

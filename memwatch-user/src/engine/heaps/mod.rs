@@ -1,23 +1,29 @@
 //! When the heaps of which target are read: until it is known whether they grow and what holds that, within one budget for all. What is
-//! reachable goes to the judges of the heaps.
+//! reachable goes to the judges of the heaps ([`taken`]), what holds it to the verdicts on them ([`holders`]).
+
+pub(super) mod holders;
+pub(super) mod take;
+pub(super) mod taken;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 
-use super::{
+use self::{
     holders::{HeapHolder, held_share, holders},
     take::{Holdings, TakeJob},
+    taken::Taken,
 };
 use crate::{
-    detect::Level,
-    engine::judged::taken::Taken,
+    detect::{Kind, Level, Verdict},
     heap::questions::Census,
     host::clock,
     model::{Mono, ProcessId},
     sample::activity::{Activity, State},
 };
 
+/// Memory that objects of JavaScript hold: array buffers are outside of the heap, and what holds them is in it.
+const HELD_BY_OBJECTS: [Kind; 2] = [Kind::JsHeap, Kind::External];
 /// Time between two takes: a leak of 1 MB/s has grown by 5 MB, and one of 30 MB/s is not yet too large to be read.
 const BETWEEN: Duration = Duration::from_secs(5);
 /// So many say what grows: the first, the last but one, and the last.
@@ -81,12 +87,28 @@ impl HeapTakes {
         }
     }
 
-    /// A verdict on a target says that what its objects hold grows.
-    pub(crate) fn suspect(&mut self, id: ProcessId) {
-        if !self.is_wanted || !self.has_room(id.pid) {
-            return;
+    /// What holds what the heap of a target grows by, the largest first: for a verdict that says that it grows.
+    pub(crate) fn holders_of(&mut self, id: ProcessId, verdict: &Verdict) -> Vec<HeapHolder> {
+        if !HELD_BY_OBJECTS.contains(&verdict.kind) || verdict.finding.level < Level::Growing {
+            return Vec::new();
         }
-        self.read.entry(id.pid).or_insert_with(|| Read::new(id)).suspect();
+        self.suspect(id);
+        let Some(read) = self.read.get_mut(&id.pid) else { return Vec::new() };
+        read.is_nameless = read.holders.is_empty();
+        read.holders.clone()
+    }
+
+    /// Kinds of memory of a target whose holders are known by now, and were not when a verdict was reported.
+    pub(crate) fn found(&self, pid: u32) -> impl Iterator<Item = Kind> {
+        let is_news = self.read.get(&pid).is_some_and(|read| read.is_nameless && !read.holders.is_empty());
+        HELD_BY_OBJECTS.into_iter().filter(move |_| is_news)
+    }
+
+    /// A verdict on a target says that what its objects hold grows.
+    fn suspect(&mut self, id: ProcessId) {
+        if self.is_wanted && self.has_room(id.pid) {
+            self.read.entry(id.pid).or_insert_with(|| Read::new(id)).suspect();
+        }
     }
 
     /// Whether there is room for `pid`, whose takes matter more than those of a target in which nothing grows.
@@ -128,18 +150,6 @@ impl HeapTakes {
             }
             Err(error) => Err(read.has_failed(now).then_some(error)),
         }
-    }
-
-    /// What holds what the heap of a target grows by, the largest first: for a verdict that says that it grows.
-    pub(crate) fn holders_for(&mut self, pid: u32) -> Vec<HeapHolder> {
-        let Some(read) = self.read.get_mut(&pid) else { return Vec::new() };
-        read.is_nameless = read.holders.is_empty();
-        read.holders.clone()
-    }
-
-    /// Whether that is known by now of a target whose verdict was reported without.
-    pub(crate) fn has_found(&self, pid: u32) -> bool {
-        self.read.get(&pid).is_some_and(|read| read.is_nameless && !read.holders.is_empty())
     }
 
     /// A target is gone.
