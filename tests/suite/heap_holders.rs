@@ -7,7 +7,7 @@ use memwatch_tests::{
     full, machine, node, releases,
     tool::{self, Tool},
 };
-use memwatch_user::report::record::{Holder, Kind, Level, Record, Verdict};
+use memwatch_user::report::record::{Holder, Kind, Level};
 
 /// Of these every one takes a minute.
 const MORE: [&str; 4] = ["18.20.8", "20.20.2", "22.23.3", "26.10.0"];
@@ -36,9 +36,9 @@ fn named_on(version: &str, program: &str, variable: &str, function: &str) -> Res
     let mut node = node::start(version, program)?.flag("--expose-gc").ready()?;
     let mut tool = Tool::watch(&[node.pid()])?;
     let record = tool.wait("a verdict that says what holds the heap", |record| {
-        heap(record).is_some_and(|verdict| !verdict.holders.is_empty())
+        tool::verdict_on(record, Kind::JsHeap).is_some_and(|verdict| !verdict.holders.is_empty())
     })?;
-    let verdict = heap(&record).context("no verdict")?;
+    let verdict = tool::verdict_on(&record, Kind::JsHeap).context("no verdict")?;
     ensure!(verdict.verdict >= Level::Growing, "{verdict:?}");
     let Holder { share, bytes, count, class, place, function: seen_by, line, .. } = &verdict.holders[0];
     ensure!(place.contains(&format!("`{variable}`")), "{place}: {verdict:?}");
@@ -56,7 +56,9 @@ fn without_explain_nothing_is_read() -> Result<()> {
     let node = node::running("leak_fast")?;
     let pid = node.pid().to_string();
     let mut tool = Tool::start(&["--pid", &pid, "--json", "--explain", "off"])?;
-    tool.wait("verdict `leak`", |record| heap(record).is_some_and(|verdict| verdict.verdict == Level::Leak))?;
+    tool.wait("verdict `leak`", |record| {
+        tool::verdict_on(record, Kind::JsHeap).is_some_and(|verdict| verdict.verdict == Level::Leak)
+    })?;
     // Three takes and their rests are over by then.
     thread::sleep(Duration::from_secs(20));
     let finished = tool.interrupt()?;
@@ -64,8 +66,4 @@ fn without_explain_nothing_is_read() -> Result<()> {
     let held = records.iter().filter_map(tool::verdict).find(|verdict| !verdict.holders.is_empty());
     ensure!(held.is_none(), "{held:?}");
     Ok(())
-}
-
-fn heap(record: &Record) -> Option<&Verdict> {
-    tool::verdict(record).filter(|verdict| verdict.kind == Kind::JsHeap)
 }

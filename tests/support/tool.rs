@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use memwatch_user::report::record::{Body, Gc, Record, Verdict};
+use memwatch_user::report::record::{Body, Gc, Kind, Record, Verdict};
 use rustix::process::Signal;
 
 use crate::{patience, proc, scratch, tail::Tail, workspace};
@@ -212,6 +212,12 @@ pub const fn gc(record: &Record) -> Option<&Gc> {
 #[must_use]
 pub const fn verdict(record: &Record) -> Option<&Verdict> {
     if let Body::Verdict(verdict) = &record.body { Some(verdict) } else { None }
+}
+
+/// The verdict on one kind of memory that `record` is about.
+#[must_use]
+pub fn verdict_on(record: &Record, kind: Kind) -> Option<&Verdict> {
+    verdict(record).filter(|verdict| verdict.kind == kind)
 }
 
 /// The collections of `pid` among `records`.
