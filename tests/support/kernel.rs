@@ -45,7 +45,25 @@ impl Objects {
     /// Waits until none is left: the kernel frees programs after a grace period.
     pub fn wait_until_gone(&self) -> Result<()> {
         let gone = || Ok(self.alive()?.is_empty().then_some(()));
-        proc::until(patience(), gone).with_context(|| format!("still in the kernel: {:?}", self.alive()))
+        proc::until(patience(), gone).with_context(|| {
+            let alive = self.alive().unwrap_or_default();
+            format!("still in the kernel: {alive:?}, maps {:?}, held by {:?}", alive.names(), alive.holders())
+        })
+    }
+
+    /// What the maps are called.
+    fn names(&self) -> Vec<String> {
+        let known = loaded_maps().flatten().filter(|map| self.maps.contains(&map.id()));
+        known.map(|map| format!("{} {}", map.id(), map.name_as_str().unwrap_or("?"))).collect()
+    }
+
+    /// Processes that hold any of them, with their command lines.
+    fn holders(&self) -> Vec<String> {
+        let holds = |pid: &u32| held_by(*pid).is_ok_and(|held| !held.maps.is_disjoint(&self.maps));
+        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(holds);
+        pids.map(|pid: u32| format!("{pid} {:?}", fs::read_to_string(format!("/proc/{pid}/cmdline"))))
+            .collect()
     }
 
     /// Whether there are none.

@@ -202,9 +202,9 @@ fn granules(page: &Page) -> Option<usize> {
     Some(page.words()?.div_ceil(GRANULE))
 }
 
-/// Has the kernel give all of it: a fault while copying costs more than the copy (0.35 against 3 GB/s, measured). A part at a time:
-/// meanwhile our address space is locked, and no other thread of ours gets memory. 340 MB at once took so long that up to a sixth of
-/// a thousand new stacks a second was lost (1 196 and 4 128 of 24 576 in two runs of three; none in three runs in parts).
+/// Has the kernel give all of it: a fault while copying costs more than the copy (0.35 against 3 GB/s, measured). In parts, as our
+/// address space is locked meanwhile, and no other thread of ours gets memory: with 340 MB at once, 1 196 and 4 128 of 24 576 new
+/// stacks were lost in two runs of three; in parts, none in three.
 fn prefault(buffer: &mut MmapMut) {
     for start in (0..buffer.len()).step_by(PART) {
         let bytes = PART.min(buffer.len() - start);
