@@ -1,5 +1,5 @@
 //! When the heaps of which target are read: until it is known whether they grow and what holds that, within one budget for all. What is
-//! reachable goes to the judges of the heaps ([`taken`]), what holds it to the verdicts on them ([`holders`]).
+//! reachable goes to the judges of the heaps ([`taken`]), what holds it to the verdicts on them ([`mod@holders`]).
 
 pub(super) mod holders;
 pub(super) mod take;
