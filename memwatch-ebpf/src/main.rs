@@ -1,7 +1,8 @@
 //! The kernel side: eBPF programs that turn hits of probes into events.
 //!
 //! Read in this order: [`scope`] (is this thread ours?), [`probes`] (one file a subject), [`threads`] (where their hits
-//! meet), [`walk`] (the stack of JavaScript), [`emit`] (the way out), [`losses`] (what did not get out), [`maps`] (what is shared), [`raw`] (the only
+//! meet), [`walk`] (the stack of JavaScript), [`survivors`] (objects that
+//! are followed), [`emit`] (the way out), [`losses`] (what did not get out), [`maps`] (what is shared), [`raw`] (the only
 //! unsafe code). What crosses to the collector is defined in `memwatch-common`.
 #![no_std]
 #![no_main]
@@ -24,6 +25,7 @@ mod maps;
 mod probes;
 mod raw;
 mod scope;
+mod survivors;
 mod threads;
 mod times;
 mod walk;

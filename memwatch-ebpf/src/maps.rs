@@ -12,10 +12,11 @@ use memwatch_common::{
     names::{MAX_ATTACHMENTS, MAX_STACKS, MAX_TARGETS, MAX_THREADS, RING_BYTES, STACK_RING_BYTES},
     native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, TrapClock, Window},
     stack::{Sampler, StackCounts, StackEvent, StackKey, StackLayout, StackVolume},
+    survivors::{Followed, MAX_ISOLATES, MAX_SLOTS, PageLayout, Slot},
     target::{HeapLayout, Target, TaskLayout},
 };
 
-use crate::raw::Thread;
+use crate::raw::{OwnSlot, Thread};
 
 /// Events, from every program to the collector. Full: the event is dropped and `LossReason::RingFull` counted.
 #[map]
@@ -78,6 +79,25 @@ pub(crate) static WALK: PerCpuArray<StackEvent> = PerCpuArray::with_max_entries(
 /// The program that walks stacks. The collector puts it there once it is loaded; until then nothing is walked.
 #[map]
 pub(crate) static WALKER: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// How the pages of V8's heap are laid out in each process of which objects are followed. Written by the collector once all probes
+/// for it are live.
+#[map]
+pub(crate) static PAGE_LAYOUTS: HashMap<u32, PageLayout> = HashMap::with_max_entries(MAX_TARGETS, 0);
+
+/// The objects of each thread's isolate that are followed. Written by the probes, removed with the thread or its isolate. Full:
+/// `LossReason::SurvivorsFull`.
+#[map]
+pub(crate) static OBJECTS: HashMap<Thread, Followed> = HashMap::with_max_entries(MAX_ISOLATES, 0);
+
+/// Each of these objects. Written by the probes; those of an isolate that is gone are removed by the collector. The collector gives
+/// it its size. Full: `LossReason::SurvivorsFull`.
+#[map]
+pub(crate) static SLOTS: HashMap<OwnSlot, Slot> = HashMap::with_max_entries(MAX_SLOTS, 0);
+
+/// The program that looks at all objects of an isolate. The collector puts it there once it is loaded.
+#[map]
+pub(crate) static LOOKER: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
 /// Outstanding blocks by address, or those sampled in the open window. Written by the probes, the latter removed by the
 /// collector. An instance that follows an allocator gives it its size when it is loaded. Full: `LossReason::BlocksFull`.

@@ -18,6 +18,7 @@ use memwatch_common::{
     mapping::MappingChange,
     native::{Block, CallSite, Request, STACK_BYTES, StackCopy, TrapClock, Window},
     stack::{Sampler, StackCounts, StackEvent, StackLayout, StackVolume},
+    survivors::{Followed, List, PageLayout, Slot, SlotKey},
     target::Target,
 };
 
@@ -48,6 +49,7 @@ macro_rules! plain {
 }
 
 plain!(u16, u32, u64, [u64; 2], Target, ThreadState, Block, CallSite, Request, TrapClock, MappingChange);
+plain!(Followed, PageLayout, Slot);
 plain!(Window, RawFrame, SharedFields, Sampler, StackCounts, StackEvent, StackLayout, StackVolume);
 
 /// The running thread. Only [`current`] makes one, so that what is kept under it is the running program's own.
@@ -74,6 +76,29 @@ impl Thread {
         self.0 as u32
     }
 }
+
+/// A place for an object of the running thread's isolate.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(crate) struct OwnSlot(SlotKey);
+
+impl OwnSlot {
+    #[inline(always)]
+    pub(crate) fn new(thread: Thread, list: List, index: u32) -> Self {
+        Self(SlotKey::new(thread.0, list, index))
+    }
+}
+
+/// Keys that are the running thread's own.
+///
+/// # Safety
+/// There is no way to make one but from the running [`Thread`].
+pub(crate) unsafe trait OfThread {}
+
+// SAFETY: `current` is the only way to make one.
+unsafe impl OfThread for Thread {}
+// SAFETY: `new` is the only way to make one, and takes a thread.
+unsafe impl OfThread for OwnSlot {}
 
 /// The running thread.
 #[inline(always)]
@@ -155,11 +180,12 @@ pub(crate) fn go_on_with<C: EbpfContext>(programs: &ProgramArray, ctx: &C, index
 
 /// What the running thread has in `map`, to be changed in place.
 #[inline(always)]
-pub(crate) fn own<V: Plain>(map: &HashMap<Thread, V>, thread: Thread) -> Option<&'static mut V> {
-    let value = map.get_ptr_mut(thread)?;
+pub(crate) fn own<K: OfThread, V: Plain>(map: &HashMap<K, V>, key: K) -> Option<&'static mut V> {
+    let value = map.get_ptr_mut(key)?;
     // SAFETY: the map returned it for this key, and its memory stays mapped until the program ends. Nobody else has it: the
-    // key is the running thread (`Thread`), programs on one thread follow each other, only they insert and remove their own
-    // keys, and the collector only ever looks.
+    // key is the running thread's (`OfThread`), programs on one thread follow each other, only they insert their own keys, and
+    // the collector only ever looks, and removes keys of threads whose isolate is gone; whatever is written to one then is a
+    // value of another key, which is wrong by one object. A program holds two of them only of different keys.
     Some(unsafe { &mut *value })
 }
 

@@ -4,7 +4,7 @@ use memwatch_common::{collection::ThreadState, loss::LossReason};
 
 use crate::{
     losses,
-    maps::{SAMPLERS, THREADS},
+    maps::{OBJECTS, SAMPLERS, THREADS},
     raw::{self, Thread},
 };
 
@@ -31,4 +31,5 @@ pub(crate) fn state_or_new(thread: Thread) -> Option<&'static mut ThreadState> {
 pub(crate) fn forget(thread: Thread) {
     raw::remove(&THREADS, thread);
     raw::remove(&SAMPLERS, thread);
+    raw::remove(&OBJECTS, thread);
 }

@@ -71,8 +71,8 @@ pub(crate) fn count(thread: Thread, layout: &StackLayout, event: &mut StackEvent
     }
 }
 
-/// Walks the running thread's stack, whose stack pointer is `sp`. `None` if the thread runs no JavaScript at all, or if another walk on this CPU got
-/// in between; the latter is counted.
+/// Walks the running thread's stack, whose stack pointer is `sp`. `None` if the thread runs no JavaScript at all, or if another
+/// walk on this CPU got in between; the latter is counted.
 #[inline(always)]
 pub(crate) fn walk(thread: Thread, sp: u64, layout: &StackLayout) -> Option<&'static mut StackEvent> {
     if let Some(counts) = raw::cpu_value(&STACK_COUNTS, thread.tgid()) {
@@ -86,6 +86,8 @@ pub(crate) fn walk(thread: Thread, sp: u64, layout: &StackLayout) -> Option<&'st
     let fp = raw::read_user(isolate.wrapping_add(u64::from(layout.c_entry_fp)))?;
     let start = match fp {
         0 => direct(layout, isolate, sp)?,
+        // A helper of V8's that works in the isolate of another thread, and allocates as it collects garbage (24 on).
+        _ if fp.wrapping_sub(sp) >= FARTHEST_FRAME => return None,
         _ => Ok(Start { kind: stack_start::EXIT, fp, pc: 0 }),
     };
     event.end = frames(event, layout, start);

@@ -32,6 +32,7 @@
 //! - [`plan_cache`]: a plan that is wrong is not used.
 //! - [`pprof`]: profiles open in the standard viewer.
 //! - [`sinks`]: several outputs at once; one that is slow, or fails, holds up nobody.
+//! - [`survivors`]: what is said to be alive of what JavaScript made is.
 //! - [`readings`]: what a process holds, read from outside, is what it says itself.
 //!
 //! `MEMWATCH_FULL=1` runs on all nine releases and does everything a hundred times that is done less often otherwise;
@@ -79,5 +80,6 @@ mod readings;
 mod rights;
 mod selection;
 mod sinks;
+mod survivors;
 mod unharmed;
 mod verdict;

@@ -31,7 +31,7 @@ fn the_standard_viewer_reads_the_same_stacks() -> Result<()> {
     for said in [
         "PeriodType: alloc_space bytes\n",
         "Period: 524288\n",
-        "alloc_samples/count alloc_space/bytes[dflt]\n",
+        "alloc_samples/count alloc_space/bytes[dflt] inuse_objects/count inuse_space/bytes\n",
     ] {
         ensure!(raw.contains(said), "no `{said}`: {raw}");
     }

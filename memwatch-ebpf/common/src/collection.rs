@@ -106,6 +106,13 @@ impl ThreadState {
         self.marking_reason = reason;
     }
 
+    /// When the marking began that the open collection ends, if it is a full one; 0 if it marks itself, or that was not seen.
+    #[inline(always)]
+    #[must_use]
+    pub fn marking_began(&self) -> u64 {
+        self.marking_start_ns
+    }
+
     /// `MarkCompactCollector::StartCompaction` returned: at the start of incremental marking, or inside an atomic
     /// mark-compact.
     #[inline(always)]

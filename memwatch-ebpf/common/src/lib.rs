@@ -6,6 +6,7 @@
 //! * [`loss`]: why something was not reported, one counter a reason;
 //! * [`collection`]: how probes on one thread make up one collection (the kernel side's logic, pure);
 //! * [`outside`]: the way to an isolate's books of what it holds outside of its heap;
+//! * [`survivors`]: objects that are followed until they die;
 //! * [`native`]: blocks of `malloc`, sampled or followed;
 //! * [`mapping`]: memory that is taken from the kernel past the allocator;
 //! * [`times`]: how long our programs take, for the bench;
@@ -26,5 +27,6 @@ pub mod outside;
 mod pod;
 pub mod stack;
 pub mod strides;
+pub mod survivors;
 pub mod target;
 pub mod times;

@@ -77,6 +77,10 @@ pub enum LossReason {
     ExaminedTooLong = 27,
     /// The collector failed in reading a process from outside.
     ScrapeFailed = 28,
+    /// There was no room for an object that was to be followed: what is alive by place is too little by it.
+    SurvivorsFull = 29,
+    /// What became of an object that was followed could not be read, or was not looked at in time: the same.
+    SurvivorLost = 30,
 }
 
 impl LossReason {
@@ -111,10 +115,12 @@ impl LossReason {
         Self::SitesFull,
         Self::ExaminedTooLong,
         Self::ScrapeFailed,
+        Self::SurvivorsFull,
+        Self::SurvivorLost,
     ];
 
     /// How many there are.
-    pub const COUNT: u32 = Self::ScrapeFailed as u32 + 1;
+    pub const COUNT: u32 = Self::SurvivorLost as u32 + 1;
 
     /// The reason's name in reports.
     #[must_use]
@@ -149,6 +155,8 @@ impl LossReason {
             Self::SitesFull => "sites-full",
             Self::ExaminedTooLong => "examined-too-long",
             Self::ScrapeFailed => "scrape-failed",
+            Self::SurvivorsFull => "survivors-full",
+            Self::SurvivorLost => "survivor-lost",
         }
     }
 
@@ -182,7 +190,9 @@ impl LossReason {
             | Self::SamplersFull
             | Self::SitesFull
             | Self::ExaminedTooLong
-            | Self::ScrapeFailed => LossClass::Lost,
+            | Self::ScrapeFailed
+            | Self::SurvivorsFull
+            | Self::SurvivorLost => LossClass::Lost,
             Self::EndWithoutStart | Self::StartWithoutEnd | Self::NoCollector => LossClass::Unmatched,
             Self::LimitUnreadable
             | Self::LocationUnreadable

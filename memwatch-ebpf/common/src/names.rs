@@ -33,8 +33,19 @@ pub mod probe {
     /// What those of the above go on with that want the stack: in no place of its own.
     pub const STACK: &str = "stack";
 
+    /// Where a scavenge has copied what it keeps, and nothing is overwritten yet.
+    pub const SCAVENGED: &str = "scavenged";
+    /// Where a full collection has marked, and sweeping has not begun.
+    pub const MARKED: &str = "marked";
+    /// Where a full collection has evacuated pages.
+    pub const MOVED: &str = "moved";
+    /// Return of the functions of [`ALLOC_SLOW`] and [`ALLOC_LARGE`].
+    pub const MADE: &str = "made";
+    /// What those above go on with that look at all objects which are followed: in no place of its own.
+    pub const LOOK: &str = "look";
+
     /// All of them.
-    pub const ALL: [&str; 14] = [
+    pub const ALL: [&str; 19] = [
         GC_ENTER,
         GC_EXIT,
         SCAVENGE,
@@ -49,6 +60,11 @@ pub mod probe {
         ALLOC_SLOW,
         ALLOC_LARGE,
         STACK,
+        SCAVENGED,
+        MARKED,
+        MOVED,
+        MADE,
+        LOOK,
     ];
 }
 
@@ -153,6 +169,14 @@ pub mod map {
     pub const WALK: &str = "WALK";
     /// 0 → the program that walks stacks, once it is loaded.
     pub const WALKER: &str = "WALKER";
+    /// tgid → [`crate::survivors::PageLayout`]: processes of which objects are followed.
+    pub const PAGE_LAYOUTS: &str = "PAGE_LAYOUTS";
+    /// pid and tgid → [`crate::survivors::Followed`].
+    pub const OBJECTS: &str = "OBJECTS";
+    /// [`crate::survivors::SlotKey`] → [`crate::survivors::Slot`].
+    pub const SLOTS: &str = "SLOTS";
+    /// 0 → the program that looks at objects, once it is loaded.
+    pub const LOOKER: &str = "LOOKER";
     /// address → [`crate::native::Block`].
     pub const BLOCKS: &str = "BLOCKS";
     /// return address → [`crate::native::CallSite`].
@@ -173,7 +197,7 @@ pub mod map {
     pub const HIT_TIMES: &str = "HIT_TIMES";
 
     /// All of them.
-    pub const ALL: [&str; 23] = [
+    pub const ALL: [&str; 27] = [
         EVENTS,
         TARGETS,
         FOLLOWED,
@@ -188,6 +212,10 @@ pub mod map {
         SAMPLERS,
         WALK,
         WALKER,
+        PAGE_LAYOUTS,
+        OBJECTS,
+        SLOTS,
+        LOOKER,
         BLOCKS,
         CALL_SITES,
         IN_FLIGHT,

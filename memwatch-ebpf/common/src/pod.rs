@@ -6,6 +6,7 @@ use crate::{
     mapping::{MappingChange, MappingSample},
     native::{Block, BlockSample, CallSite, Request, TrapClock, Window},
     stack::{StackCounts, StackEvent, StackKey, StackLayout, StackVolume},
+    survivors::{Followed, PageLayout, Slot, SlotKey},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -19,4 +20,5 @@ macro_rules! pod {
 
 pod!(Block, BlockSample, CallSite, Request, TrapClock, Window, MappingChange, MappingSample);
 pod!(EventHeader, GcEvent, HeapEvent, ProcessEvent, V8OutOfMemoryEvent, HeapLayout, Target, TaskLayout);
+pod!(Followed, PageLayout, Slot, SlotKey);
 pod!(LossKey, StackCounts, StackEvent, StackKey, StackLayout, StackVolume);

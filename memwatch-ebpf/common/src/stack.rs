@@ -227,15 +227,46 @@ pub struct Sampler {
     pub due: u64,
     /// Bytes that the sample stands for whose stack is walked next.
     pub taken: u64,
+    /// The stack of the sample whose object is about to be made: [`StackKey::hash`]; 0 if none is.
+    pub making: u64,
+    /// Allocator or space that makes it; 0 of a large object.
+    pub owner: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// Start and top of the areas that were last seen, of the young and of the old generation: the latest first.
+    areas: [[u64; 2]; 2],
 }
-const _: () = assert!(size_of::<Sampler>() == 24);
+const _: () = assert!(size_of::<Sampler>() == 80);
 
 impl Sampler {
     /// Of a thread that has taken no sample yet. `random`: any number.
     #[inline(always)]
     #[must_use]
     pub fn new(interval: u64, random: u32) -> Self {
-        Self { bytes: 0, due: distance(interval, random), taken: 0 }
+        Self {
+            bytes: 0,
+            due: distance(interval, random),
+            taken: 0,
+            making: 0,
+            owner: 0,
+            size: 0,
+            areas: [[0; 2]; 2],
+        }
+    }
+
+    /// What was cut from an area since it was last seen. Mostly it is another one then. But V8 10 takes its slow path at each object
+    /// that is made of another one (`{...row}`), with the area as it was: its used part was counted each time, which was a hundred
+    /// times what was allocated.
+    #[inline(always)]
+    pub fn cut(&mut self, start: u64, top: u64) -> u64 {
+        let [latest, other] = self.areas;
+        let known = if latest[0] == start { latest } else { other };
+        let is_known = known[0] == start && known[1] <= top;
+        if latest[0] != start {
+            self.areas[1] = latest;
+        }
+        self.areas[0] = [start, top];
+        top.wrapping_sub(if is_known { known[1] } else { start })
     }
 
     /// Takes in `bytes`; whether a sample was due, and is taken. What is as large as the interval stands for itself, and not for
@@ -292,6 +323,16 @@ mod tests {
         }
         assert_eq!(stood_for, total);
         assert!((5 << 19..(5 << 19) + 4000).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn what_was_cut_from_an_area_counts_once() {
+        let mut sampler = Sampler::new(1000, 0);
+        let (young, old, next) = (0x1000, 0x9000, 0x4000);
+        let cut =
+            [(young, 10), (young, 30), (old, 5), (young, 40), (young, 40), (old, 9), (next, 7), (young, 2)]
+                .map(|(start, used)| sampler.cut(start, start + used));
+        assert_eq!(cut, [10, 20, 5, 10, 0, 4, 7, 2]);
     }
 
     #[test]

@@ -26,9 +26,12 @@ const LARGEST_OBJECT: u64 = 1 << 31;
 #[uprobe]
 fn alloc_slow(ctx: ProbeContext) -> u32 {
     let began = times::begin();
-    if let (Some((thread, layout)), Some(owner)) = (allocating(&ctx), ctx.arg::<u64>(0))
-        && let Some(bytes) = used_up(layout, owner)
-        && is_sampled(thread, bytes, layout)
+    if let (Some((thread, layout)), Some(owner), Some(size)) =
+        (allocating(&ctx), ctx.arg::<u64>(0), ctx.arg::<u64>(1))
+        && let Some([start, top]) = area(layout, owner)
+        && let Some(sampler) = sampler_or_new(thread, layout)
+        && let cut = sampler.cut(start, top)
+        && is_sampled(sampler, cut, layout, Object::small(owner, size))
     {
         walk::begin(&ctx, began);
     }
@@ -49,7 +52,9 @@ fn alloc_large(ctx: ProbeContext) -> u32 {
     if size >= LARGEST_OBJECT {
         return 0;
     }
-    if is_sampled(thread, size, layout) {
+    if let Some(sampler) = sampler_or_new(thread, layout)
+        && is_sampled(sampler, size, layout, Object { owner: 0, size })
+    {
         walk::begin(&ctx, began);
     }
     times::end(began, Did::Count);
@@ -70,20 +75,40 @@ fn allocating(ctx: &ProbeContext) -> Option<(Thread, &'static StackLayout)> {
     Some((thread, layout))
 }
 
-/// Bytes that were cut from the area of an allocator or space since V8 last looked.
+/// Start and top of the area of an allocator or space.
 #[inline(always)]
-fn used_up(layout: &StackLayout, owner: u64) -> Option<u64> {
+fn area(layout: &StackLayout, owner: u64) -> Option<[u64; 2]> {
     let place = owner.wrapping_add(u64::from(layout.area));
     let area = if layout.area_is_inside == 0 { raw::read_user(place)? } else { place };
     let [start, top] = raw::read_user_value::<[u64; 2]>(area)?;
-    top.checked_sub(start).filter(|bytes| *bytes <= LARGEST_AREA)
+    (top.wrapping_sub(start) <= LARGEST_AREA).then_some([start, top])
 }
 
-/// Whether a sample is due, and is taken.
+/// What is about to be made.
+#[derive(Clone, Copy)]
+struct Object {
+    /// The allocator or space that makes it; 0 of a large one.
+    owner: u64,
+    size: u64,
+}
+
+impl Object {
+    /// One that `owner` makes, with `size` in a register whose upper half is not defined.
+    #[inline(always)]
+    fn small(owner: u64, size: u64) -> Self {
+        Self { owner, size: u64::from(size as u32) }
+    }
+}
+
+/// Whether a sample is due, and is taken, of the `object` that is about to be made.
 #[inline(always)]
-fn is_sampled(thread: Thread, bytes: u64, layout: &StackLayout) -> bool {
-    let sampler = sampler_or_new(thread, layout);
-    sampler.is_some_and(|sampler| sampler.take(bytes, layout.interval, raw::random()))
+fn is_sampled(sampler: &mut Sampler, bytes: u64, layout: &StackLayout, object: Object) -> bool {
+    if !sampler.take(bytes, layout.interval, raw::random()) {
+        return false;
+    }
+    sampler.owner = object.owner;
+    sampler.size = object.size;
+    true
 }
 
 #[inline(always)]

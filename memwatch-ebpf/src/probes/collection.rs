@@ -11,7 +11,7 @@ use memwatch_common::{
 };
 
 use super::isolate;
-use crate::{emit, losses, raw, scope, threads, times, walk};
+use crate::{emit, losses, raw, scope, survivors, threads, times, walk};
 
 /// Entry of `Heap::CollectGarbage(space, reason, …)`. Attached last, so that everything after it is seen.
 #[uprobe]
@@ -50,8 +50,11 @@ fn mark_compact(ctx: ProbeContext) -> u32 {
 
 #[inline(always)]
 fn collector(ctx: &ProbeContext, kind: u8) -> u32 {
-    if let Some(state) = scope::hit(ctx).and_then(|hit| threads::state(hit.thread)) {
+    if let Some(hit) = scope::hit(ctx)
+        && let Some(state) = threads::state(hit.thread)
+    {
         state.collector(kind);
+        survivors::collector(hit.thread, state, kind);
     }
     0
 }
@@ -85,6 +88,7 @@ fn gc_exit(ctx: ProbeContext) -> u32 {
                 "collection of heap {:x}: {} to {}", event.heap, event.before_bytes, event.after_bytes
             );
             emit::event(event);
+            survivors::end(&ctx, hit.thread, event.kind);
         }
         Err(loss) => losses::count(loss),
     }

@@ -9,7 +9,11 @@ use memwatch_common::{
     target::{HeapLayout, LimitLayout, NO_OFFSET},
 };
 
-use crate::{emit, losses, maps::HEAP_LAYOUTS, raw, scope};
+use crate::{
+    emit, losses,
+    maps::{HEAP_LAYOUTS, OBJECTS},
+    raw, scope,
+};
 
 /// `Heap::SetUp`: the limit is already configured (`Isolate::Initialize` calls `ConfigureHeap` first).
 #[uprobe]
@@ -20,6 +24,7 @@ fn heap_set_up(ctx: ProbeContext) -> u32 {
 /// `Heap::TearDown`: the heap's address may be used again by the next isolate.
 #[uprobe]
 fn heap_tear_down(ctx: ProbeContext) -> u32 {
+    raw::remove(&OBJECTS, raw::current());
     heap_event(&ctx, EventKind::HeapTearDown)
 }
 

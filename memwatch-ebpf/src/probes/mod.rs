@@ -14,4 +14,6 @@ mod allocation;
 
 mod stack;
 
+mod survivors;
+
 mod mapping;

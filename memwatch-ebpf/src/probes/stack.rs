@@ -7,7 +7,7 @@ use memwatch_common::{stack::StackVolume, times::Did};
 use crate::{
     maps::{SAMPLERS, STACK_LAYOUTS},
     raw::{self, Thread},
-    threads, times, walk,
+    survivors, threads, times, walk,
 };
 
 /// Where a collection is open the thread has just entered it: what is allocated meanwhile is not sampled.
@@ -19,7 +19,9 @@ fn stack(ctx: ProbeContext) -> u32 {
     // All that varies comes behind the walk: the verifier would follow it once for each.
     let Some(state) = threads::state(thread).filter(|state| state.is_collecting()) else {
         if let Some(event) = event {
+            let hash = event.key.hash;
             walk::count(thread, layout, event, taken(thread));
+            survivors::making(thread, hash);
         }
         times::end(times::handed_on(), Did::Sample);
         return 0;

@@ -58,12 +58,18 @@ pub(super) fn name(frame: &Frame) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::sample_stacks, *};
+    use super::{
+        super::{Alive, tests::sample_stacks},
+        *,
+    };
 
     #[test]
     fn a_stack_is_a_line_outermost_first() {
         let stacks = sample_stacks();
-        let sampled: Vec<_> = stacks.iter().map(|stack| Sampled { stack, bytes: 7, samples: 1 }).collect();
+        let sampled: Vec<_> = stacks
+            .iter()
+            .map(|stack| Sampled { stack, bytes: 7, samples: 1, alive: Alive::default() })
+            .collect();
         assert_eq!(
             collapsed(&sampled),
             [
@@ -74,13 +80,19 @@ mod tests {
         );
         let twice = [sampled[1], sampled[1]];
         assert_eq!(collapsed(&twice), ["(outside JavaScript) 14"]);
-        assert!(collapsed(&[Sampled { stack: &stacks[0], bytes: 0, samples: 0 }]).is_empty());
+        assert!(
+            collapsed(&[Sampled { stack: &stacks[0], bytes: 0, samples: 0, alive: Alive::default() }])
+                .is_empty()
+        );
     }
 
     #[test]
     fn the_picture_has_every_frame() {
         let stacks = sample_stacks();
-        let sampled: Vec<_> = stacks.iter().map(|stack| Sampled { stack, bytes: 7, samples: 1 }).collect();
+        let sampled: Vec<_> = stacks
+            .iter()
+            .map(|stack| Sampled { stack, bytes: 7, samples: 1, alive: Alive::default() })
+            .collect();
         let mut svg = Vec::new();
         flamegraph(&sampled, &mut svg).unwrap();
         let svg = String::from_utf8(svg).unwrap();

@@ -26,6 +26,17 @@ pub(crate) struct Sampled<'a> {
     pub bytes: u64,
     /// Samples.
     pub samples: u64,
+    /// What is alive of it, as far as that is proven.
+    pub alive: Alive,
+}
+
+/// What is alive of what was allocated somewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Alive {
+    /// Its bytes.
+    pub bytes: u64,
+    /// Objects.
+    pub objects: u64,
 }
 
 #[cfg(test)]

@@ -72,15 +72,18 @@ struct Function {
     filename: i64,
 }
 
-/// Writes the profile: samples and `alloc_space`. How many objects were allocated, and what is in use, is not known.
+/// Writes the profile: samples and `alloc_space`, and of what is proven to be alive `inuse_objects` and `inuse_space`. How many
+/// objects were allocated is not known.
 pub(crate) fn pprof(sampled: &[Sampled<'_>], interval: u64, to: impl io::Write) -> io::Result<()> {
     let mut tables = Tables::default();
     let mut kind =
         |name: &str, unit: &str| ValueType { kind: tables.string(name), unit: tables.string(unit) };
     let (count, space) = (kind("alloc_samples", "count"), kind("alloc_space", "bytes"));
-    let sample = sampled.iter().filter(|one| one.bytes > 0).map(|one| tables.sample(one)).collect();
+    let in_use = [kind("inuse_objects", "count"), kind("inuse_space", "bytes")];
+    let is_there = |one: &&Sampled<'_>| one.bytes > 0 || one.alive.bytes > 0;
+    let sample = sampled.iter().filter(is_there).map(|one| tables.sample(one)).collect();
     let profile = Profile {
-        sample_type: vec![count, space],
+        sample_type: [count, space].into_iter().chain(in_use).collect(),
         sample,
         period_type: Some(space),
         period: number(interval),
@@ -120,8 +123,9 @@ impl Tables {
     fn sample(&mut self, one: &Sampled<'_>) -> Sample {
         let outside = [outside()];
         let frames = if one.stack.frames.is_empty() { &outside[..] } else { &one.stack.frames };
+        let values = [one.samples, one.bytes, one.alive.objects, one.alive.bytes];
         let location_id = frames.iter().map(|frame| self.location(frame)).collect();
-        Sample { location_id, value: vec![number(one.samples), number(one.bytes)] }
+        Sample { location_id, value: values.map(number).to_vec() }
     }
 
     fn location(&mut self, frame: &Frame) -> u64 {
@@ -168,12 +172,17 @@ mod tests {
 
     use flate2::read::GzDecoder;
 
-    use super::{super::tests::sample_stacks, *};
+    use super::{
+        super::{Alive, tests::sample_stacks},
+        *,
+    };
 
     #[test]
     fn the_profile_reads_back() {
         let stacks = sample_stacks();
-        let sampled: Vec<_> = stacks.iter().map(|stack| Sampled { stack, bytes: 7, samples: 2 }).collect();
+        let alive = Alive { bytes: 5, objects: 3 };
+        let sampled: Vec<_> =
+            stacks.iter().map(|stack| Sampled { stack, bytes: 7, samples: 2, alive }).collect();
         let (mut file, mut bytes) = (Vec::new(), Vec::new());
         pprof(&sampled, 512, &mut file).unwrap();
         GzDecoder::new(&file[..]).read_to_end(&mut bytes).unwrap();
@@ -184,10 +193,11 @@ mod tests {
             sample.location_id.iter().map(|id| text(function(id).name)).collect()
         };
         let types: Vec<_> = profile.sample_type.iter().map(|of| (text(of.kind), text(of.unit))).collect();
-        assert_eq!(types, [("alloc_samples", "count"), ("alloc_space", "bytes")]);
+        let in_use = [("inuse_objects", "count"), ("inuse_space", "bytes")];
+        assert_eq!(types, [[("alloc_samples", "count"), ("alloc_space", "bytes")], in_use].concat());
         assert_eq!(text(profile.default_sample_type), "alloc_space");
         assert_eq!(names(&profile.sample[0]), ["(anonymous) /srv/a:b.js", "map", "main"]);
-        assert_eq!(profile.sample[0].value, [2, 7]);
+        assert_eq!(profile.sample[0].value, [2, 7, 3, 5]);
         assert_eq!(names(&profile.sample[1]), ["(outside JavaScript)"]);
         assert_eq!(profile.location[2].line[0].number, 9);
         assert_eq!(text(0), "");

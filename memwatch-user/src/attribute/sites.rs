@@ -96,6 +96,7 @@ fn frames(stack: &Stack) -> Vec<Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribute::Alive;
 
     fn frame(function: &str, file: &str, line: u32) -> Frame {
         Frame {
@@ -124,7 +125,7 @@ mod tests {
         let timer = stack(&[("tick", "node:internal/timers", 5)]);
         let outside = Stack { frames: Vec::new(), end: StackEnd::Outside };
         let sampled = [(&map, 600, 6), (&direct, 100, 1), (&timer, 200, 2), (&outside, 100, 1)]
-            .map(|(stack, bytes, samples)| Sampled { stack, bytes, samples });
+            .map(|(stack, bytes, samples)| Sampled { stack, bytes, samples, alive: Alive::default() });
         let sites = sites(&sampled);
         let told: Vec<_> = sites
             .iter()
@@ -141,6 +142,9 @@ mod tests {
     fn nothing_sampled_has_no_sites() {
         assert_eq!(sites(&[]), []);
         let unsampled = stack(&[("f", "/a.js", 1)]);
-        assert_eq!(sites(&[Sampled { stack: &unsampled, bytes: 0, samples: 0 }]), []);
+        assert_eq!(
+            sites(&[Sampled { stack: &unsampled, bytes: 0, samples: 0, alive: Alive::default() }]),
+            []
+        );
     }
 }

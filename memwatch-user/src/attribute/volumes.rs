@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Sampled;
+use super::{Alive, Sampled};
 use crate::model::{Frame, Stack, StackEnd};
 
 /// Different stacks that are kept; what is allocated at further ones is of an unknown one.
@@ -40,7 +40,11 @@ impl Volumes {
 
     /// All of them.
     pub(crate) fn sampled(&self) -> impl Iterator<Item = Sampled<'_>> {
-        self.0.iter().map(|(stack, volume)| Sampled { stack, bytes: volume.bytes, samples: volume.samples })
+        let alive = Alive::default();
+        self.0.iter().map(move |(stack, volume)| {
+            let Volume { bytes, samples } = *volume;
+            Sampled { stack, bytes, samples, alive }
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 //! * [`losses`]: its counters of losses, by process and reason;
 //! * [`attach`]: a plan's probes, live on one binary;
 //! * [`stacks`]: what was allocated where;
+//! * [`survivors`]: objects that are followed until they die;
 //! * [`malloc`]: an instance of the object that follows one process's allocator: [`malloc::Tap`];
 //! * [`mappings`]: an instance that sees what processes map themselves;
 //! * [`armed`]: its probes while they are live;
@@ -32,6 +33,7 @@ pub(crate) mod raw;
 mod relocated;
 pub mod ring;
 pub mod stacks;
+pub mod survivors;
 pub mod targets;
 pub mod times;
 pub(crate) mod trial;

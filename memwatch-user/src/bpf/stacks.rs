@@ -13,6 +13,7 @@ use memwatch_common::{
 use super::{
     error::{LoadError, in_map, typed},
     load::Kernel,
+    survivors::SurvivorMaps,
 };
 
 /// The maps of stacks.
@@ -20,6 +21,8 @@ pub struct StackMaps {
     layouts: HashMap<MapData, u32, StackLayout>,
     counts: PerCpuHashMap<MapData, u32, StackCounts>,
     volumes: HashMap<MapData, StackKey, StackVolume>,
+    /// Objects that were made at them.
+    pub survivors: SurvivorMaps,
 }
 
 impl StackMaps {
@@ -33,6 +36,7 @@ impl StackMaps {
             layouts: typed(ebpf, map::STACK_LAYOUTS)?,
             counts: typed(ebpf, map::STACK_COUNTS)?,
             volumes: typed(ebpf, map::STACKS)?,
+            survivors: SurvivorMaps::of(ebpf)?,
         })
     }
 
@@ -55,6 +59,7 @@ impl StackMaps {
 
     /// Stacks of `pid` are not walked any more; that they were not is no error.
     pub fn stop(&mut self, pid: u32) {
+        self.survivors.stop(pid);
         let _absent = (self.layouts.remove(&pid), self.counts.remove(&pid));
     }
 

@@ -130,7 +130,7 @@ pub struct WatchArgs {
 /// What to write of where JavaScript allocated, at the end.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ProfileArgs {
-    /// At the end, write a pprof profile of where JavaScript allocated
+    /// At the end, write a pprof profile of where JavaScript allocated, and what of that is alive
     #[arg(long, value_name = "FILE")]
     pub pprof: Option<PathBuf>,
     /// At the end, write a flame graph (SVG) of where JavaScript allocated

@@ -9,9 +9,9 @@ use memwatch_common::{stack::StackLayout, target::UNCLAIMED};
 use super::{
     Engine,
     adoption::examine::{Examined, SettleJob, Settled},
-    attribution::stacks::FEATURE,
+    attribution::stacks::{FEATURE, SURVIVORS},
     ending::Ending,
-    features::{External, Feature, FeatureOff, FeatureState},
+    features::{External, Feature, FeatureChange, FeatureOff, FeatureState},
     fleet::{Begun, Candidate, Seat, Stage},
     judged::process::Process,
     member::{Member, Newcomed, Newcomer, Phase, ProgramSeen},
@@ -193,6 +193,7 @@ impl Engine {
             }
         }
         self.load_walker();
+        self.background.attach(self.adoption.attachments.follow());
     }
 
     /// Its probes are live. Watches it, unless it has executed another program meanwhile.
@@ -225,9 +226,12 @@ impl Engine {
             callers: examined.callers(),
             js_stacks: Feature::new(FEATURE, &introduction.features.js_stacks),
         };
+        let not_followed = introduction.features.js_stacks.is_on().then(|| examined.not_followed()).flatten();
         let stacks = refused.map_or_else(|| examined.stacks(), Err);
         let (mut member, target, has_plan) = self.member(examined, &introduction, attachment, now);
         self.outcomes.push(member.outcome(now, What::Adopted(Box::new(introduction))));
+        let not_followed = not_followed.map(|why| What::Feature(FeatureChange::off(SURVIVORS, why)));
+        self.outcomes.extend(not_followed.map(|what| member.outcome(now, what)));
         let has_begun =
             self.fleet.candidate(id.pid).is_none_or(|candidate| candidate.begun == Begun::Earlier);
         if has_plan && !has_begun {

@@ -288,6 +288,7 @@ impl Engine {
 
     fn judge_take(&mut self, id: ProcessId, taken: &Taken) {
         let Some(member) = self.fleet.member_of(id) else { return };
+        self.attribution.stacks.reached(id.pid, &taken.alive);
         for (serial, heap) in member.process.take(taken) {
             self.outcomes.push(member.outcome(taken.at, What::Take(serial, heap)));
         }

@@ -177,7 +177,7 @@ impl Engine {
     }
 
     /// Everything that was sampled.
-    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
+    pub(crate) fn sampled(&mut self) -> Vec<Sampled<'_>> {
         self.attribution.stacks.sampled()
     }
 

@@ -230,6 +230,8 @@ pub(crate) enum Sites {
     Unknown,
     /// Where JavaScript allocated it.
     Allocated(Vec<Site>),
+    /// Where JavaScript made what is still alive of it.
+    Live(Vec<Site>),
     /// By whom native memory is held.
     Held(Vec<Holder>),
 }

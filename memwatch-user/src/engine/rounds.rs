@@ -16,6 +16,7 @@ impl Engine {
             self.settle_if_quiet(pid, now);
             self.deliver(pid);
         }
+        self.follow_objects();
         self.trigger_news(now);
         self.pace(now);
         self.new_losses(now);
@@ -45,7 +46,8 @@ impl Engine {
             let level = member.process.heap_level();
             self.heaps.consider(member.id, level);
         }
-        if let Some((id, job)) = self.heaps.job(now) {
+        if let Some((id, mut job)) = self.heaps.job(now) {
+            job.followed = self.attribution.stacks.followed(id.pid);
             self.background.take(id, job);
         }
     }
@@ -59,6 +61,14 @@ impl Engine {
         }
         let change = natives.turn_mappings(pid);
         self.outcomes.extend(change.map(|change| member.outcome(now, What::Feature(change))));
+    }
+
+    /// Follows what targets make whose probes for that are live.
+    fn follow_objects(&mut self) {
+        let (stacks, attachments) = (&mut self.attribution.stacks, &self.adoption.attachments);
+        for pid in self.fleet.pids() {
+            stacks.follow(pid, || attachments.pages(pid));
+        }
     }
 
     fn settle_if_quiet(&mut self, pid: u32, now: Mono) {

@@ -5,7 +5,7 @@
 //! is there and whether it is executable is the file's to say. A breakpoint in the middle of an instruction would corrupt
 //! the target.
 
-use super::{Mismatch, Plan, PlanError, ProbeSite, Unresolved, outside, resolve};
+use super::{Mismatch, Plan, PlanError, ProbeSite, SurvivorPlan, Unresolved, outside, resolve, sites};
 use crate::{
     target::{
         Image,
@@ -19,7 +19,8 @@ pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
     let verdict = check_file(plan, image).and_then(|()| check_programs(plan)).and_then(|()| {
         plan.probes.iter().try_for_each(|site| check_site(site, plan, &image.elf))?;
         check_heap_limit(plan, &image.elf)?;
-        check_outside(plan, &image.elf)
+        check_outside(plan, &image.elf)?;
+        check_survivors(plan, &image.elf)
     });
     verdict.map_err(|what| PlanError::Mismatch { path: image.path.clone(), what })
 }
@@ -27,7 +28,8 @@ pub(super) fn check(plan: &Plan, image: &Image) -> Result<(), PlanError> {
 /// A stripped copy has the build id of the original, and lacks what the original has: what a plan found missing is missing
 /// in a file of that size only.
 fn check_file(plan: &Plan, image: &Image) -> Result<(), Mismatch> {
-    let has_all = plan.missing.is_empty() && plan.heap_limit.is_ok() && plan.outside.is_ok();
+    let has_all =
+        plan.missing.is_empty() && plan.heap_limit.is_ok() && plan.outside.is_ok() && plan.survivors.is_ok();
     if plan.build_id != image.build_id {
         return Err(Mismatch::BuildId);
     }
@@ -65,7 +67,7 @@ fn check_site(site: &ProbeSite, plan: &Plan, elf: &Elf) -> Result<(), Mismatch> 
     if let Some(cold) = cold.as_ref().filter(|cold| !symbols::is_cold_part(&cold.name, &symbol.name)) {
         return Err(Mismatch::Part { part: cold.name.clone(), of: symbol.name });
     }
-    let derived = resolve::sites_in(elf, function, &symbol, cold.as_ref());
+    let derived = sites::sites_in(elf, function, &symbol, cold.as_ref());
     let derived = derived.map_err(|why| Mismatch::Program { program: program.clone(), why })?;
     if !derived.contains(site) {
         return Err(Mismatch::Elsewhere(program.clone()));
@@ -96,6 +98,15 @@ fn check_outside(plan: &Plan, elf: &Elf) -> Result<(), Mismatch> {
     let symbols = books.symbols.iter().map(at).collect::<Result<Vec<_>, _>>()?;
     let found: Vec<Symbol> = symbols.into_iter().flatten().collect();
     if outside::books(elf, &found)? == *books { Ok(()) } else { Err(Mismatch::Outside) }
+}
+
+fn check_survivors(plan: &Plan, elf: &Elf) -> Result<(), Mismatch> {
+    let Ok(survivors) = &plan.survivors else { return Ok(()) };
+    let at = |at: SymbolRef| elf.symbol(at).map_err(|error| Unresolved::unreadable("its symbol", error));
+    let symbols = survivors.symbols().map(at).collect::<Result<Vec<_>, _>>()?;
+    let found: Vec<Symbol> = symbols.into_iter().flatten().collect();
+    let derived = SurvivorPlan::resolve(elf, &found, plan.v8_version.as_deref())?;
+    if derived == *survivors { Ok(()) } else { Err(Mismatch::Survivors) }
 }
 
 fn index(program: &str) -> Option<usize> {

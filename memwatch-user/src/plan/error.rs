@@ -105,6 +105,9 @@ pub enum Mismatch {
     /// The way to the books.
     #[error("the counters of external memory are elsewhere")]
     Outside,
+    /// What it takes to follow objects.
+    #[error("its garbage collector is probed elsewhere, or its mark bits are")]
+    Survivors,
     /// Something cannot be derived again.
     #[error(transparent)]
     Unresolved(#[from] Unresolved),

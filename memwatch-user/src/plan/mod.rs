@@ -15,7 +15,9 @@ pub mod malloc;
 mod outside;
 mod placement;
 mod resolve;
+mod sites;
 mod stacks;
+mod survivors;
 mod unresolved;
 
 use std::{io, os::unix::fs::FileExt};
@@ -31,6 +33,7 @@ pub use self::{
     error::{Mismatch, PlanError, Stripped},
     outside::OutsideBooks,
     stacks::{INTERVAL as STACK_INTERVAL, StackPlan},
+    survivors::SurvivorPlan,
     unresolved::Unresolved,
 };
 use crate::{
@@ -63,6 +66,8 @@ pub struct Plan {
     pub outside: Result<OutsideBooks, Unresolved>,
     /// How stacks of JavaScript are walked, or why they are not.
     pub stacks: Result<StackPlan, Unresolved>,
+    /// What it takes to follow objects until they die, or why they are not.
+    pub survivors: Result<SurvivorPlan, Unresolved>,
     /// Programs that have no place in this file.
     pub missing: Vec<Missing>,
 }

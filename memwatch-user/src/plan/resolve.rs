@@ -1,9 +1,9 @@
 //! A plan from a file's symbols: one pass over them, then a few bytes of code each.
 
 use super::{
-    CODE_BYTES, HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, Unresolved, exits, outside,
-    placement::{Placement, place},
+    HeapLimit, Missing, Plan, PlanError, ProbeSite, Stripped, Unresolved, outside, sites,
     stacks::StackPlan,
+    survivors::{self, SurvivorPlan},
 };
 use crate::{
     target::{
@@ -12,7 +12,7 @@ use crate::{
     },
     v8::{
         heap_limit::{self, CODE_LEN},
-        symbols::{self, At, COMMON_PREFIXES, FUNCTIONS, Function, MAX_RESERVED, Need},
+        symbols::{self, COMMON_PREFIXES, FUNCTIONS, Function, MAX_RESERVED, Need},
         version::{self, Versions},
     },
 };
@@ -34,6 +34,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
     };
     let (probes, missing) = sites(elf, &found);
     let stacks = StackPlan::resolve(elf, versions.v8.as_deref());
+    let survivors = SurvivorPlan::resolve(elf, &found, versions.v8.as_deref());
     let plan = Plan {
         build_id: image.build_id.clone(),
         file_size: image.key.size,
@@ -43,6 +44,7 @@ pub(super) fn resolve(image: &Image) -> Result<Plan, PlanError> {
         heap_limit: heap_limit(elf, &found),
         outside: outside::books(elf, &found),
         stacks,
+        survivors,
         missing,
     };
     complete(plan, image)
@@ -52,6 +54,7 @@ fn is_of_interest(name: &str) -> bool {
     FUNCTIONS.iter().any(|function| function.is_part(name))
         || is_max_reserved(name)
         || outside::is_source(name)
+        || survivors::is_source(name)
 }
 
 fn is_max_reserved(name: &str) -> bool {
@@ -61,7 +64,7 @@ fn is_max_reserved(name: &str) -> bool {
 fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
     let (mut probes, mut missing) = (Vec::new(), Vec::new());
     for function in &FUNCTIONS {
-        match sites_of(elf, function, found) {
+        match sites::sites_of(elf, function, found) {
             Ok(sites) => probes.extend(sites),
             Err(why) => missing.push(lost(function, &why)),
         }
@@ -69,87 +72,13 @@ fn sites(elf: &Elf, found: &[Symbol]) -> (Vec<ProbeSite>, Vec<Missing>) {
     (probes, missing)
 }
 
-/// Copies of one function: compilers make up to four of V8's.
-const MAX_COPIES: usize = 16;
-
-/// All copies of a function, each address once; the reason if there is none or one cannot be probed.
-fn sites_of(elf: &Elf, function: &Function, found: &[Symbol]) -> Result<Vec<ProbeSite>, Unresolved> {
-    let mut sites: Vec<ProbeSite> = Vec::new();
-    let copies = || found.iter().filter(|symbol| function.is_instance(&symbol.name));
-    if copies().nth(MAX_COPIES).is_some() {
-        return Err(Unresolved::Copies(MAX_COPIES));
-    }
-    for symbol in copies() {
-        let cold = found.iter().find(|part| symbols::is_cold_part(&part.name, &symbol.name));
-        for site in sites_in(elf, function, symbol, cold)? {
-            if sites.iter().all(|known| known.file_offset != site.file_offset) {
-                sites.push(site);
-            }
-        }
-    }
-    if sites.is_empty() { Err(Unresolved::no_symbol("it")) } else { Ok(sites) }
-}
-
 fn lost(function: &Function, why: &Unresolved) -> Missing {
-    let name = function.prefixes.first().map_or(function.program, |prefix| readable(prefix));
+    let name = function.prefixes.first().map_or(function.program, |prefix| symbols::readable(prefix));
     let loss = match function.need {
         Need::Required => "collections cannot be seen",
         Need::Optional(loss) => loss,
     };
     Missing { program: function.program.to_owned(), reason: format!("{name}: {why}; {loss}") }
-}
-
-/// `CollectGarbage` from `_ZN2v88internal4Heap14CollectGarbageE`.
-fn readable(prefix: &str) -> &str {
-    let name = prefix.trim_end_matches('E');
-    name.rfind(|char: char| char.is_ascii_digit()).map_or(name, |digit| &name[digit + 1..])
-}
-
-/// The places of `function`'s program in `symbol`, whose cold part is `cold`, read from the file; the reason if there is
-/// none.
-pub(super) fn sites_in(
-    elf: &Elf,
-    function: &Function,
-    symbol: &Symbol,
-    cold: Option<&Symbol>,
-) -> Result<Vec<ProbeSite>, Unresolved> {
-    if function.at != At::Exits {
-        return Ok(vec![site(elf, function, symbol, symbol.address)?]);
-    }
-    let at_exit = |address| {
-        let site = site(elf, function, symbol, address)?;
-        Ok(ProbeSite { cold_ref: cold.map(|cold| cold.at), ..site })
-    };
-    exits::exits(elf, symbol, cold)?.into_iter().map(at_exit).collect()
-}
-
-/// The place of `function`'s program at the instruction at `address`, or right after it.
-fn site(elf: &Elf, function: &Function, symbol: &Symbol, address: u64) -> Result<ProbeSite, Unresolved> {
-    let start = elf.code_offset(address).ok_or_else(|| Unresolved::outside("its symbol"))?;
-    let Placement { offset, instruction, emulated } =
-        place(&code(elf, start)?, address, elf.machine).ok_or(Unresolved::NoPlace)?;
-    // The kernel finds the return address where the first instruction left it; after an exit there is nothing.
-    if offset != 0 && function.at != At::Entry {
-        return Err(Unresolved::Instruction);
-    }
-    let file_offset = start + offset;
-    Ok(ProbeSite {
-        program: function.program.to_owned(),
-        at: function.at,
-        symbol: symbol.name.clone(),
-        symbol_ref: symbol.at,
-        cold_ref: None,
-        file_offset,
-        bytes: code(elf, file_offset)?,
-        instruction,
-        emulated,
-    })
-}
-
-fn code(elf: &Elf, offset: u64) -> Result<[u8; CODE_BYTES], Unresolved> {
-    let mut bytes = [0; CODE_BYTES];
-    elf.read(offset, &mut bytes).map_err(|error| Unresolved::unreadable("its code", error))?;
-    Ok(bytes)
 }
 
 fn heap_limit(elf: &Elf, found: &[Symbol]) -> Result<HeapLimit, Unresolved> {
@@ -192,18 +121,6 @@ fn complete(plan: Plan, image: &Image) -> Result<Plan, PlanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::elf::{SymbolRef, Table};
-
-    #[test]
-    fn a_function_of_many_copies_is_none_of_v8s() {
-        let us = Elf::open(std::path::Path::new("/proc/self/exe")).unwrap();
-        let function = FUNCTIONS.iter().find(|function| function.at == At::Entry).unwrap();
-        let at = SymbolRef { table: Table::Full, index: 0 };
-        let copy = Symbol { name: format!("{}v", function.prefixes[0]), address: 0, size: 9, at };
-        let few = sites_of(&us, function, &vec![copy.clone(); MAX_COPIES]).unwrap_err().to_string();
-        let many = sites_of(&us, function, &vec![copy; MAX_COPIES + 1]).unwrap_err().to_string();
-        assert!(many.contains("more than 16 copies") && !few.contains("copies"), "{few} {many}");
-    }
 
     #[test]
     fn every_function_is_looked_for_and_has_a_readable_name() {
@@ -211,7 +128,8 @@ mod tests {
             assert!(is_of_interest(&format!("{prefix}v")), "{prefix}");
             assert!(COMMON_PREFIXES.iter().any(|common| prefix.starts_with(common)), "{prefix}");
         }
-        let names: Vec<_> = FUNCTIONS.iter().map(|function| readable(function.prefixes[0])).collect();
+        let names: Vec<_> =
+            FUNCTIONS.iter().map(|function| symbols::readable(function.prefixes[0])).collect();
         assert_eq!(names[..4], ["SizeOfObjects", "Scavenge", "MarkCompact", "MinorMarkCompact"]);
     }
 }

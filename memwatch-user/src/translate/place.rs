@@ -12,17 +12,18 @@ use crate::{
 pub(super) fn sites(sites: Sites) -> Vec<record::Site> {
     match sites {
         Sites::Unknown => Vec::new(),
-        Sites::Allocated(sites) => sites.into_iter().map(site).collect(),
+        Sites::Allocated(sites) => sites.into_iter().map(|one| site(one, Measure::Allocated)).collect(),
+        Sites::Live(sites) => sites.into_iter().map(|one| site(one, Measure::Live)).collect(),
         Sites::Held(holders) => holders.into_iter().map(holder).collect(),
     }
 }
 
-/// One place of a heap's memory. Which of it survives is not known.
-fn site(site: Site) -> record::Site {
+/// One place of a heap's memory.
+fn site(site: Site, measure: Measure) -> record::Site {
     record::Site {
         share: site.share,
         bytes: site.bytes,
-        measure: Measure::Allocated,
+        measure,
         call: None,
         n: site.samples,
         interval: Some(site.interval.map(Some)),

@@ -5,6 +5,7 @@ mod code;
 pub(crate) mod handles;
 pub mod heap_layout;
 pub(crate) mod heap_limit;
+pub(crate) mod marks;
 pub(crate) mod objects;
 pub(crate) mod outside_heap;
 pub(crate) mod page;

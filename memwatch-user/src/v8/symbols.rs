@@ -46,8 +46,8 @@ pub(crate) struct Function {
 /// whatever follows a seen start is seen too. Prefixes hold for Node 12 to 26 (read from the symbol tables of 12.22,
 /// 14.21, 16.20, 18.20, 20.20, 22.23, 24.21, 25.9 and 26.10).
 ///
-/// Only `SizeOfObjects` and `StartCompaction` have return probes: C++ calls them, and nothing walks the stack until they
-/// return.
+/// Of these only `SizeOfObjects` and `StartCompaction` have return probes: C++ calls them, and nothing walks the stack until they
+/// return. See [`MADE`] for the others.
 pub(crate) const FUNCTIONS: [Function; 13] = [
     Function {
         program: probe::SIZE_EXIT,
@@ -158,6 +158,59 @@ pub(crate) const FUNCTIONS: [Function; 13] = [
     },
 ];
 
+/// Programs that look at objects which are followed, in the order of attaching; each goes to the first function of its list that
+/// there is. What is true in them and nowhere else: docs/design/survivors.md. Prefixes hold for Node 18 to 26.
+pub(crate) const LOOKS: [Function; 3] = [
+    Function {
+        program: probe::SCAVENGED,
+        at: At::Entry,
+        // The latter is called in some scavenges only before Node 22 (12 of 71 on 20); the former is inlined in 26.
+        prefixes: &[
+            "_ZN2v88internal4Heap42UpdateYoungReferencesInExternalStringTableE",
+            "_ZN2v88internal13GlobalHandles23ProcessWeakYoungObjectsE",
+        ],
+        need: Need::Optional(NOT_FOLLOWED),
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::MARKED,
+        at: At::Entry,
+        prefixes: &[
+            "_ZN2v88internal20MarkCompactCollector5SweepE",
+            "_ZN2v88internal20MarkCompactCollector16StartSweepSpacesE",
+        ],
+        need: Need::Optional(NOT_FOLLOWED),
+        reads_arguments: false,
+    },
+    Function {
+        program: probe::MOVED,
+        at: At::Entry,
+        prefixes: &["_ZN2v88internal20MarkCompactCollector29UpdatePointersAfterEvacuationE"],
+        need: Need::Optional(NOT_FOLLOWED),
+        reads_arguments: false,
+    },
+];
+
+/// The program that takes in where an object was made: at the return of whatever allocates in a slow path. C++ calls all of these,
+/// and a walk of the stack below them begins at a frame of JavaScript.
+pub(crate) const MADE: Function = Function {
+    program: probe::MADE,
+    at: At::Return,
+    prefixes: &[
+        "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
+        "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
+        "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
+        "_ZN2v88internal8NewSpace16EnsureAllocationE",
+        "_ZN2v88internal10PagedSpace16EnsureAllocationE",
+        "_ZN2v88internal19NewLargeObjectSpace11AllocateRawE",
+        "_ZN2v88internal19OldLargeObjectSpace11AllocateRawE",
+    ],
+    need: Need::Optional(NOT_FOLLOWED),
+    reads_arguments: false,
+};
+
+const NOT_FOLLOWED: &str = "what stays of what is allocated is not known";
+
 const COLLECT_GARBAGE: &str = "_ZN2v88internal4Heap14CollectGarbageE";
 
 /// In the name of an allocator of large objects: the overload that the one which is probed ends in, or has inlined.
@@ -178,10 +231,11 @@ pub(crate) const MAX_RESERVED: [&str; 2] =
 
 /// How the names of [`FUNCTIONS`], [`MAX_RESERVED`] and those of [`super::outside_heap`] begin: a few hundred of a hundred
 /// thousand names do.
-pub(crate) const COMMON_PREFIXES: [&str; 16] = [
+pub(crate) const COMMON_PREFIXES: [&str; 17] = [
     "_ZN2v88internal4Heap",
     "_ZNK2v88internal4Heap",
-    "_ZN2v88internal20MarkCompactCollector15",
+    "_ZN2v88internal20MarkCompactCollector",
+    "_ZN2v88internal13GlobalHandles23",
     "_ZN2v87Isolate17GetHeap",
     "_ZN2v87Isolate23GetArray",
     "_ZN4node2",
@@ -234,6 +288,12 @@ pub(crate) fn is_cold_part(symbol: &str, body: &str) -> bool {
     })
 }
 
+/// `CollectGarbage` from `_ZN2v88internal4Heap14CollectGarbageE`.
+pub(crate) fn readable(prefix: &str) -> &str {
+    let name = prefix.trim_end_matches('E');
+    name.rfind(|char: char| char.is_ascii_digit()).map_or(name, |digit| &name[digit + 1..])
+}
+
 fn suffix_is_live(suffix: &str, reads_arguments: bool) -> bool {
     suffix.split('.').all(|part| match part {
         "" | "llvm" | "lto_priv" => true,
@@ -264,12 +324,13 @@ mod tests {
 
     #[test]
     fn every_program_is_placed_once_and_the_start_comes_last() {
-        let mut programs: Vec<_> = FUNCTIONS.iter().map(|function| function.program).collect();
-        assert_eq!(programs[11..], [probe::GC_EXIT, probe::GC_ENTER]);
+        let programs = FUNCTIONS.iter().chain(&LOOKS).chain([&MADE]).map(|function| function.program);
+        let mut programs: Vec<_> = programs.collect();
+        assert_eq!(programs[11..13], [probe::GC_EXIT, probe::GC_ENTER]);
         programs.sort_unstable();
-        // The one that walks stacks has no place: others go on with it.
+        // Those that others go on with have no place.
         let mut placed = probe::ALL.to_vec();
-        placed.retain(|program| *program != probe::STACK);
+        placed.retain(|program| ![probe::STACK, probe::LOOK].contains(program));
         placed.sort_unstable();
         assert_eq!(programs, placed);
     }

@@ -16,7 +16,7 @@ use crate::{
     },
     host::{cgroup::MemoryCgroup, clock},
     model::Mono,
-    plan::{self, Cache, Plan, PlanError, StackPlan, Stripped},
+    plan::{self, Cache, Plan, PlanError, StackPlan, Stripped, Unresolved},
     sample::Sampler,
     target::{self, Target, elf::Deadline, maps},
 };
@@ -81,6 +81,11 @@ impl Examined {
     /// How its stacks are walked, or why they are not.
     pub(crate) fn stacks(&self) -> Result<StackPlan, FeatureOff> {
         stacks(&self.plan).cloned()
+    }
+
+    /// Why what it makes is not followed until it dies, if it is not.
+    pub(crate) fn not_followed(&self) -> Option<Unresolved> {
+        self.plan.as_ref().ok()?.survivors.as_ref().err().cloned()
     }
 
     /// How the stacks that call native code are walked, if they can be.

@@ -7,6 +7,7 @@ pub(crate) mod names;
 pub(crate) mod native;
 pub(crate) mod room;
 pub(crate) mod stacks;
+mod survivors;
 pub(crate) mod triggers;
 
 use memwatch_common::{stack::StackLayout, target::TaskLayout};
@@ -68,7 +69,7 @@ impl Attribution {
 
     fn sites(&mut self, pid: u32, verdict: &Verdict) -> Sites {
         match (verdict.kind, verdict.isolate) {
-            (Kind::JsHeap, Some(serial)) => Sites::Allocated(self.stacks.sites(pid, serial)),
+            (Kind::JsHeap, Some(serial)) => self.stacks.sites(pid, serial),
             (kind, _) if TAKEN_BY_NATIVE_CODE.contains(&kind) => {
                 Sites::Held(self.natives.holders_for(pid, kind, verdict.finding.level))
             }

@@ -1,7 +1,7 @@
 //! Stacks of JavaScript: whose are walked, what was allocated at each, and where the memory of an isolate comes from.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
 };
@@ -9,18 +9,21 @@ use std::{
 use memwatch_common::{
     names::MAX_STACKS,
     stack::{StackEvent, StackKey, StackLayout, StackVolume},
+    survivors::PageLayout,
 };
 
 use super::{
     names::{NameJob, Named, Names},
     room,
+    survivors::Survivors,
 };
 use crate::{
-    attribute::{self, Sampled, Site, Volumes},
+    attribute::{self, Alive, Sampled, Site, Volumes},
     bpf::{error::LoadError, stacks::StackMaps},
     engine::{
         cost::Charge,
         features::{FeatureOff, FeatureState},
+        outcome::Sites,
     },
     ingest,
     model::{Collection, Frame, FrameKind, Mono, Stack, StackEnd},
@@ -31,6 +34,8 @@ use crate::{
 
 /// Name of the feature.
 pub(crate) const FEATURE: &str = "js_stacks";
+/// Name of the feature that objects are followed until they die.
+pub(crate) const SURVIVORS: &str = "survivors";
 /// So many stacks without a single known function: the layout is not what it was taken for.
 const TRIAL: u32 = 16;
 /// How often a stack is read anew whose functions were moved while they were read.
@@ -76,6 +81,8 @@ struct Process {
     unknown: Stack,
     /// Threads of isolates, by the isolates' serial numbers.
     threads: BTreeMap<u32, u64>,
+    /// What is alive of what they made, if that is followed.
+    survivors: Option<Survivors>,
     trial: Trial,
 }
 
@@ -220,7 +227,7 @@ impl Stacks {
     /// Stacks of a process that is gone, or watched no more.
     pub(crate) fn forget(&mut self, pid: u32) {
         let (Some(process), Some(maps)) = (self.processes.remove(&pid), &mut self.maps) else { return };
-        self.gone_s += charge(maps, pid).seconds;
+        self.gone_s += process.charge(maps, pid).seconds;
         maps.stop(pid);
         let gone = process.end(maps);
         self.keep(gone);
@@ -254,24 +261,65 @@ impl Stacks {
         self.keep(gone);
     }
 
-    /// Where an isolate of `pid` allocates.
-    pub(crate) fn sites(&self, pid: u32, serial: u32) -> Vec<Site> {
-        let (Some(process), Some(maps)) = (self.processes.get(&pid), &self.maps) else { return Vec::new() };
-        let thread = process.threads.get(&serial);
-        thread.map(|thread| process.sites(*thread, maps)).unwrap_or_default()
+    /// Follows what `pid` makes from now on, if its stacks are walked and `pages` says how.
+    pub(crate) fn follow(&mut self, pid: u32, pages: impl FnOnce() -> Option<PageLayout>) {
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &mut self.maps) else { return };
+        if process.survivors.is_some() {
+            return;
+        }
+        let Some(pages) = pages() else { return };
+        match maps.survivors.follow(pid, pages) {
+            Ok(()) => process.survivors = Some(Survivors::default()),
+            Err(error) => log::warn!("what stays of what process {pid} allocates is not known: {error}"),
+        }
+    }
+
+    /// Addresses of the objects of `pid` that are followed, for a take to tell which of them are reachable.
+    pub(crate) fn followed(&mut self, pid: u32) -> HashSet<u64> {
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &self.maps) else {
+            return HashSet::new();
+        };
+        let threads = process.threads.values().copied();
+        process
+            .survivors
+            .as_mut()
+            .map(|survivors| survivors.ask(threads, &maps.survivors))
+            .unwrap_or_default()
+    }
+
+    /// The answer of that take.
+    pub(crate) fn reached(&mut self, pid: u32, alive: &HashSet<u64>) {
+        let survivors = self.processes.get_mut(&pid).and_then(|process| process.survivors.as_mut());
+        if let (Some(survivors), Some(maps)) = (survivors, &self.maps) {
+            survivors.reached(alive, &maps.survivors);
+        }
+    }
+
+    /// Where the memory of an isolate of `pid` comes from: where what is alive was made, or else where it allocates.
+    pub(crate) fn sites(&mut self, pid: u32, serial: u32) -> Sites {
+        let (Some(process), Some(maps)) = (self.processes.get_mut(&pid), &self.maps) else {
+            return Sites::Unknown;
+        };
+        let Some(thread) = process.threads.get(&serial).copied() else { return Sites::Unknown };
+        match process.alive(thread, maps) {
+            Some(sites) => Sites::Live(sites),
+            None => Sites::Allocated(process.sites(thread, maps)),
+        }
     }
 
     /// Everything that was sampled, of all processes, those that are gone included if they are kept.
-    pub(crate) fn sampled(&self) -> Vec<Sampled<'_>> {
+    pub(crate) fn sampled(&mut self) -> Vec<Sampled<'_>> {
         let Some(maps) = &self.maps else { return Vec::new() };
+        self.processes.values_mut().for_each(|process| process.look_for_alive(maps));
         let gone = self.kept.sampled();
-        gone.chain(self.processes.values().flat_map(|process| process.sampled(maps, |_| true))).collect()
+        let processes = self.processes.values();
+        gone.chain(processes.flat_map(|process| process.sampled(maps, |_| true))).collect()
     }
 
     /// What each process was charged for its stacks so far.
     pub(crate) fn charges(&self) -> BTreeMap<u32, Charge> {
         let Some(maps) = &self.maps else { return BTreeMap::new() };
-        self.processes.keys().map(|pid| (*pid, charge(maps, *pid))).collect()
+        self.processes.iter().map(|(pid, process)| (*pid, process.charge(maps, *pid))).collect()
     }
 
     /// What all stacks have cost, of processes that are gone too, CPU seconds.
@@ -295,11 +343,6 @@ fn key_of(pid: u32, collection: &Collection) -> Option<StackKey> {
     Some(StackKey { thread: thread(pid, collection.tid), hash: collection.stack? })
 }
 
-fn charge(maps: &StackMaps, pid: u32) -> Charge {
-    let (hits, walks) = maps.hits_and_walks(pid);
-    Charge::of(hits, walks)
-}
-
 fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Process, LoadError> {
     let Walk { memory, layout, plan } = walk;
     maps.walk(pid, layout)?;
@@ -312,11 +355,17 @@ fn begin(maps: &mut StackMaps, pid: u32, number: u64, walk: Walk) -> Result<Proc
         forgotten: HashMap::new(),
         unknown: unknown(),
         threads: BTreeMap::new(),
+        survivors: None,
         trial: Trial::Running(0),
     })
 }
 
 impl Process {
+    fn charge(&self, maps: &StackMaps, pid: u32) -> Charge {
+        let (hits, walks) = maps.hits_and_walks(pid);
+        Charge::of(hits, walks, self.survivors.is_some())
+    }
+
     fn event(&mut self, maps: &mut StackMaps, event: Box<StackEvent>) {
         let key = event.key;
         if !self.names.add(event) {
@@ -360,6 +409,10 @@ impl Process {
 
     /// The stacks of a thread whose isolate is gone: what was allocated there.
     fn end_thread(&mut self, maps: &mut StackMaps, thread: u64) -> Volumes {
+        maps.survivors.forget(thread);
+        if let Some(survivors) = &mut self.survivors {
+            survivors.forget(thread);
+        }
         let mut gone = self.forgotten.remove(&thread).unwrap_or_default();
         for key in self.names.forget(thread) {
             self.know(maps, key, unknown(), ATTEMPTS);
@@ -371,7 +424,10 @@ impl Process {
 
     /// All stacks of the process: what was allocated there.
     fn end(self, maps: &mut StackMaps) -> Volumes {
-        let Self { names, known, forgotten, .. } = self;
+        let Self { names, known, forgotten, threads, .. } = self;
+        for thread in threads.into_values() {
+            maps.survivors.forget(thread);
+        }
         let mut gone = Volumes::default();
         for volumes in forgotten.into_values() {
             gone.add_all(volumes);
@@ -392,9 +448,37 @@ impl Process {
         let known = self.known.iter().map(|(key, known)| (*key, known.number));
         for key in room::oldest(known, count) {
             if let Some(known) = self.known.remove(&key) {
+                if let Some(survivors) = &mut self.survivors {
+                    survivors.keep_name(key, &known.stack);
+                }
                 known.end(key, maps, self.forgotten.entry(key.thread).or_default());
             }
         }
+    }
+
+    /// Brings what is known to be alive up to date.
+    fn look_for_alive(&mut self, maps: &StackMaps) {
+        if let Some(survivors) = &mut self.survivors {
+            self.threads.values().for_each(|thread| survivors.update(*thread, &maps.survivors));
+        }
+    }
+
+    /// What is alive of what a stack made.
+    fn alive_at(&self, key: StackKey) -> Alive {
+        self.survivors.as_ref().map_or(Alive::default(), |survivors| survivors.at(key))
+    }
+
+    /// Where what is alive was made, if enough of it is known to be.
+    fn alive(&mut self, thread: u64, maps: &StackMaps) -> Option<Vec<Site>> {
+        let survivors = self.survivors.as_mut()?;
+        survivors.update(thread, &maps.survivors);
+        let alive = survivors.enough(thread)?;
+        let stack = |hash| match self.known.get(&StackKey { thread, hash }) {
+            Some(known) => &known.stack,
+            None => alive.name(hash).unwrap_or(&self.unknown),
+        };
+        let sampled: Vec<_> = alive.volumes().map(|(hash, volume)| sampled(stack(hash), volume)).collect();
+        Some(attribute::sites(&sampled))
     }
 
     fn sites(&self, thread: u64, maps: &StackMaps) -> Vec<Site> {
@@ -403,7 +487,10 @@ impl Process {
 
     fn sampled(&self, maps: &StackMaps, wanted: impl Fn(u64) -> bool) -> Vec<Sampled<'_>> {
         let of_interest = self.known.iter().filter(|(key, _)| wanted(key.thread));
-        let known = of_interest.map(|(key, known)| sampled(&known.stack, known.volume(*key, maps)));
+        let known = of_interest.map(|(key, known)| Sampled {
+            alive: self.alive_at(*key),
+            ..sampled(&known.stack, known.volume(*key, maps))
+        });
         let forgotten = self.forgotten.iter().filter(|(thread, _)| wanted(**thread));
         let unnamed = self.names.pending().filter(|key| wanted(key.thread) && !self.known.contains_key(key));
         let unnamed = unnamed.map(|key| sampled(&self.unknown, maps.volume(*key)));
@@ -430,7 +517,7 @@ fn unknown() -> Stack {
 }
 
 fn sampled(stack: &Stack, volume: StackVolume) -> Sampled<'_> {
-    Sampled { stack, bytes: volume.bytes, samples: volume.samples }
+    Sampled { stack, bytes: volume.bytes, samples: volume.samples, alive: Alive::default() }
 }
 
 fn sum(one: StackVolume, other: StackVolume) -> StackVolume {

@@ -5,7 +5,10 @@ pub(super) mod holders;
 pub(super) mod take;
 pub(super) mod taken;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use anyhow::Result;
 
@@ -128,7 +131,7 @@ impl HeapTakes {
         let due = self.read.values_mut().filter_map(|read| read.is_due(now).then_some(read));
         let read = due.min_by_key(|read| read.next)?;
         self.is_busy = true;
-        Some((read.id, TakeJob { id: read.id }))
+        Some((read.id, TakeJob { id: read.id, followed: HashSet::new() }))
     }
 
     /// A take was made: what is to be judged of it. Or it was not: what there is to say if the target is left alone from now on.
@@ -141,12 +144,12 @@ impl HeapTakes {
         self.is_busy = false;
         let read = self.read.get_mut(&id.pid).filter(|read| read.id == id).ok_or(None)?;
         match holdings {
-            Ok(Holdings { census, took, at, reachable }) => {
+            Ok(Holdings { census, took, at, reachable, alive }) => {
                 read.add(census);
                 let pause = took.saturating_mul(if read.is_urgent(now) { REST } else { LONG_REST });
                 self.next = now.later(pause);
                 read.wait(now, pause);
-                Ok(Taken { at, reachable, held_share: read.held_share() })
+                Ok(Taken { at, reachable, alive, held_share: read.held_share() })
             }
             Err(error) => Err(read.has_failed(now).then_some(error)),
         }
@@ -244,7 +247,13 @@ mod tests {
     const OTHER: ProcessId = ProcessId { pid: (1 << 23) + 1, start_ticks: 2 };
 
     fn take(took: Duration) -> Holdings {
-        Holdings { census: Census::default(), took, at: Mono(0), reachable: Vec::new() }
+        Holdings {
+            census: Census::default(),
+            took,
+            at: Mono(0),
+            reachable: Vec::new(),
+            alive: HashSet::new(),
+        }
     }
 
     fn later(seconds: u64) -> Mono {

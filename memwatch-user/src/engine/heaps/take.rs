@@ -1,12 +1,12 @@
 //! One take of the heap of a target, while it runs on: what was reachable, and what its places held.
 
-use std::{panic, thread, time::Duration};
+use std::{collections::HashSet, panic, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
     heap::{
-        graph::Reachable,
+        graph::{Graph, HeapGraph as _, NodeId, Reachable},
         picture::Picture,
         questions::{Census, holdings},
         take::{self, Pause},
@@ -24,6 +24,8 @@ const PART_OF_AVAILABLE: u64 = 4;
 /// A take that is to be made.
 pub(crate) struct TakeJob {
     pub(super) id: ProcessId,
+    /// Addresses of objects that are followed: whether they are reachable is asked as well.
+    pub(crate) followed: HashSet<u64>,
 }
 
 /// What the places of the heap held in it.
@@ -35,6 +37,8 @@ pub(crate) struct Holdings {
     pub(super) at: Mono,
     /// What was reachable of each heap.
     pub(super) reachable: Vec<Reachable>,
+    /// Which of the objects that are followed were, by address.
+    pub(super) alive: HashSet<u64>,
 }
 
 impl TakeJob {
@@ -51,7 +55,7 @@ impl TakeJob {
         })
     }
 
-    fn take(&self) -> Result<Holdings> {
+    fn take(self) -> Result<Holdings> {
         let before = own::thread_cpu();
         let target = target::examine(self.id.pid)?;
         if target.process.id != self.id {
@@ -64,13 +68,20 @@ impl TakeJob {
         let picture = Picture::take(&target, Pause::None, most, &mut |_| {})
             .with_context(|| format!("cannot tell what holds the heap of process {}", self.id))?;
         let (at, reachable) = (clock::now(), picture.graph.reachable());
+        let alive = reached(&picture.graph, &self.followed);
         let census = picture.ask(false, |known, names| holdings(known, names));
         // What was read may be of another process that has its pid by now.
         if process::current(self.id.pid) != Some(self.id) {
             bail!("process {} has ended", self.id);
         }
-        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before), at, reachable })
+        Ok(Holdings { census, took: own::thread_cpu().saturating_sub(before), at, reachable, alive })
     }
+}
+
+/// Which of these addresses are those of objects of the graph.
+fn reached(graph: &Graph, addresses: &HashSet<u64>) -> HashSet<u64> {
+    let all = (0..graph.len()).map(|node| graph.address(NodeId(node)));
+    all.filter(|address| addresses.contains(address)).collect()
 }
 
 /// Bytes of a process that are swapped out; none where the kernel does not say.

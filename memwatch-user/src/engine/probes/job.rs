@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Order(pub(super) u64);
 
 /// Probes that are to be attached to one binary.
+#[derive(Clone)]
 pub(crate) struct AttachJob {
     pub(crate) order: Order,
     pub(super) number: u32,
@@ -23,6 +24,8 @@ pub(crate) struct AttachJob {
     pub(super) sites: Vec<ProbeSite>,
     /// Probes on allocations, if they are wanted beside.
     pub(super) samplers: Option<Vec<ProbeSite>>,
+    /// Whether its probes go on with the program that looks at objects.
+    pub(super) looks: bool,
 }
 
 /// Probes that are live.
@@ -35,6 +38,9 @@ pub(crate) struct Attached {
 impl AttachJob {
     /// Attaches them, in the order of the plan.
     pub(crate) fn run(&self, programs: &mut Programs) -> Result<Attached, AttachError> {
+        if self.looks {
+            programs.load_looker()?;
+        }
         let probes = self.attach(programs, &self.sites)?;
         let samplers = self.samplers.as_ref().map(|sites| self.attach(programs, sites));
         Ok(Attached { probes, samplers })

@@ -10,13 +10,18 @@ use std::{
     thread,
 };
 
-use memwatch_common::names::{MAX_ATTACHMENTS, probe};
+use memwatch_common::{
+    names::{MAX_ATTACHMENTS, probe},
+    survivors::PageLayout,
+};
 
+pub(crate) mod following;
 pub(crate) mod job;
 pub(crate) mod pace;
 pub(crate) mod sampling;
 
 use self::{
+    following::Following,
     job::{AttachJob, Attached, Order},
     pace::Rest,
     sampling::{Due, Sampling},
@@ -76,6 +81,10 @@ struct Served {
     number: u32,
     probes: Probes,
     sampling: Option<Sampling>,
+    /// What is sampled is followed until it dies.
+    following: Option<Following>,
+    /// The job that brought its first probes.
+    first: AttachJob,
     /// Why there is no sampling although it was wanted.
     refused: Option<FeatureOff>,
     users: BTreeSet<u32>,
@@ -109,11 +118,28 @@ impl Served {
             Probes::Live(live) => Some(live),
             Probes::Coming(_) => None,
         };
-        live.into_iter().chain(self.sampling.and_then(Sampling::into_live))
+        let sampling = self.sampling.into_iter().flat_map(Sampling::into_live);
+        live.into_iter().chain(sampling).chain(self.following.and_then(Following::into_live))
     }
 
     fn awaits(&self, order: Order) -> bool {
         matches!(self.probes, Probes::Coming(awaited) if awaited == order)
+    }
+
+    fn follows_by(&self, order: Order) -> bool {
+        self.following.as_ref().is_some_and(|following| following.awaits(order))
+    }
+
+    /// The probes by which objects are followed have come, or were refused.
+    fn followed(&mut self, attached: Result<Attached, NoProbes>) {
+        let Some(following) = &mut self.following else { return };
+        match following.came(attached) {
+            Ok((made, sites)) => match &mut self.sampling {
+                Some(sampling) => sampling.follow(made, sites),
+                None => detach(made),
+            },
+            Err(error) => log::warn!("what stays of what JavaScript allocates is not known: {error}"),
+        }
     }
 
     /// Its first probes have come.
@@ -124,6 +150,7 @@ impl Served {
             (Ok(_), None) => {}
             (Err(error), _) => {
                 self.sampling = None;
+                self.following = None;
                 self.refused = Some(FeatureOff::Probes(Arc::new(error)));
             }
         }
@@ -187,6 +214,10 @@ impl Attachments {
         if let Some(key) = awaited {
             return self.first(key, attached);
         }
+        if let Some(served) = self.served.values_mut().find(|served| served.follows_by(order)) {
+            served.followed(attached);
+            return Arrival::Nothing;
+        }
         let mut samplings = self.served.values_mut().filter_map(|served| served.sampling.as_mut());
         match (samplings.find(|sampling| sampling.awaits(order)), attached) {
             (Some(sampling), Ok(attached)) => sampling.came(Some(attached.probes)),
@@ -211,6 +242,23 @@ impl Attachments {
                 Arrival::First(users, Err(Arc::new(error)))
             }
         }
+    }
+
+    /// What brings the probes by which objects are followed, where all others are live.
+    pub(crate) fn follow(&mut self) -> Vec<AttachJob> {
+        let live = self.served.values_mut().filter(|served| matches!(served.probes, Probes::Live(_)));
+        let mut jobs = Vec::new();
+        for served in live {
+            self.orders += 1;
+            let following = served.following.as_mut();
+            jobs.extend(following.and_then(|following| following.job(&served.first, Order(self.orders))));
+        }
+        jobs
+    }
+
+    /// How the pages of `pid` are laid out, if what it makes can be followed by now.
+    pub(crate) fn pages(&self, pid: u32) -> Option<PageLayout> {
+        self.served.values().find(|served| served.users.contains(&pid))?.following.as_ref()?.layout()
     }
 
     /// `pid` needs no probes any more. What nobody needs is detached.
@@ -245,8 +293,10 @@ impl Attachments {
     /// What JavaScript allocates is not sampled any more, in any process.
     pub(crate) fn end_sampling(&mut self) {
         self.stacks = None;
-        let ended = self.served.values_mut().filter_map(|served| served.sampling.take()?.into_live());
-        detach(ended.collect::<Vec<_>>());
+        for served in self.served.values_mut() {
+            let sampling = served.sampling.take().into_iter().flat_map(Sampling::into_live);
+            detach(sampling.chain(served.following.take().and_then(Following::into_live)));
+        }
     }
 
     /// Detaches everything.
@@ -276,11 +326,21 @@ impl Attachments {
             scope: key.process.map_or(Scope::File, Scope::Process),
             sites,
             samplers: budget.map(|_| samplers.clone()),
+            looks: false,
         };
+        let following = budget.and(plan.survivors.as_ref().ok()).map(Following::by);
         let sampling = budget.map(|budget| Sampling::new(&job, samplers, budget));
         self.served.insert(
             key,
-            Served { number, probes: Probes::Coming(job.order), sampling, refused: None, users },
+            Served {
+                number,
+                probes: Probes::Coming(job.order),
+                sampling,
+                following,
+                first: job.clone(),
+                refused: None,
+                users,
+            },
         );
         Ok(job)
     }

@@ -21,6 +21,9 @@ pub(crate) struct Sampling {
     binary: Arc<Binary>,
     sites: Vec<ProbeSite>,
     probes: Probes,
+    /// Where what was sampled is made, if that is followed: the probes go and come with the others.
+    made_sites: Vec<ProbeSite>,
+    made: Option<Attachment>,
     pace: Pace,
 }
 
@@ -54,6 +57,8 @@ impl Sampling {
             binary,
             sites,
             probes: Probes::Coming(order),
+            made_sites: Vec::new(),
+            made: None,
             pace: Pace::new(budget, clock::now()),
         }
     }
@@ -76,14 +81,24 @@ impl Sampling {
     /// Takes the probes away, in a thread of its own because the kernel takes its time.
     fn rest(&mut self) {
         if let Probes::Live(live) = std::mem::replace(&mut self.probes, Probes::Away) {
-            thread::spawn(move || detach_all([live]));
+            let all: Vec<_> = self.made.take().into_iter().chain([live]).collect();
+            thread::spawn(move || detach_all(all));
+        }
+    }
+
+    /// What is sampled is followed from now on, by probes at these places. They go at once where the others rest.
+    pub(super) fn follow(&mut self, made: Option<Attachment>, sites: Vec<ProbeSite>) {
+        self.made_sites = sites;
+        match (&self.probes, made) {
+            (Probes::Live(_), made) => self.made = made,
+            (Probes::Coming(_) | Probes::Away, made) => drop(thread::spawn(move || detach_all(made))),
         }
     }
 
     fn job(&self, order: Order) -> AttachJob {
-        let Self { number, scope, ref binary, ref sites, .. } = *self;
-        let binary = Arc::clone(binary);
-        AttachJob { order, number, binary, scope, sites: sites.clone(), samplers: None }
+        let Self { number, scope, ref binary, ref sites, ref made_sites, .. } = *self;
+        let (binary, sites) = (Arc::clone(binary), [&sites[..], made_sites].concat());
+        AttachJob { order, number, binary, scope, sites, samplers: None, looks: false }
     }
 
     /// Whether it waits for the answer to `order`.
@@ -97,10 +112,11 @@ impl Sampling {
     }
 
     /// The probes that are live.
-    pub(super) fn into_live(self) -> Option<Attachment> {
-        match self.probes {
+    pub(super) fn into_live(self) -> impl Iterator<Item = Attachment> {
+        let live = match self.probes {
             Probes::Live(live) => Some(live),
             Probes::Coming(_) | Probes::Away => None,
-        }
+        };
+        self.made.into_iter().chain(live)
     }
 }

@@ -21,8 +21,8 @@ pub(super) fn worth_telling(sites: &[Site]) -> impl Iterator<Item = &Site> {
     sites.iter().take(SITES).enumerate().filter(matters).map(|(_, site)| site)
 }
 
-/// `handler /srv/app/server.js:42 ← main /srv/app/main.js:7: 62 % of the growth, 7.3 MB (120 samples) live`: the function first,
-/// as it is what one looks for.
+/// `made in openSession /srv/app/checkout.js:16 ← handler /srv/app/server.js:42: 62 % of what is kept, 7.3 MB (120 samples)`: the
+/// function first, as it is what one looks for.
 #[must_use]
 pub(super) fn line(site: &Site) -> String {
     let counted = match (site.call, site.interval) {
@@ -32,20 +32,27 @@ pub(super) fn line(site: &Site) -> String {
         _ => "sample",
     };
     let amount = format!("{} ({})", bytes(site.bytes), things(site.n, counted));
-    let measured = match site.measure {
+    let (place, share) = (stack(&site.frames), percent(site.share));
+    match site.measure {
         // Most of it does not live long: no part of the growth is meant.
-        Measure::Allocated => format!("of what was allocated, {amount}; how much of it stays is unknown"),
-        other => format!("of the growth, {amount} {}", other.word()),
-    };
-    format!("{}: {} {measured}", stack(&site.frames), percent(site.share))
+        Measure::Allocated => {
+            format!("{place}: {share} of what was allocated, {amount}; how much of it stays is unknown")
+        }
+        Measure::Live => format!("made in {place}: {share} {OF_KEPT}, {amount}"),
+        Measure::Outstanding => format!("{place}: {share} of the growth, {amount} outstanding"),
+    }
 }
+
+/// What is proven to be alive of what was allocated since the watch began.
+const OF_KEPT: &str = "of what is kept";
 
 /// `openSession …/dist/checkout.js:16: 62 % of what was allocated`: the innermost function of the user's and its share, in at
 /// most `width` columns; what does not fit is cut from the left of the path.
 pub(super) fn within(site: &Site, width: usize) -> String {
     let what = match site.measure {
         Measure::Allocated => "of what was allocated",
-        Measure::Live | Measure::Outstanding => "of the growth",
+        Measure::Live => OF_KEPT,
+        Measure::Outstanding => "of the growth",
     };
     let share = format!(": {} {what}", percent(site.share));
     let frame = site.frames.iter().find(|frame| is_users(frame)).or_else(|| site.frames.first());

@@ -3,7 +3,7 @@
 use super::{holder, kind::kind_words, reason, site, strongest};
 use crate::report::{
     color::Tone,
-    record::{Holder, Level, Resource, Site, Unit, Verdict},
+    record::{Holder, Level, Measure, Resource, Site, Unit, Verdict},
     text::{LONGEST_SENTENCE, escape_to, join},
 };
 use crate::units::{count_rate_interval, rate_interval, span, span_interval};
@@ -141,8 +141,7 @@ pub(crate) fn brief(verdict: &Verdict) -> Vec<String> {
     places(verdict).chain(strongest(verdict)).collect()
 }
 
-/// What holds the memory that grows, or else where it comes from: with the holder known, it is no use to know who allocates
-/// most.
+/// What holds the memory that grows, and where it was made; with the holder known, it is no use to know who allocates most.
 pub(crate) fn places(verdict: &Verdict) -> impl Iterator<Item = String> {
     let (holders, sites) = telling(verdict);
     holders.iter().map(holder::line).chain(site::worth_telling(sites).map(site::line))
@@ -157,7 +156,12 @@ pub(crate) fn places_within(verdict: &Verdict, width: usize) -> impl Iterator<It
 
 fn telling(verdict: &Verdict) -> (&[Holder], &[Site]) {
     let (holders, sites) = if_it_grows(verdict);
-    if holders.is_empty() { (holders, sites) } else { (holders, &[]) }
+    let is_live = sites.first().is_some_and(|site| site.measure == Measure::Live);
+    match (holders.is_empty(), is_live) {
+        (true, _) => (holders, sites),
+        (false, true) => (holders, &sites[..1]),
+        (false, false) => (holders, &[]),
+    }
 }
 
 fn if_it_grows(verdict: &Verdict) -> (&[Holder], &[Site]) {
@@ -217,7 +221,7 @@ mod tests {
         assert_eq!(
             brief(&verdict),
             [
-                "handler /srv/app/server.js:42 ← ?: 62 % of the growth, 7.3 MB (120 samples) live",
+                "made in handler /srv/app/server.js:42 ← ?: 62 % of what is kept, 7.3 MB (120 samples)",
                 "5 of 5 rose\\u{1b}[2J",
             ]
         );
@@ -248,6 +252,9 @@ mod tests {
         let held = "held by Map `sessions` (a.js:3): 90 % of the growth, +12 Session, 1.0 MB";
         assert_eq!(brief(&leak), [held]);
         assert_eq!(all(&leak).len(), 2);
+        let live = Site { measure: Measure::Live, ..leak.sites[0].clone() };
+        let made = Verdict { sites: vec![live.clone(), live], ..leak.clone() };
+        assert_eq!(brief(&made), [held, "made in : 62 % of what is kept, 73 B (9 samples)"]);
         assert!(brief(&Verdict { verdict: Level::Stable, ..leak }).is_empty());
     }
 

@@ -146,7 +146,7 @@ fn value(
 }
 
 /// `(11, 3)` of `11.3.244.8-node.38`.
-fn parse(version: &str) -> Option<Version> {
+pub(super) fn parse(version: &str) -> Option<Version> {
     let mut parts = version.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
