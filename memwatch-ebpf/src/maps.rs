@@ -12,7 +12,7 @@ use memwatch_common::{
     names::{MAX_ATTACHMENTS, MAX_STACKS, MAX_TARGETS, MAX_THREADS, RING_BYTES, STACK_RING_BYTES},
     native::{Block, CallSite, MAX_WRAPPERS, NativeCount, Request, TrapClock, Window},
     stack::{Sampler, StackCounts, StackEvent, StackKey, StackLayout, StackVolume},
-    survivors::{Followed, MAX_ISOLATES, MAX_SLOTS, PageLayout, Slot},
+    survivors::{Followed, MAX_ISOLATES, PageLayout, Slot},
     target::{HeapLayout, Target, TaskLayout},
 };
 
@@ -93,7 +93,7 @@ pub(crate) static OBJECTS: HashMap<Thread, Followed> = HashMap::with_max_entries
 /// Each of these objects. Written by the probes; those of an isolate that is gone are removed by the collector. The collector gives
 /// it its size. Full: `LossReason::SurvivorsFull`.
 #[map]
-pub(crate) static SLOTS: HashMap<OwnSlot, Slot> = HashMap::with_max_entries(MAX_SLOTS, 0);
+pub(crate) static SLOTS: HashMap<OwnSlot, Slot> = HashMap::with_max_entries(1, 0);
 
 /// The program that looks at all objects of an isolate. The collector puts it there once it is loaded.
 #[map]

@@ -3,6 +3,7 @@
 use aya::{Ebpf, EbpfLoader, VerifierLogLevel, programs::RawTracePoint};
 use memwatch_common::{
     names::{global, map, tracepoint},
+    survivors::MAX_SLOTS,
     target::TaskLayout,
     times::COUNTERS,
 };
@@ -18,6 +19,10 @@ use super::{
 pub(super) const LOG_MAP: &str = "AYA_LOGS";
 /// aya-log's global: the most verbose level that is sent; 0 sends nothing.
 const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
+
+/// Objects that are followed where no process joins later but those that are started: of three isolates whose lists are full, or
+/// of many more. Each takes 112 bytes of the kernel's memory.
+const FEW_SLOTS: u32 = MAX_SLOTS / 4;
 
 /// What the kernel side is told before it is loaded.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +78,7 @@ impl Kernel {
             .override_global(global::TASK_LAYOUT, &settings.task, true)
             .override_global(global::TIMES_HITS, &times_hits, true)
             .override_global(LOG_LEVEL, &log_level, false);
+        loader.map_max_entries(map::SLOTS, if settings.follow_all { MAX_SLOTS } else { FEW_SLOTS });
         if times > 0 {
             loader.map_max_entries(map::HIT_TIMES, times);
         }

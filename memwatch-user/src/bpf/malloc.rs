@@ -33,7 +33,7 @@ use crate::plan::malloc::{MallocPlan, Scope};
 
 /// Maps of the object that an instance of this kind has no use for: one entry is the least there can be. Layouts of stacks
 /// have one, for the process.
-const SMALLEST: [&str; 7] = [
+const SMALLEST: [&str; 10] = [
     map::TARGETS,
     map::FOLLOWED,
     map::HEAP_LAYOUTS,
@@ -41,6 +41,9 @@ const SMALLEST: [&str; 7] = [
     map::STACK_LAYOUTS,
     map::STACK_COUNTS,
     map::SAMPLERS,
+    map::PAGE_LAYOUTS,
+    map::OBJECTS,
+    map::SLOTS,
 ];
 /// The least that a ring buffer can have: a page.
 const UNUSED_RING_BYTES: u32 = 4096;

@@ -37,7 +37,15 @@ use super::{
 use crate::plan::malloc::{Mappers, Use};
 
 /// Maps of the object that an instance of this kind has no use for.
-const SMALLEST: [&str; 4] = [map::FOLLOWED, map::HEAP_LAYOUTS, map::THREADS, map::SAMPLERS];
+const SMALLEST: [&str; 7] = [
+    map::FOLLOWED,
+    map::HEAP_LAYOUTS,
+    map::THREADS,
+    map::SAMPLERS,
+    map::PAGE_LAYOUTS,
+    map::OBJECTS,
+    map::SLOTS,
+];
 /// The kernel's struct for a way into programs whose users are counted.
 const TRAMPOLINE: &str = "bpf_tramp_image";
 /// The kernel's function for a system call, before its name.
