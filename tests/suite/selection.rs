@@ -206,12 +206,15 @@ fn who_allocates_in_a_node_that_the_tool_starts() -> Result<()> {
         command.args(["--json", "--duration", "8s", "--"]).arg(node).arg(node::fixture("leak_fast"));
         let tool = Tool::spawn(command.stdin(Stdio::piped()))?;
         let records = tool.finish()?.records()?;
+        // What is alive is not followed before Node 18.
+        let is_meant = |name: &str| name != "survivors" || js_stacks::major(version) >= 18;
         let off: Vec<_> = records
             .iter()
             .filter_map(|record| match &record.body {
                 Body::Feature(feature) if feature.state == Switch::Off => Some(feature),
                 _ => None,
             })
+            .filter(|feature| is_meant(&feature.name))
             .collect();
         ensure!(off.is_empty(), "Node {version}: {off:?}");
         let verdicts = records.iter().rev().filter_map(tool::verdict);

@@ -11,7 +11,8 @@ use memwatch_common::{stack::StackKey, survivors::Slot};
 use memwatch_tests::{
     machine,
     node::{self, Node},
-    proc, tool,
+    proc,
+    tool::{self, Tool},
 };
 use memwatch_user::{
     bpf::{
@@ -219,15 +220,22 @@ fn in_weather(version: &str, weather: &[&str], workers: usize) -> Result<Judged>
     Ok(judged)
 }
 
+/// Of so many bytes most are kept, and were made when they were followed.
+const GROWN: u64 = 80_000_000;
+
 /// Two lines make garbage, one makes what stays: it is the first that is named, as what is alive.
 #[test]
 fn the_line_that_makes_what_stays_is_named_first() -> Result<()> {
     let _machine = machine::shared();
     for version in releases() {
-        let node = node::start(version, "leak_among_garbage")?.ready()?;
-        let pid = node.pid().to_string();
-        let finished = tool::run(&["--pid", &pid, "--json", "--duration", "20s", "--native", "off"])?;
-        let records = finished.records()?;
+        let mut node = node::start(version, "leak_among_garbage")?.flag("--expose-gc").ready()?;
+        let mut tool = Tool::start(&["--pid", &node.pid().to_string(), "--json", "--native", "off"])?;
+        tool.wait("a heap that has grown", |record| {
+            tool::gc(record).is_some_and(|gc| gc.after_bytes > Some(GROWN))
+        })?;
+        node.tell("gc")?;
+        node.said("collected")?;
+        let records = tool.interrupt()?.records()?;
         let mut heap =
             records.iter().filter_map(tool::verdict).filter(|verdict| verdict.kind == Kind::JsHeap);
         let last = heap.next_back().context("no verdict on the heap")?;

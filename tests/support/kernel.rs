@@ -1,6 +1,6 @@
 //! What of ours is alive in the kernel: programs, links and maps, by the ids that a process holds.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, error::Error, fs, io};
 
 use anyhow::{Context, Result};
 use aya::{
@@ -37,7 +37,11 @@ impl Objects {
     pub fn alive(&self) -> Result<Self> {
         Ok(Self {
             programs: &self.programs & &ids(|| loaded_programs().map(|program| Ok(program?.id())))?,
-            links: &self.links & &ids(|| loaded_links().map(|link| Ok(link?.id())))?,
+            links: &self.links
+                & &ids(|| {
+                    let settled = loaded_links().filter(|link| !link.as_ref().is_err_and(is_unsettled));
+                    settled.map(|link| Ok(link?.id()))
+                })?,
             maps: &self.maps & &ids(|| loaded_maps().map(|map| Ok(map?.id())))?,
         })
     }
@@ -80,6 +84,14 @@ impl Objects {
         self.links.extend(id("link_id:"));
         self.maps.extend(id("map_id:"));
     }
+}
+
+/// Whether the link is being made at this moment, by whomever: the kernel has its id, and asks to try again for as long as the
+/// probe is being attached.
+fn is_unsettled<E: Error + 'static>(error: &E) -> bool {
+    let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| (*cause).source());
+    let mut refusals = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    refusals.any(|refusal| refusal.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// What `all` lists. An object that goes while it is looked at is an error of the list: then once more.
