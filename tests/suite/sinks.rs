@@ -60,7 +60,7 @@ fn a_file_that_is_there_is_replaced_once_the_watch_begins() -> Result<()> {
 /// The pipe is full from the beginning, so that not one record can be written.
 #[test]
 fn a_reader_that_stops_reading_ends_with_the_duration() -> Result<()> {
-    let records = stopped_reader(&["--duration", "6s"], |_| Ok(()))?;
+    let records = stopped_reader(&["--duration", "2s"], |_| Ok(()))?;
     ensure!(bye(&records)? == "duration");
     Ok(())
 }

@@ -1,14 +1,10 @@
 //! What of ours is alive in the kernel: programs, links and maps, by the ids that a process holds.
 
-use std::{collections::BTreeSet, error::Error, fs, io};
+use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
-use aya::{
-    maps::{MapInfo, loaded_maps},
-    programs::{loaded_links, loaded_programs},
-};
-
-use memwatch_common::names::map;
+use aya::maps::MapInfo;
+use memwatch_user::bpf::ids::{self, Ids};
 
 use crate::{patience, proc};
 
@@ -38,17 +34,9 @@ impl Objects {
     /// Those of them which the kernel still knows. Ids are given out in rising order: none is somebody else's by now.
     pub fn alive(&self) -> Result<Self> {
         Ok(Self {
-            programs: &self.programs & &ids(|| loaded_programs().map(|program| Ok(program?.id())))?,
-            links: &self.links
-                & &ids(|| {
-                    let settled = loaded_links().filter(|link| !link.as_ref().is_err_and(is_unsettled));
-                    settled.map(|link| Ok(link?.id()))
-                })?,
-            maps: &self.maps
-                & &ids(|| {
-                    let others = loaded_maps().filter(|map| !map.as_ref().is_ok_and(is_program_array));
-                    others.map(|map| Ok(map?.id()))
-                })?,
+            programs: &self.programs & &ids::all(Ids::Programs)?,
+            links: &self.links & &ids::all(Ids::Links)?,
+            maps: &self.maps & &ids::all(Ids::Maps)?,
         })
     }
 
@@ -63,7 +51,7 @@ impl Objects {
 
     /// What the maps are called.
     fn names(&self) -> Vec<String> {
-        let known = loaded_maps().flatten().filter(|map| self.maps.contains(&map.id()));
+        let known = self.maps.iter().filter_map(|id| MapInfo::from_id(*id).ok());
         known.map(|map| format!("{} {}", map.id(), map.name_as_str().unwrap_or("?"))).collect()
     }
 
@@ -90,30 +78,4 @@ impl Objects {
         self.links.extend(id("link_id:"));
         self.maps.extend(id("map_id:"));
     }
-}
-
-/// Whether it is one of our arrays of programs. On 6.18 some stay for minutes when the tool, all its programs and links are gone (25 of
-/// some hundred runs): why is not known, so they are left out here.
-fn is_program_array(map: &MapInfo) -> bool {
-    map.name_as_str().is_some_and(|name| [map::LOOKER, map::WALKER].contains(&name))
-}
-
-/// Whether the link is being made at this moment, by whomever: the kernel has its id, and asks to try again for as long as the
-/// probe is being attached.
-fn is_unsettled<E: Error + 'static>(error: &E) -> bool {
-    let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |cause| (*cause).source());
-    let mut refusals = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
-    refusals.any(|refusal| refusal.kind() == io::ErrorKind::WouldBlock)
-}
-
-/// What `all` lists. An object that goes while it is looked at is an error of the list: then once more.
-fn ids<I: Iterator<Item = Result<u32>>>(all: impl Fn() -> I) -> Result<BTreeSet<u32>> {
-    let mut last = all().collect::<Result<_>>();
-    for _ in 0..20 {
-        if last.is_ok() {
-            break;
-        }
-        last = all().collect();
-    }
-    last
 }

@@ -14,6 +14,7 @@
 //! * [`relocated`]: programs of the object that aya does not load;
 //! * [`walker`]: the one that walks stacks;
 //! * [`multi`]: uprobes of many places in one link, where the kernel has them;
+//! * [`ids`]: what the kernel has, by number;
 //! * [`parting`]: letting go of everything without waiting for it;
 //! * [`times`]: how long programs take, for the bench;
 //! * [`ring`]: records, as they arrive;
@@ -22,6 +23,7 @@
 pub(crate) mod armed;
 pub mod attach;
 pub(crate) mod error;
+pub mod ids;
 pub mod load;
 pub(crate) mod losses;
 pub mod malloc;

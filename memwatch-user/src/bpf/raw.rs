@@ -125,6 +125,40 @@ pub(crate) fn link_multi(
     descriptor_of(bpf(bpf_cmd::BPF_LINK_CREATE, &mut attr))
 }
 
+/// What has ids in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Programs.
+    Programs,
+    /// Links.
+    Links,
+    /// Maps.
+    Maps,
+}
+
+impl Ids {
+    const fn next(self) -> bpf_cmd {
+        match self {
+            Self::Programs => bpf_cmd::BPF_PROG_GET_NEXT_ID,
+            Self::Links => bpf_cmd::BPF_LINK_GET_NEXT_ID,
+            Self::Maps => bpf_cmd::BPF_MAP_GET_NEXT_ID,
+        }
+    }
+}
+
+/// The lowest id above `last`; `None` if there is none.
+#[expect(unsafe_code, reason = "a field of a union")]
+pub(crate) fn next_id(of: Ids, last: u32) -> io::Result<Option<u32>> {
+    let mut attr = no_attr();
+    attr.__bindgen_anon_6.__bindgen_anon_1.start_id = last;
+    match bpf(of.next(), &mut attr) {
+        // SAFETY: of every variant any bytes are a value, and this is the one that the command is about.
+        Ok(_) => Ok(Some(unsafe { attr.__bindgen_anon_6.next_id })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens a uprobe at `offset` of the file at `path`, for this process, without a program. `kind` is the number of the kernel's
 /// PMU for uprobes.
 #[expect(unsafe_code, reason = "aya opens probes together with a program only")]
@@ -162,7 +196,7 @@ fn address<T>(of: *const T) -> u64 {
 fn bpf(cmd: bpf_cmd, attr: &mut bpf_attr) -> io::Result<RawFd> {
     // SAFETY: `attr` is as long as is said, and the addresses in it are of slices and strings that outlive the call with the
     // lengths that stand beside them, or of the key and the value of a map of words; the kernel writes to the log alone, which is
-    // borrowed mutably.
+    // borrowed mutably, and to `attr`.
     let returned = unsafe {
         libc::syscall(libc::SYS_bpf, cmd as libc::c_long, ptr::from_mut(attr), size_of::<bpf_attr>())
     };
