@@ -5,7 +5,8 @@
 const HIT_S: f64 = 0.96e-6;
 /// A walk of a stack, of a sample or where a collection starts: 4.2 µs at 8 functions, 8.0 µs at 32.
 const WALK_S: f64 = 5e-6;
-/// The return of a slow path of allocation, where what is made is followed: two traps, and mostly nothing to do.
+/// The return of a slow path of allocation, where what is made is followed: two traps, and mostly nothing to do. By hand, in a loop
+/// of Node 18 with 160 000 a second: 4.4 µs a round with it, 2.9 µs without.
 const RETURN_S: f64 = 1.5e-6;
 /// Hits of a collection.
 const HITS_OF_COLLECTION: f64 = 5.1;

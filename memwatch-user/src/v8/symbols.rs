@@ -117,27 +117,14 @@ pub(crate) const FUNCTIONS: [Function; 13] = [
     Function {
         program: probe::ALLOC_SLOW,
         at: At::Entry,
-        // One place a path: young and old space from 22 on; young, old in 20; young, old in 18; young, old in 16, where
-        // `NewSpace::EnsureAllocation` is inlined into the former.
-        prefixes: &[
-            "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
-            "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
-            "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
-            "_ZN2v88internal8NewSpace16EnsureAllocationE",
-            "_ZN2v88internal10PagedSpace16EnsureAllocationE",
-            "_ZN2v88internal8NewSpace15AllocateRawSlowE",
-            "_ZN2v88internal10PagedSpace15AllocateRawSlowE",
-        ],
+        prefixes: ALLOCATORS.split_at(SLOW_PATHS).0,
         need: Need::Optional("where JavaScript allocates is not known"),
         reads_arguments: true,
     },
     Function {
         program: probe::ALLOC_LARGE,
         at: At::Entry,
-        prefixes: &[
-            "_ZN2v88internal19NewLargeObjectSpace11AllocateRawE",
-            "_ZN2v88internal19OldLargeObjectSpace11AllocateRawE",
-        ],
+        prefixes: ALLOCATORS.split_at(SLOW_PATHS).1,
         need: Need::Optional("where JavaScript allocates objects of more than 128 kB is not known"),
         reads_arguments: true,
     },
@@ -157,6 +144,23 @@ pub(crate) const FUNCTIONS: [Function; 13] = [
         reads_arguments: true,
     },
 ];
+
+/// What allocates beyond the linear allocation area: first the slow paths of small objects, then the allocators of large ones. One
+/// place a path: young and old space from 22 on; young, old in 20; young, old in 18; young, old in 16, where
+/// `NewSpace::EnsureAllocation` is inlined into the former.
+const ALLOCATORS: [&str; 9] = [
+    "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
+    "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
+    "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
+    "_ZN2v88internal8NewSpace16EnsureAllocationE",
+    "_ZN2v88internal10PagedSpace16EnsureAllocationE",
+    "_ZN2v88internal8NewSpace15AllocateRawSlowE",
+    "_ZN2v88internal10PagedSpace15AllocateRawSlowE",
+    "_ZN2v88internal19NewLargeObjectSpace11AllocateRawE",
+    "_ZN2v88internal19OldLargeObjectSpace11AllocateRawE",
+];
+/// How many of them are slow paths.
+const SLOW_PATHS: usize = 7;
 
 /// Programs that look at objects which are followed, in the order of attaching; each goes to the first function of its list that
 /// there is. What is true in them and nowhere else: docs/design/survivors.md. Prefixes hold for Node 18 to 26.
@@ -196,15 +200,7 @@ pub(crate) const LOOKS: [Function; 3] = [
 pub(crate) const MADE: Function = Function {
     program: probe::MADE,
     at: At::Return,
-    prefixes: &[
-        "_ZN2v88internal13MainAllocator15AllocateRawSlowE",
-        "_ZN2v88internal17SemiSpaceNewSpace16EnsureAllocationE",
-        "_ZN2v88internal14PagedSpaceBase13RefillLabMainE",
-        "_ZN2v88internal8NewSpace16EnsureAllocationE",
-        "_ZN2v88internal10PagedSpace16EnsureAllocationE",
-        "_ZN2v88internal19NewLargeObjectSpace11AllocateRawE",
-        "_ZN2v88internal19OldLargeObjectSpace11AllocateRawE",
-    ],
+    prefixes: &ALLOCATORS,
     need: Need::Optional(NOT_FOLLOWED),
     reads_arguments: false,
 };
